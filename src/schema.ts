@@ -1,0 +1,138 @@
+/** The tables. drizzle-kit reads this; partitions, functions and triggers are in the custom migrations in drizzle/. */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  boolean,
+  check,
+  customType,
+  index,
+  inet,
+  integer,
+  jsonb,
+  type PgDatabase,
+  type PgQueryResultHKT,
+  pgTable,
+  primaryKey,
+  text,
+  varchar,
+} from 'drizzle-orm/pg-core';
+import { entryLimits, type Json } from './entry.ts';
+
+/**
+ * timestamptz(3), read as RFC 3339 in UTC. Milliseconds, because a JS `Date` holds no more: a cursor that loses the
+ * microseconds loses rows. Strings, because PostgreSQL writes the session's offset and drivers disagree about dates.
+ */
+const instant = customType<{ data: string; driverData: string }>({
+  dataType: () => 'timestamp (3) with time zone',
+  fromDriver: (value) => new Date(value.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).toISOString(),
+});
+
+const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
+
+/** What a writer says of an event: the same columns in the log and in the inbox. */
+const told = {
+  event_type: varchar({ length: label_chars_max }).notNull(),
+  entity_type: varchar({ length: label_chars_max }).notNull(),
+  entity_id: varchar({ length: identifier_chars_max }),
+  user_id: varchar({ length: identifier_chars_max }),
+  description: text(),
+  metadata: jsonb().$type<Json>(),
+  ip_address: inet(),
+  user_agent: text(),
+  service: varchar({ length: service_chars_max }),
+  trace_id: varchar({ length: trace_id_chars_max }),
+  session_id: varchar({ length: identifier_chars_max }),
+  event_uid: varchar({ length: identifier_chars_max }),
+};
+
+/**
+ * The log. `id` is dense and in commit order (append_logs hands it out), `timestamp` is when it happened, `created_at`
+ * when the log took it. Indexes are plain ascending: drizzle's .desc() writes DESC NULLS LAST, which no
+ * `ORDER BY … DESC` can use.
+ */
+export const activityLogs = pgTable(
+  'activity_logs',
+  {
+    id: bigint({ mode: 'number' }).notNull(),
+    timestamp: instant().notNull().default(sql`clock_timestamp()`),
+    ...told,
+    created_at: instant().notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ name: 'activity_logs_pkey', columns: [t.id, t.timestamp] }),
+    index('idx_activity_logs_timestamp').on(t.timestamp, t.id),
+    index('idx_activity_logs_event_type').on(t.event_type, t.timestamp, t.id),
+    index('idx_activity_logs_entity_type').on(t.entity_type, t.timestamp, t.id),
+    index('idx_activity_logs_entity_id').on(t.entity_id, t.timestamp, t.id),
+    index('idx_activity_logs_user_id').on(t.user_id, t.timestamp, t.id),
+    index('idx_activity_logs_metadata').using('gin', t.metadata.op('jsonb_path_ops')),
+    index('idx_activity_logs_description').using('gin', t.description.op('gin_trgm_ops')),
+    // Partial: a log without traces or sessions pays nothing for them.
+    index('idx_activity_logs_trace_id').on(t.trace_id, t.timestamp, t.id).where(sql`trace_id is not null`),
+    index('idx_activity_logs_session_id').on(t.session_id, t.timestamp, t.id).where(sql`session_id is not null`),
+  ],
+);
+
+/** One row an appended batch, never updated. The newest `last_id` is the head of the log. */
+export const logBatches = pgTable(
+  'log_batches',
+  {
+    last_id: bigint({ mode: 'number' }).primaryKey(),
+    n: integer().notNull(),
+    committed_at: instant().notNull(),
+  },
+  (t) => [check('log_batches_n', sql`${t.n} > 0`)],
+);
+
+/** The one row that writers lock. Never updated: an updated row would rot under a held snapshot. */
+export const logLock = pgTable('log_lock', { only_row: boolean().primaryKey() }, (t) => [
+  check('log_lock_only_row', sql`${t.only_row}`),
+]);
+
+/** Which id an event_uid got: a partitioned table can hold no unique constraint without its partition key. */
+export const logUids = pgTable('log_uids', {
+  event_uid: varchar({ length: identifier_chars_max }).primaryKey(),
+  id: bigint({ mode: 'number' }).notNull(),
+});
+
+/** How far the old dashboard's table has been copied: one row a copied batch. */
+export const logTakeover = pgTable('log_takeover', {
+  legacy_id: bigint({ mode: 'number' }).primaryKey(),
+  last_id: bigint({ mode: 'number' }).notNull(),
+});
+
+/**
+ * Where other SQL writers log inside their own transaction: no lock, no waiting. The checks refuse at the INSERT what
+ * the log could not take later, so that draining cannot stumble over a row that nobody is there to correct.
+ */
+export const activityInbox = pgTable(
+  'activity_inbox',
+  {
+    n: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    timestamp: instant().notNull().default(sql`clock_timestamp()`),
+    ...told,
+  },
+  (t) => [
+    check('event_type_is_not_blank', sql`btrim(${t.event_type}) <> ''`),
+    check('entity_type_is_not_blank', sql`btrim(${t.entity_type}) <> ''`),
+    check(
+      'timestamp_is_not_in_the_future',
+      sql`isfinite(${t.timestamp}) and ${t.timestamp} >= '0001-01-01 00:00:00+00' and ${t.timestamp} <= clock_timestamp() + interval '24 hours'`,
+    ),
+    check('ip_address_has_no_mask', sql`${t.ip_address} = host(${t.ip_address})::inet`),
+    check('description_length', sql.raw(`char_length("description") <= ${entryLimits.description_chars_max}`)),
+    check('user_agent_length', sql.raw(`char_length("user_agent") <= ${entryLimits.user_agent_chars_max}`)),
+    check('metadata_is_an_object', sql`jsonb_typeof(${t.metadata}) = 'object'`),
+    check('metadata_length', sql.raw(`char_length("metadata"::text) <= ${entryLimits.metadata_chars_max * 2}`)),
+    check(
+      'metadata_numbers_in_range',
+      sql`not jsonb_path_exists(${t.metadata}, '$.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))')`,
+    ),
+  ],
+);
+
+/** A stored event, as every reader gets it. */
+export type Entry = typeof activityLogs.$inferSelect;
+
+/** Either driver's Drizzle database. */
+export type Database = PgDatabase<PgQueryResultHKT>;
