@@ -84,11 +84,13 @@ const blankIsNone = (value: string): string | null => (value === '' ? null : val
 
 const optionalText = (chars_max: number) => optional(v.pipe(text(chars_max), v.transform(blankIsNone)));
 
+const wantsIdentifier = 'must be text or a whole number';
+
 /** Order 55 is `55` in most services' JSON: a whole number is as good an identifier as its digits. */
 const identifier = (chars_max: number) =>
   optional(
     v.pipe(
-      v.union([v.string(), v.pipe(v.number(), v.safeInteger())], 'must be text or a whole number'),
+      v.union([v.string(), v.pipe(v.number(), v.safeInteger(wantsIdentifier))], wantsIdentifier),
       v.transform(String),
       text(chars_max),
       v.transform(blankIsNone),
@@ -146,8 +148,7 @@ export function metadataFault(root: unknown): string | null {
     const fault = scalarFault(value);
     if (fault) return path ? `${path}: ${fault}` : fault;
     if (typeof value !== 'object' || value === null) continue;
-    if (depth > entryLimits.metadata_depth_max)
-      return `must be at most ${entryLimits.metadata_depth_max} levels deep`;
+    if (depth > entryLimits.metadata_depth_max) return `must be at most ${entryLimits.metadata_depth_max} levels deep`;
     for (const [key, child] of Object.entries(value)) {
       const keyFault = unstorable(key);
       if (keyFault) return `a key ${keyFault}`;
@@ -202,7 +203,11 @@ export const NewEntry = v.strictObject(
     event_uid: identifier(entryLimits.identifier_chars_max),
   },
   (issue) =>
-    issue.expected === 'never' ? 'is not a field of an event' : issue.received === 'undefined' ? 'is required' : 'must be a JSON object',
+    issue.expected === 'never'
+      ? 'is not a field of an event'
+      : issue.received === 'undefined'
+        ? 'is required'
+        : 'must be a JSON object',
 );
 
 /** An event as the SDK's caller writes it. */

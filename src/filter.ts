@@ -1,0 +1,259 @@
+/**
+ * What may be asked of the log: one row a parameter, with its label, its input, the check of its value, the SQL and a
+ * sentence. The API, the page, the live stream, the export and the README's table all come from these rows.
+ */
+import { and, gte, ilike, inArray, isNull, lt, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { entryLimits, parseInstant, unstorable } from './entry.ts';
+import { badField } from './problem.ts';
+import { activityLogs as log } from './schema.ts';
+
+export const filterLimits = { values_max: 50, search_chars_max: 200, metadata_path_depth_max: 10 } as const;
+
+type Row = {
+  key: string;
+  label: string;
+  input: 'text' | 'search' | 'date' | 'list';
+  chars_max: number;
+  /** Why the value cannot be asked for, or null. */
+  fault(value: string): string | null;
+  /** The rows that match any of the values. */
+  sql(values: string[]): SQL;
+  /** The rows that match none of them; absent where "not" has no plain meaning. */
+  not?(values: string[]): SQL;
+  /** What the README says of it. */
+  sentence: string;
+};
+
+const anyText = () => null;
+const aTime = (value: string) =>
+  parseInstant(value) ? null : 'must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T12:30:00Z';
+
+/** A column compared literally. "Not" keeps the rows that have no value: they are not that value either. */
+const exact = (
+  key: string,
+  label: string,
+  column: PgColumn,
+  chars_max: number,
+  sentence: string,
+  input: Row['input'] = 'text',
+): Row => ({
+  key,
+  label,
+  input,
+  chars_max,
+  fault: anyText,
+  sql: (values) => inArray(column, values),
+  not: (values) => (column.notNull ? notInArray(column, values) : both(isNull(column), notInArray(column, values))),
+  sentence,
+});
+
+/** The two never come back undefined from drizzle when they are given conditions. */
+const both = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
+
+const day_ms = 24 * 60 * 60 * 1000;
+const iso = (ms: number) => new Date(ms).toISOString();
+const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, dateOnly: false };
+
+/** ILIKE's own wildcards, and its escape, as themselves. */
+const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
+
+const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
+const time_chars_max = 40;
+
+export const filterRows: Row[] = [
+  exact(
+    'event_type',
+    'Event',
+    log.event_type,
+    label_chars_max,
+    'what happened: CREATE, UPDATE, DELETE, PAYMENT or any other word',
+    'list',
+  ),
+  exact(
+    'entity_type',
+    'Entity',
+    log.entity_type,
+    label_chars_max,
+    'the kind of thing it happened to: order, customer, …',
+    'list',
+  ),
+  exact('entity_id', 'Entity id', log.entity_id, identifier_chars_max, 'which thing it happened to'),
+  exact('user_id', 'User', log.user_id, identifier_chars_max, 'who did it'),
+  {
+    key: 'start_date',
+    label: 'From',
+    input: 'date',
+    chars_max: time_chars_max,
+    fault: aTime,
+    sql: (values) => gte(log.timestamp, iso(Math.min(...values.map((value) => instantOf(value).ms)))),
+    sentence: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
+  },
+  {
+    key: 'end_date',
+    label: 'To',
+    input: 'date',
+    chars_max: time_chars_max,
+    fault: aTime,
+    // The end belongs to the range: the whole day of a date, the whole millisecond of a time.
+    sql: (values) =>
+      lt(
+        log.timestamp,
+        iso(Math.max(...values.map(instantOf).map(({ ms, dateOnly }) => ms + (dateOnly ? day_ms : 1)))),
+      ),
+    sentence: 'not later than this; a date alone means its whole day',
+  },
+  {
+    key: 'search',
+    label: 'Search',
+    input: 'search',
+    chars_max: filterLimits.search_chars_max,
+    fault: anyText,
+    sql: (values) => or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
+    not: (values) =>
+      both(
+        isNull(log.description),
+        not(or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`false`),
+      ),
+    sentence: 'the description contains this text, in upper or lower case; `%`, `_` and `\\` are themselves',
+  },
+  exact('service', 'Service', log.service, service_chars_max, 'which service wrote it'),
+  exact('trace_id', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
+  exact('session_id', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
+];
+
+const rowOf = new Map(filterRows.map((row) => [row.key, row]));
+const metadataPrefix = 'metadata.';
+
+const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,15})?)$/;
+
+/**
+ * `metadata.order.status=paid`: the value at the path is this text, or this number, true, false or null. Containment,
+ * because that is what the jsonb_path_ops index answers.
+ */
+function metadataRow(key: string): Row {
+  const path = key.slice(metadataPrefix.length).split('.');
+  if (path.length > filterLimits.metadata_path_depth_max)
+    throw badField(key, `must be at most ${filterLimits.metadata_path_depth_max} steps deep`);
+  if (path.includes('')) throw badField(key, 'must name a path, such as metadata.order.status');
+  const at = (json: string) => path.reduceRight((inner, step) => `{${JSON.stringify(step)}:${inner}}`, json);
+  const contains = (values: string[]) =>
+    or(
+      ...values
+        .flatMap((value) => [JSON.stringify(value), ...(jsonScalar.test(value) ? [value] : [])])
+        .map((json) => sql`${log.metadata} @> ${at(json)}::jsonb`),
+    ) ?? sql`false`;
+  return {
+    key,
+    label: key,
+    input: 'text',
+    chars_max: identifier_chars_max,
+    fault: anyText,
+    sql: contains,
+    not: (values) => both(isNull(log.metadata), not(contains(values))),
+    sentence: 'the value at this path of the metadata, as text, number, `true`, `false` or `null`',
+  };
+}
+
+/** One thing asked: these values, or (negated) none of them. */
+export type Term = { key: string; negated: boolean; values: string[] };
+
+/** A question to the log. `key` is the same for the same question, so that followers can share an answer. */
+export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
+
+/** The parameters that are not about which events but about how they are handed out. */
+export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on';
+
+/**
+ * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values; a key
+ * that ends in `!` means none of them. Throws a 400 that names the parameter: also for one it does not know, because a
+ * misspelt filter would answer with everything.
+ */
+export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[] = []): Filter {
+  const asked = new Map<string, Term>();
+  for (const [key, value] of query) {
+    if ((alsoAllowed as readonly string[]).includes(key) || value === '') continue;
+    const negated = key.endsWith('!');
+    const name = negated ? key.slice(0, -1) : key;
+    const row = rowFor(name);
+    if (!row || (negated && !row.not)) throw badField(key, 'is not a parameter of this request');
+    const fault = valueFault(row, value);
+    if (fault) throw badField(key, fault);
+    const term = asked.get(key) ?? { key: name, negated, values: [] };
+    term.values.push(value);
+    if (term.values.length > filterLimits.values_max)
+      throw badField(key, `takes at most ${filterLimits.values_max} values`);
+    asked.set(key, term);
+  }
+  const terms = [...asked.values()];
+  return { terms, key: writeFilter(terms).toString(), where: and(...terms.map(termSql)) };
+}
+
+function rowFor(name: string): Row | undefined {
+  return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);
+}
+
+function valueFault(row: Row, value: string): string | null {
+  return (
+    unstorable(value) ??
+    unstorable(row.key) ??
+    (value.length > row.chars_max ? `must be at most ${row.chars_max} characters long` : row.fault(value))
+  );
+}
+
+function termSql({ key, negated, values }: Term): SQL {
+  const row = rowFor(key);
+  const condition = negated ? row?.not?.(values) : row?.sql(values);
+  return condition ?? sql`false`;
+}
+
+/** The terms as a query string again, in one order for one question. */
+export function writeFilter(terms: Term[]): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const { key, negated, values } of [...terms].sort((a, b) => (a.key < b.key ? -1 : 1)))
+    for (const value of [...values].sort()) query.append(negated ? `${key}!` : key, value);
+  return query;
+}
+
+/** A place in the list's order (timestamp, id). Written `<epoch ms>-<id>`. */
+export type Cursor = { ms: number; id: number };
+
+export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date.parse(entry.timestamp)}-${entry.id}`;
+
+function readCursor(key: 'before' | 'after', text: string): Cursor {
+  const parts = /^(-?\d{1,15})-(\d{1,16})$/.exec(text);
+  const cursor = { ms: Number(parts?.[1]), id: Number(parts?.[2]) };
+  if (!parts || !Number.isSafeInteger(cursor.id) || Number.isNaN(new Date(cursor.ms).getTime()))
+    throw badField(key, 'is not a cursor that this log gave out');
+  return cursor;
+}
+
+export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
+
+/** Which stretch of the answer is wanted. */
+export type Page = { limit: number; offset: number; before: Cursor | null; after: Cursor | null };
+
+/** Reads limit, offset, before and after; throws a 400 that names the one that cannot be. */
+export function readPage(query: URLSearchParams): Page {
+  const before = last(query, 'before');
+  const after = last(query, 'after');
+  if (before && after) throw badField('after', 'cannot be combined with before');
+  const offset = wholeNumber('offset', last(query, 'offset'), 0, 0, pageLimits.offset_max);
+  if (offset > 0 && (before || after)) throw badField('offset', 'cannot be combined with a cursor');
+  return {
+    limit: wholeNumber('limit', last(query, 'limit'), pageLimits.limit_default, 1, pageLimits.limit_max),
+    offset,
+    before: before ? readCursor('before', before) : null,
+    after: after ? readCursor('after', after) : null,
+  };
+}
+
+const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;
+
+/** A whole number within its bounds, or the fallback when nothing was said; throws a 400 that names the field. */
+export function wholeNumber(field: string, text: string | null, fallback: number, min: number, max: number): number {
+  if (text === null) return fallback;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw badField(field, `must be a whole number from ${min} to ${max}`);
+  return value;
+}

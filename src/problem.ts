@@ -1,0 +1,97 @@
+/** What can go wrong, as a small vocabulary: RFC 9457 problems. The one place that reads an SQLSTATE. */
+import type { Fault } from './entry.ts';
+
+const titles = {
+  400: 'Bad request',
+  401: 'Sign in',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  413: 'Too large',
+  415: 'Unsupported content type',
+  422: 'Not a valid event',
+  426: 'WebSocket only',
+  500: 'Our fault',
+  503: 'Not now',
+} as const;
+export type ProblemStatus = keyof typeof titles;
+
+/** An answer that refuses: thrown anywhere, written once by the app. `detail` and `errors` are for the caller to read. */
+export class Problem extends Error {
+  readonly status: ProblemStatus;
+  readonly errors: Fault[] | undefined;
+  readonly headers: Record<string, string>;
+
+  constructor(
+    status: ProblemStatus,
+    detail: string,
+    more: { errors?: Fault[]; headers?: Record<string, string> } = {},
+  ) {
+    super(detail);
+    this.name = 'Problem';
+    this.status = status;
+    this.errors = more.errors;
+    this.headers = more.headers ?? {};
+  }
+
+  get title(): string {
+    return titles[this.status];
+  }
+
+  /** The problem as application/problem+json (RFC 9457 §3.1); `errors` is our extension member. */
+  toJSON(): Record<string, unknown> {
+    return {
+      type: 'about:blank',
+      title: this.title,
+      status: this.status,
+      detail: this.message,
+      ...(this.errors && { errors: this.errors }),
+    };
+  }
+}
+
+/** A query parameter or header that cannot be read. */
+export const badField = (field: string, reason: string) =>
+  new Problem(400, `${field}: ${reason}`, { errors: [{ field, reason }] });
+
+const retry_after_s = '2';
+
+/** The database cannot answer now, or too much waits for it already: the same request may succeed shortly. */
+export const unavailable = (detail: string) => new Problem(503, detail, { headers: { 'retry-after': retry_after_s } });
+
+/** What postgres.js says when it has no connection; these are not SQLSTATEs. */
+const lostConnection =
+  /^(CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ENOENT)$/;
+
+/**
+ * SQLSTATEs that pass by themselves: class 08 (connection), 53 (resources), 57 (operator intervention), 58 (system),
+ * 25006 (read-only, in a failover), 40 (rollback), 55P03 (the lock was not to be had in 2 s).
+ */
+const passing = /^(08|53|57|58|40)|^25006$|^55P03$/;
+
+/** The code of the driver's error beneath what Drizzle wraps around it. */
+function codeOf(error: unknown): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string') return cause.code;
+  }
+  return '';
+}
+
+/** True when another try may succeed though nothing was changed. */
+export function isPassing(error: unknown): boolean {
+  if (error instanceof Problem) return error.status === 503;
+  const code = codeOf(error);
+  return lostConnection.test(code) || passing.test(code);
+}
+
+/** True when the data is at fault (SQLSTATE classes 22 and 23): the batch's other events may still be stored. */
+export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
+
+/** Any error as the problem that a client may see. A database's own words never get out: they name tables and values. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (codeOf(error) === '55P03') return unavailable('Too many writers wait for the log. Try again.');
+  if (isPassing(error)) return unavailable('The database cannot be reached. Try again.');
+  if (isDataFault(error)) return new Problem(400, 'The database cannot hold a value of this request.');
+  return new Problem(500, 'Something went wrong on our side. It has been logged.');
+}

@@ -1,0 +1,243 @@
+/** A record of strings in, checked settings out. Reads no environment itself. The README's table is held to these rows. */
+import { type Right, type Role, readScryptHash, rights, roles, sha256, type Token, type User } from './auth.ts';
+
+type Setting<T> = { fallback: string; means: string; read(text: string): T };
+
+/** What is wrong with the settings, one line each. */
+export class SettingsError extends Error {
+  override name = 'SettingsError';
+  readonly faults: string[];
+  constructor(faults: string[]) {
+    super(faults.join('\n'));
+    this.faults = faults;
+  }
+}
+
+const whole = (min: number, max: number) => (text: string) => {
+  const value = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new Error(`must be a whole number from ${min} to ${max}`);
+  return value;
+};
+
+const setting = <T>(fallback: string, means: string, read: (text: string) => T): Setting<T> => ({
+  fallback,
+  means,
+  read,
+});
+
+/** Every setting: its default, what it means, and how its text is read (throws what is wrong with it). */
+export const settingRows = {
+  PORT: setting('9000', 'the port to listen on', whole(0, 65_535)),
+  HOST: setting('127.0.0.1', 'the address to listen on; `0.0.0.0` for all (then `USERS` is needed)', readHost),
+  DATABASE_URL: setting(
+    '',
+    '`postgres://…` of a PostgreSQL 14 or newer; empty means the embedded database',
+    readDatabaseUrl,
+  ),
+  DATA_DIR: setting('./data', 'the folder of the embedded database', readPath),
+  MIGRATE: setting('on', '`off`: the service does not apply migrations itself (`npm run migrate` does)', readSwitch),
+  USERS: setting(
+    '',
+    'people, as `name:role:password` separated by white space; role `guest` or `admin`; the password plain or from `npm run hash-password`',
+    readUsers,
+  ),
+  TOKENS: setting(
+    '',
+    'services, as `name:rights:secret` separated by white space; rights such as `write` or `read+export`; the secret of 16 characters or more, or `sha256:` and its hex digest',
+    readTokens,
+  ),
+  PUBLIC_URL: setting(
+    '',
+    'the address people use when a proxy changes the Host header: requests from its pages are ours',
+    readPublicUrl,
+  ),
+  DATABASE_CONNECTIONS_MAX: setting('10', 'connections to PostgreSQL', whole(1, 1_000)),
+  BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),
+  POLL_MS_MIN: setting('50', 'how soon the log is looked at again while rows flow, in ms', whole(5, 60_000)),
+  POLL_MS_MAX: setting(
+    '1000',
+    'how seldom the log and the inbox are looked at while nothing happens, in ms',
+    whole(5, 60_000),
+  ),
+  HEARTBEAT_MS: setting('15000', 'how often a quiet live stream says that it is alive, in ms', whole(50, 600_000)),
+  UNSENT_BYTES_MAX: setting('1048576', 'how many bytes a follower may leave unread', whole(1_024, 64 * 1024 * 1024)),
+  STALL_MS_MAX: setting(
+    '2000',
+    'how long a follower who left that much unread may take nothing before it is cut, in ms',
+    whole(10, 600_000),
+  ),
+  SHUTDOWN_MS_MAX: setting('8000', 'how long running requests may take after SIGTERM, in ms', whole(0, 600_000)),
+} as const;
+
+export type Settings = { [K in keyof typeof settingRows]: ReturnType<(typeof settingRows)[K]['read']> };
+
+/**
+ * Checks every setting that is given and fills in the rest. Throws a SettingsError with all faults: bad values,
+ * unknown EDGETRAIL_ names, names a letter or two away from a setting, and a service that would stand open.
+ */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const faults = Object.keys(env).flatMap((name) => unknownName(name));
+  const entries = Object.entries(settingRows).map(([name, row]) => {
+    const text = env[name]?.trim() || row.fallback;
+    try {
+      return [name, row.read(text)];
+    } catch (error) {
+      faults.push(`${name}: ${error instanceof Error ? error.message : 'cannot be read'}`);
+      return [name, undefined];
+    }
+  });
+  if (faults.length > 0) throw new SettingsError(faults);
+  const settings = Object.fromEntries(entries) as Settings;
+  if (settings.POLL_MS_MIN > settings.POLL_MS_MAX)
+    throw new SettingsError(['POLL_MS_MIN: must not be above POLL_MS_MAX']);
+  return settings;
+}
+
+/** The users of a development machine, or none when the service can be reached by others or holds a real database. */
+export function developmentUsers(settings: Settings): User[] | null {
+  if (settings.USERS.length > 0 || settings.DATABASE_URL || !isLoopback(settings.HOST)) return null;
+  return [
+    { name: 'admin', role: 'admin', password: { plain: 'admin123' } },
+    { name: 'guest', role: 'guest', password: { plain: 'guest123' } },
+  ];
+}
+
+/**
+ * Who may sign in. Throws a SettingsError when nobody is named and the development users may not exist: a log that
+ * anybody can read is worse than one that does not start.
+ */
+export function usersOf(settings: Settings): { users: User[]; development: boolean } {
+  const development = developmentUsers(settings);
+  if (development) return { users: development, development: true };
+  if (settings.USERS.length === 0)
+    throw new SettingsError([
+      'USERS: name at least one user, such as USERS="ana:admin:a-long-password". The users for development exist only ' +
+        'while the service listens on loopback with the embedded database.',
+    ]);
+  return { users: settings.USERS, development: false };
+}
+
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+
+/** A misspelt DATABASE_URL would quietly start an empty embedded database: names close to ours are asked about. */
+function unknownName(name: string): string[] {
+  if (name in settingRows) return [];
+  if (name.startsWith('EDGETRAIL_'))
+    return [`${name}: is not a setting (the client's are EDGETRAIL_URL, EDGETRAIL_TOKEN and EDGETRAIL_USER)`].filter(
+      () => !clientNames.includes(name),
+    );
+  const meant = Object.keys(settingRows).find((known) => known.includes('_') && distance(name, known, 2) <= 2);
+  return meant ? [`${name}: is not a setting; is ${meant} meant?`] : [];
+}
+
+/** What the commands that talk to a running service read. */
+export const clientNames = ['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'];
+
+/** Levenshtein's distance, given up on beyond `max`. */
+function distance(a: string, b: string, max: number): number {
+  if (Math.abs(a.length - b.length) > max) return max + 1;
+  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++)
+      row[j] = Math.min(
+        (previous[j] ?? 0) + 1,
+        (row[j - 1] ?? 0) + 1,
+        (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      );
+    previous = row;
+  }
+  return previous[b.length] ?? max + 1;
+}
+
+function readHost(text: string): string {
+  if (!/^[A-Za-z0-9.:-]+$/.test(text)) throw new Error('must be a host name or an IP address');
+  return text;
+}
+
+function readPath(text: string): string {
+  if (text.includes('\0')) throw new Error('must be a path');
+  return text;
+}
+
+function readDatabaseUrl(text: string): string {
+  if (text === '') return text;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  // The text is not repeated: it may hold a password.
+  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
+    throw new Error('must be a URL such as postgres://user:password@host:5432/database');
+  return text;
+}
+
+function readSwitch(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error('must be on or off');
+  return text === 'on';
+}
+
+function readPublicUrl(text: string): string {
+  if (text === '') return text;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !/^https?:$/.test(url.protocol)) throw new Error('must be a URL such as https://log.example.com');
+  return url.origin;
+}
+
+const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
+
+/** `name:second:rest`, where the rest may hold colons. Never repeated in a message: it is a secret. */
+function triple(word: string, form: string): [string, string, string] {
+  const [, name, second, rest] = /^([^:]+):([^:]+):(.+)$/.exec(word) ?? [];
+  if (!name || !second || !rest) throw new Error(`each must have the form ${form}`);
+  return [name, second, rest];
+}
+
+function readUsers(text: string): User[] {
+  const users = words(text).map((word): User => {
+    const [name, role, password] = triple(word, 'name:role:password');
+    if (!isRole(role)) throw new Error(`the role of ${name} must be guest or admin`);
+    if (!password.startsWith('$')) return { name, role, password: { plain: password } };
+    const hash = readScryptHash(password);
+    if (!hash) throw new Error(`the password of ${name} starts with $ and is no hash that npm run hash-password makes`);
+    return { name, role, password: { hash } };
+  });
+  refuseTwins(users);
+  return users;
+}
+
+const isRole = (text: string): text is Role => text in roles;
+const isRight = (text: string): text is Right => (rights as readonly string[]).includes(text);
+
+const secret_chars_min = 16;
+
+function readTokens(text: string): { name: string; rights: Right[]; secret: string }[] {
+  const tokens = words(text).map((word) => {
+    const [name, granted, secret] = triple(word, 'name:rights:secret');
+    const held = granted.split('+').filter(isRight);
+    if (held.length !== granted.split('+').length)
+      throw new Error(`the rights of ${name} must be some of ${rights.join(', ')}, joined by +`);
+    if (/^sha256:/.test(secret) && !/^sha256:[0-9a-f]{64}$/i.test(secret))
+      throw new Error(`the digest of ${name} must be 64 hex digits`);
+    if (secret.length < secret_chars_min)
+      throw new Error(`the secret of ${name} must have at least ${secret_chars_min} characters`);
+    return { name, rights: held, secret };
+  });
+  refuseTwins(tokens);
+  return tokens;
+}
+
+function refuseTwins(named: { name: string }[]): void {
+  const twin = named.find(({ name }, i) => named.findIndex((other) => other.name === name) !== i);
+  if (twin) throw new Error(`${twin.name} is named twice`);
+}
+
+/** Tokens as they are compared: the service keeps digests, not secrets. */
+export function tokensOf(settings: Settings): Promise<Token[]> {
+  return Promise.all(
+    settings.TOKENS.map(async ({ name, rights, secret }) => ({
+      name,
+      rights,
+      sha256: secret.startsWith('sha256:') ? hexBytes(secret.slice('sha256:'.length)) : await sha256(secret),
+    })),
+  );
+}
+
+const hexBytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

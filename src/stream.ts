@@ -1,0 +1,143 @@
+/** An async iterable as a Web stream, the SSE line format, and the rule by which a reader is too slow. */
+import { pause } from './tail.ts';
+
+const encoder = new TextEncoder();
+
+/**
+ * One message of a server-sent event stream (WHATWG HTML §9.2.5): bare LF line ends, as a CR could be split from its
+ * LF by a chunk. `id` and `event` must hold no line break: they are ours, never a caller's. A message without data
+ * only moves the client's Last-Event-ID on.
+ */
+export function sseMessage({ id, event, data }: { id?: number; event?: string; data?: string }): string {
+  const lines = data === undefined ? [] : data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
+  return [...(event ? [`event: ${event}`] : []), ...(id === undefined ? [] : [`id: ${id}`]), ...lines, '', ''].join(
+    '\n',
+  );
+}
+
+/** A comment: keeps proxies from closing a quiet stream; clients ignore it. */
+export const sseComment = (text: string) => `: ${text}\n\n`;
+
+/** Small writes cost a system call and a gzip call each: text is gathered to about this size. */
+const chunk_bytes_min = 64 * 1024;
+
+/**
+ * Text as a stream of bytes, read only as fast as it is taken. When the source fails the stream errors, so that the
+ * client sees a cut and not an end; the cause goes to `report`, never over the wire.
+ */
+export function streamOf(source: AsyncIterable<string>, report: (error: unknown) => void): ReadableStream<Uint8Array> {
+  const pieces = source[Symbol.asyncIterator]();
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        try {
+          let gathered = '';
+          while (gathered.length < chunk_bytes_min) {
+            const { done, value } = await pieces.next();
+            if (done) {
+              if (gathered) controller.enqueue(encoder.encode(gathered));
+              return controller.close();
+            }
+            gathered += value;
+          }
+          controller.enqueue(encoder.encode(gathered));
+        } catch (error) {
+          report(error);
+          controller.error(new Error('the answer was cut off'));
+        }
+      },
+      async cancel() {
+        await pieces.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Where a live stream goes: an SSE response or a socket. */
+export type Outlet<Chunk> = {
+  send(chunk: Chunk): void;
+  /** Bytes handed over and not yet taken by the reader. */
+  unsent(): number;
+  /** Resolves when the reader may have taken something, at the latest after `ms`. */
+  taken(ms: number): Promise<void>;
+};
+
+export type OutletLimits = {
+  /** A reader may owe us this many bytes; beyond it nothing more is read for it. */
+  unsent_bytes_max: number;
+  /** A reader that owes that much and takes nothing for so long is cut; it resumes by its last id. */
+  stall_ms_max: number;
+};
+
+/**
+ * Hands a chunk over as soon as the reader has room. Resolves to false when the reader has stalled and must be cut:
+ * memory is bounded by waiting, and waiting is bounded by time.
+ */
+export async function deliver<Chunk>(
+  outlet: Outlet<Chunk>,
+  chunk: Chunk,
+  chunk_bytes: number,
+  { unsent_bytes_max, stall_ms_max }: OutletLimits,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let deadline = Date.now() + stall_ms_max;
+  for (let owed = outlet.unsent(); owed > 0 && owed + chunk_bytes > unsent_bytes_max; ) {
+    if (signal.aborted) return true;
+    if (Date.now() >= deadline) return false;
+    await outlet.taken(deadline - Date.now());
+    const still = outlet.unsent();
+    if (still < owed) deadline = Date.now() + stall_ms_max;
+    owed = still;
+  }
+  if (!signal.aborted) outlet.send(chunk);
+  return true;
+}
+
+/**
+ * A response body that is written to from outside. `signal` fires when the reader has left or the body has ended.
+ * `cut` breaks it off so that the reader notices; `end` lets what is owed go out first.
+ */
+export function openBody(unsent_bytes_max: number): {
+  body: ReadableStream<Uint8Array>;
+  outlet: Outlet<Uint8Array>;
+  signal: AbortSignal;
+  cut(): void;
+  end(): void;
+} {
+  const over = new AbortController();
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  let nap = new AbortController();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(given) {
+        controller = given;
+      },
+      pull: () => nap.abort(),
+      cancel: () => over.abort(),
+    },
+    // The default strategy counts chunks. Below the mark `pull` is called at every read: that is how we notice one.
+    { highWaterMark: unsent_bytes_max, size: (chunk) => chunk.byteLength },
+  );
+  const finish = (how: () => void) => {
+    if (over.signal.aborted) return;
+    how();
+    over.abort();
+  };
+  return {
+    body,
+    outlet: {
+      send: (chunk) => {
+        if (!over.signal.aborted) controller.enqueue(chunk);
+      },
+      unsent: () => unsent_bytes_max - (controller.desiredSize ?? unsent_bytes_max),
+      taken: (ms) => {
+        nap = new AbortController();
+        return pause(ms, AbortSignal.any([nap.signal, over.signal]));
+      },
+    },
+    signal: over.signal,
+    cut: () => finish(() => controller.error(new Error('the reader was too slow'))),
+    end: () => finish(() => controller.close()),
+  };
+}

@@ -1,0 +1,185 @@
+/** Following the log: a loop, a cursor and a bell. The bell is a hint that something may be new; the cursor is the truth. */
+import type { Filter } from './filter.ts';
+import { isPassing } from './problem.ts';
+import type { Entry } from './schema.ts';
+import { type Store, storeLimits } from './store.ts';
+
+/** What a follower gets: the matching entries, and the id up to which there are no others. */
+export type Batch = {
+  entries: Entry[];
+  cursor: number;
+  /** The entries in some form, made once however many followers share them. `form` names the maker. */
+  as<T>(form: string, make: (entries: Entry[]) => T): T;
+};
+
+export type TailOptions = {
+  /** How soon the poll looks again while rows flow, and how seldom while none do. */
+  poll_ms_min: number;
+  poll_ms_max: number;
+  /** Hears of the first failure of each outage; the tail itself goes on trying. */
+  report(what: string, error: unknown): void;
+};
+
+export type Tail = ReturnType<typeof createTail>;
+
+/**
+ * One process's view of the growing log. `start` begins a poll that also drains the inbox; `ring` tells it of an append
+ * by this process; `follow` reads on from a cursor for ever; `stop` ends them all.
+ */
+export function createTail(store: Store, { poll_ms_min, poll_ms_max, report }: TailOptions) {
+  const stopping = new AbortController();
+  const bell = createBell();
+  /** The last read of each question, pending or done: followers that stand at the same place share it. */
+  const reads = new Map<string, { after: number; n_followers: number; batch: Promise<Batch> | null }>();
+  let n_followers = 0;
+  let head = 0;
+  let poll_ms = poll_ms_max;
+  let nap = new AbortController();
+
+  /** The log has grown to at least this id. */
+  function ring(newest: number): void {
+    if (newest <= head) return;
+    head = newest;
+    bell.ring();
+  }
+
+  async function look(): Promise<boolean> {
+    let { head: newest, waiting } = await store.pulse();
+    if (waiting) {
+      while ((await store.drain()) === storeLimits.inbox_rows_max);
+      newest = await store.head();
+    }
+    const moved = newest > head;
+    ring(newest);
+    return moved;
+  }
+
+  async function poll(): Promise<void> {
+    let failing = false;
+    while (!stopping.signal.aborted) {
+      try {
+        const moved = await look();
+        // Nobody follows: only the inbox is looked after, at the slow pace.
+        poll_ms = n_followers === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
+        failing = false;
+      } catch (error) {
+        if (!failing && !stopping.signal.aborted) report('the log cannot be polled', error);
+        failing = true;
+        poll_ms = poll_ms_max;
+      }
+      nap = new AbortController();
+      await pause(poll_ms, AbortSignal.any([nap.signal, stopping.signal]));
+    }
+  }
+
+  function read(question: { after: number; batch: Promise<Batch> | null }, after: number, filter: Filter) {
+    if (!question.batch || question.after !== after) {
+      question.after = after;
+      question.batch = store.since(after, filter).then(toBatch);
+      // Nothing new, or a failure: the next one asks again.
+      const forget = (batch: Promise<Batch>) => {
+        if (question.batch === batch) question.batch = null;
+      };
+      const asked = question.batch;
+      asked.then(
+        ({ cursor }) => cursor === after && forget(asked),
+        () => forget(asked),
+      );
+    }
+    return question.batch;
+  }
+
+  /**
+   * Every entry after `after` that matches, in id order, for ever: what is there already and what comes. Outages of
+   * the database are waited out. Ends when the signal fires or the tail stops; throws only what will not pass.
+   */
+  async function* follow(after: number, filter: Filter, signal: AbortSignal): AsyncGenerator<Batch> {
+    const ended = AbortSignal.any([signal, stopping.signal]);
+    const question = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
+    reads.set(filter.key, question);
+    question.n_followers += 1;
+    n_followers += 1;
+    if (n_followers === 1) nap.abort();
+    let cursor = after;
+    try {
+      while (!ended.aborted) {
+        const heard = bell.rings();
+        const batch = await read(question, cursor, filter).catch((error) => {
+          if (!isPassing(error)) throw error;
+          return null;
+        });
+        if (batch === null) await pause(poll_ms_max, ended);
+        else if (batch.cursor === cursor) await bell.past(heard, ended);
+        else {
+          cursor = batch.cursor;
+          yield batch;
+        }
+      }
+    } finally {
+      n_followers -= 1;
+      question.n_followers -= 1;
+      if (question.n_followers === 0) reads.delete(filter.key);
+    }
+  }
+
+  return {
+    ring,
+    follow,
+    start: () => void poll(),
+    stop: () => stopping.abort(),
+    /** Fires when the tail stops: streams end with it. */
+    stopped: stopping.signal,
+    followers: () => n_followers,
+  };
+}
+
+function toBatch({ entries, cursor }: { entries: Entry[]; cursor: number }): Batch {
+  const forms = new Map<string, unknown>();
+  return {
+    entries,
+    cursor,
+    as: <T>(form: string, make: (entries: Entry[]) => T): T => {
+      if (!forms.has(form)) forms.set(form, make(entries));
+      return forms.get(form) as T;
+    },
+  };
+}
+
+/** Counts its rings, so that a ring between looking and waiting is not missed. */
+function createBell() {
+  let rings = 0;
+  const waiting = new Set<() => void>();
+  return {
+    ring() {
+      rings += 1;
+      for (const wake of waiting) wake();
+    },
+    rings: () => rings,
+    /** Resolves once the bell has rung more often than `heard`, or when the signal fires. */
+    past: (heard: number, signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        if (rings > heard || signal.aborted) return resolve();
+        const done = () => {
+          waiting.delete(done);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        waiting.add(done);
+        signal.addEventListener('abort', done);
+      }),
+  };
+}
+
+/** Resolves after some time, or when the signal fires; never rejects. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}
