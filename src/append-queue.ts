@@ -25,7 +25,10 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
     try {
       const appended = await appendNow(callers.flatMap((caller) => caller.entries));
       let from = 0;
-      for (const { entries, resolve } of callers) resolve(appended.slice(from, (from += entries.length)));
+      for (const { entries, resolve } of callers) {
+        resolve(appended.slice(from, from + entries.length));
+        from += entries.length;
+      }
     } catch (error) {
       // The whole batch was rolled back. Alone, the innocent succeed and the guilty one hears why.
       if (callers.length > 1 && isDataFault(error)) for (const caller of callers) await run([caller]);

@@ -1,9 +1,9 @@
 /** The only SQL over entries: append, since, page, each, stats, total. Everything above it speaks of entries. */
-import { and, asc, desc, eq, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { appendQueue } from './append-queue.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
-import { activityInbox, activityLogs as log, logBatches, type Database, type Entry } from './schema.ts';
+import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 
 export const storeLimits = {
   /** A count that must look at rows stops here and says so. */

@@ -5,7 +5,7 @@ import { type App, type Env, isOurs, may, only, type Parts } from '../app.ts';
 import { type Filter, readFilter } from '../filter.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Entry } from '../schema.ts';
-import { deliver, openBody, type Outlet, sseComment, sseMessage } from '../stream.ts';
+import { deliver, type Outlet, openBody, sseComment, sseMessage } from '../stream.ts';
 import { type Batch, pause } from '../tail.ts';
 import { queryOf } from './entries.ts';
 

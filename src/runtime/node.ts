@@ -1,9 +1,9 @@
 /** The service on Node: `npm start`. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { resolve } from 'node:path';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { serve, upgradeWebSocket } from '@hono/node-server';
+import { serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Sockets } from '../app.ts';
@@ -35,7 +35,12 @@ export async function startNode(settings: Settings, say: (line: string) => void 
   const service = await openService(settings, { sockets, assets, say });
   const pinging = pingSockets(wss, settings.HEARTBEAT_MS);
   const server = await listen(settings, (options) =>
-    serve({ fetch: service.app.fetch, createServer: webSocketOnly, websocket: { server: wss }, ...options }),
+    serve({
+      fetch: service.app.fetch,
+      createServer: webSocketOnly,
+      websocket: { server: wss as WebSocketServerLike },
+      ...options,
+    }),
   ).catch(async (error) => {
     clearInterval(pinging);
     await service.close();
@@ -72,8 +77,8 @@ function listen(
  * Node hands any `Upgrade:` request to the upgrade listener, and node-server's leaves all but WebSockets hanging: one
  * leaked socket a request (Upgrade: h2c), and a server that never closes. Those are answered here and closed.
  */
-const webSocketOnly: typeof createServer = (...args: Parameters<typeof createServer>) => {
-  const server = createServer(...args);
+const webSocketOnly = ((options: ServerOptions, listener: RequestListener) => {
+  const server = createServer(options, listener);
   const emit = server.emit.bind(server) as (event: string, ...rest: unknown[]) => boolean;
   server.emit = (event: string, ...rest: unknown[]) => {
     const [request, socket] = rest as [IncomingMessage, Socket];
@@ -83,7 +88,7 @@ const webSocketOnly: typeof createServer = (...args: Parameters<typeof createSer
     return true;
   };
   return server;
-};
+}) as typeof createServer;
 
 /** Pings every socket; one that did not answer the ping before is gone, whatever TCP believes. */
 function pingSockets(wss: WebSocketServer, every_ms: number): NodeJS.Timeout {

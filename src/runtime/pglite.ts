@@ -5,9 +5,9 @@ import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
-import { lockFolder } from './folder-lock.ts';
 import type { OpenDatabase } from './database.ts';
 import { migrationsFolder, takeOverLegacy } from './database.ts';
+import { lockFolder } from './folder-lock.ts';
 
 /** PGlite has no background workers: without these its WAL grows for ever and the planner knows nothing. */
 const upkeep_ms = 5 * 60 * 1000;

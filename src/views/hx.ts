@@ -4,11 +4,11 @@ import { raw } from 'hono/html';
 /** Config of the page (a meta element's content): no style element of htmx's own (CSP), and only the one extension. */
 export const config = JSON.stringify({ includeIndicatorCSS: false, extensions: 'sse' });
 
-const escape = (text: string) => text.replace(/&/g, '&amp;').replace(/"/g, '&quot;');
+const quoted = (text: string) => text.replace(/&/g, '&amp;').replace(/"/g, '&quot;');
 const attributes = (pairs: Record<string, string>) =>
   raw(
     Object.entries(pairs)
-      .map(([name, value]) => `${name}="${escape(value)}"`)
+      .map(([name, value]) => `${name}="${quoted(value)}"`)
       .join(' '),
   );
 

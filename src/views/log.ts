@@ -4,7 +4,7 @@ import { suggested } from '../entry.ts';
 import { type Filter, filterRows, writeCursor, writeFilter } from '../filter.ts';
 import type { Entry } from '../schema.ts';
 import type { Stats, Total } from '../store.ts';
-import { removes, replaces, follows } from './hx.ts';
+import { follows, removes, replaces } from './hx.ts';
 import { layout, type Markup } from './layout.ts';
 
 const summary_chars_max = 300;
