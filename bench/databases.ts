@@ -1,0 +1,104 @@
+/** Databases for a benchmark: migrated once, a copy for each measurement, gone at the end. */
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sql } from 'drizzle-orm';
+import postgres from 'postgres';
+import type { OpenDatabase } from '../src/runtime/database.ts';
+import { openPglite } from '../src/runtime/pglite.ts';
+import { openPostgres } from '../src/runtime/postgres.ts';
+import { startServer } from '../test/databases.ts';
+
+export type Place = { DATABASE_URL: string } | { DATA_DIR: string };
+
+/** append_logs itself, on a fresh database and one connection. */
+export type Reference = { append(batch: string): Promise<unknown>; close(): Promise<void> };
+
+export type BenchDatabase = { name: string; fresh(): Promise<Place>; reference(): Promise<Reference> };
+
+export type BenchDatabases = { postgres: BenchDatabase; pglite: BenchDatabase; close(): Promise<void> };
+
+/** Throws unless the log holds exactly what was acknowledged, under dense ids. */
+export async function check({ db }: Pick<OpenDatabase, 'db'>, acknowledged: number): Promise<void> {
+  const [seen] = await db
+    .select({
+      rows: sql<number>`(select count(*) from activity_logs)`.mapWith(Number),
+      newest: sql<number>`(select max(id) from activity_logs)`.mapWith(Number),
+      head: sql<number>`(select max(last_id) from log_batches)`.mapWith(Number),
+    })
+    .from(sql`(select) as nothing`);
+  if (!seen || [seen.rows, seen.newest, seen.head].some((n) => n !== acknowledged))
+    throw new Error(`${acknowledged} events were acknowledged, and the log says ${JSON.stringify(seen)}`);
+}
+
+/** TEST_DATABASE_URL's server or one of our own, and PGlite in folders. */
+export async function openBenchDatabases(): Promise<BenchDatabases> {
+  const folder = await mkdtemp(join(tmpdir(), 'edgetrail-bench-'));
+  await chmod(folder, 0o755); // The server's own user must get through.
+  const server = process.env.TEST_DATABASE_URL
+    ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
+    : await startServer(join(folder, 'postgres'));
+  const onServer = await postgresDatabases(server.url);
+  return {
+    postgres: onServer,
+    pglite: await pgliteDatabases(folder),
+    close: async () => {
+      await onServer.close();
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function postgresDatabases(serverUrl: string): Promise<BenchDatabase & { close(): Promise<void> }> {
+  const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
+  const made: string[] = [];
+  const urlOf = (database: string) => Object.assign(new URL(serverUrl), { pathname: `/${database}` }).href;
+  const make = async (from: string) => {
+    const database = `edgetrail_bench_${process.pid}_${made.length}`;
+    made.push(database);
+    await server`create database ${server(database)} template ${server(from)}`;
+    return database;
+  };
+  const template = await make('template0');
+  const migrated = openPostgres(urlOf(template), 1);
+  await migrated.migrate(() => {});
+  await migrated.close();
+  const [version] = await server<[{ server_version: string }]>`show server_version`;
+  return {
+    name: `PostgreSQL ${version.server_version}`,
+    fresh: async () => ({ DATABASE_URL: urlOf(await make(template)) }),
+    reference: async () => {
+      const client = postgres(urlOf(await make(template)), { max: 1 });
+      return {
+        append: (batch) => client`select count(*) from append_logs(${batch}::text::jsonb)`,
+        close: () => client.end({ timeout: 1 }),
+      };
+    },
+    close: async () => {
+      for (const database of made.reverse()) await server`drop database if exists ${server(database)} with (force)`;
+      await server.end();
+    },
+  };
+}
+
+async function pgliteDatabases(folder: string): Promise<BenchDatabase> {
+  const template = join(folder, 'pglite-template');
+  const migrated = await openPglite(template);
+  await migrated.migrate(() => {});
+  await migrated.close();
+  let n = 0;
+  const fresh = async () => {
+    const DATA_DIR = join(folder, `pglite-${n++}`);
+    await cp(template, DATA_DIR, { recursive: true });
+    return { DATA_DIR };
+  };
+  return {
+    name: 'PGlite',
+    fresh,
+    reference: async () => {
+      const { db, close } = await openPglite((await fresh()).DATA_DIR);
+      return { append: (batch) => db.execute(sql`select count(*) from append_logs(${batch}::jsonb)`), close };
+    },
+  };
+}

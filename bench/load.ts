@@ -1,0 +1,95 @@
+/**
+ * The load of the benchmark, in a process of its own: callers that each keep one connection and POST, wait for the
+ * answer and POST again. Bare sockets, because node:http would take as much of the two cores as the service does.
+ */
+import { connect } from 'node:net';
+import { shopEvent, shopTexts } from './shop.ts';
+
+export type Order = { port: number; token: string; callers: number; rows: number; warm_ms: number; ms: number };
+
+/** What was acknowledged with a 201, warm-up and all, and the measured part: rows, seconds and each answer's ms. */
+export type Outcome = { acknowledged: number; rows: number; seconds: number; latencies: number[] };
+
+const singles_in_pool = 8_192;
+const batches_in_pool = 24;
+
+function bodies(rows: number): string[] {
+  if (rows > 1) return shopTexts(batches_in_pool, rows);
+  return Array.from({ length: singles_in_pool }, (_, i) => JSON.stringify(shopEvent(i)));
+}
+
+const requestOf = ({ port, token }: Order, body: string) =>
+  Buffer.from(
+    `POST /api/logs HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n` +
+      `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+
+/** One connection: `post` resolves when the whole answer is there, and rejects unless it is a 201. */
+function openCaller(port: number) {
+  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  let answered: { resolve(): void; reject(error: Error): void } | null = null;
+  let head = '';
+  let missing_bytes = 0;
+  const fail = (why: string) => answered?.reject(new Error(why));
+  socket.on('error', (error) => fail(error.message));
+  socket.on('close', () => fail('the service closed the connection'));
+  socket.on('data', (chunk) => {
+    if (missing_bytes === 0) {
+      // The head may come in pieces; what follows it is the body's beginning.
+      head += chunk.toString('latin1');
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head.slice(0, end + 2))?.[1];
+      if (!head.startsWith('HTTP/1.1 201 ') || !length) return fail(head.slice(0, 600));
+      missing_bytes = Number(length) - (head.length - end - 4);
+      head = '';
+    } else missing_bytes -= chunk.length;
+    if (missing_bytes === 0) answered?.resolve();
+  });
+  return {
+    post: (request: Buffer) =>
+      new Promise<void>((resolve, reject) => {
+        answered = { resolve, reject };
+        socket.write(request);
+      }),
+    close: () => {
+      answered = null;
+      socket.destroy();
+    },
+  };
+}
+
+async function run(order: Order): Promise<Outcome> {
+  const requests = bodies(order.rows).map((body) => requestOf(order, body));
+  const outcome: Outcome = { acknowledged: 0, rows: 0, seconds: order.ms / 1000, latencies: [] };
+  const from = performance.now() + order.warm_ms;
+  const until = from + order.ms;
+  let next = 0;
+  async function call(): Promise<void> {
+    const caller = openCaller(order.port);
+    for (let now = performance.now(); now < until; ) {
+      const request = requests[next++ % requests.length] as Buffer;
+      await caller.post(request);
+      const then = performance.now();
+      outcome.acknowledged += order.rows;
+      if (then >= from && then < until) {
+        outcome.rows += order.rows;
+        outcome.latencies.push(then - now);
+      }
+      now = then;
+    }
+    caller.close();
+  }
+  await Promise.all(Array.from({ length: order.callers }, call));
+  return outcome;
+}
+
+process.once('message', (order: Order) => {
+  run(order).then(
+    (outcome) => process.send?.(outcome, () => process.exit(0)),
+    (error) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+});
