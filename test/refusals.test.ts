@@ -47,6 +47,7 @@ const unproven: Record<string, string | null> = {
 const alsoUnproven: Record<string, string> = {
   'an empty password': basic('admin:'),
   "another one's password": basic('guest:admin-password'),
+  'a token as Basic': basic('orders:writer-secret-0001'),
   'an empty name': basic(':'),
   'the name in capitals': basic('Admin:admin-password'),
   'a development user': basic('admin:admin123'),
@@ -67,7 +68,6 @@ const malformed: Record<string, string | null> = {
   'a token in capitals': 'Bearer WRITER-SECRET-0001',
   'an empty token': 'Bearer ',
   'a token by its name': 'Bearer orders',
-  'a token as Basic': basic('orders:writer-secret-0001'),
   'another scheme': 'Digest username="admin"',
 };
 
