@@ -435,7 +435,7 @@ describe.each(databases)('on %s', async (database) => {
   ])('a body that is %s is refused, and the connection it came on goes on', async (_what, body) => {
     const next = `GET /livez HTTP/1.1\r\n${head}\r\n`;
     const answers = await raw(`${postHead.replace('connection: close\r\n', '')}${body}${next}`);
-    expect(answers.match(/^HTTP\/1.1 \d+/gm)).toEqual([expect.stringMatching(/ 4\d\d$/), 'HTTP/1.1 200']);
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([expect.stringMatching(/ 4\d\d$/), 'HTTP/1.1 200']);
   });
 
   it.each([
