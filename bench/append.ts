@@ -1,6 +1,7 @@
 /**
  * How fast the service takes events over HTTP, each line as a ratio to the same events handed straight to append_logs
- * in the same run: the machine's speed is in both, so the ratio is what a change of ours moves. `npm run bench`.
+ * in the same run: the machine's speed is in both, so the ratio is what a change of ours moves. `npm run bench`, or only
+ * the lines that contain a text: `npm run bench -- '64 callers'`.
  */
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -14,9 +15,9 @@ import { shopTexts } from './shop.ts';
 
 const token = 'bench-secret-000001';
 const warm_ms = 700;
-const service_ms = 4_000;
+const service_ms = 3_500;
 /** Twice, before and after the service: a neighbour who comes or goes meanwhile shows in one of them. */
-const reference_ms = 1_200;
+const reference_ms = 1_000;
 
 /** `rows` events a POST from so many callers; `shared` rows a call for the reference. */
 type Line = { callers: number; rows: number; shared: number };
@@ -63,17 +64,19 @@ async function throughService(place: Place, { callers, rows }: Line): Promise<Ou
   return outcome;
 }
 
-function print({ callers, rows, shared }: Line, outcome: Outcome, direct: number): void {
+const nameOf = ({ callers, rows }: Line) =>
+  `${callers} caller${callers > 1 ? 's' : ''}, ${rows === 1 ? '1 event' : '1,000 events'} a POST`;
+
+function print(line: Line, outcome: Outcome, direct: number): void {
   const latencies = Float64Array.from(outcome.latencies).sort();
   const percentile = (p: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))] ?? 0;
   const rate = outcome.rows / outcome.seconds;
-  const what = `${callers} caller${callers > 1 ? 's' : ''}, ${rows === 1 ? '1 event' : '1,000 events'} a POST`;
   const cells = [
-    what.padEnd(32),
+    nameOf(line).padEnd(32),
     Math.round(rate).toLocaleString('en').padStart(8),
     percentile(0.5).toFixed(1).padStart(8),
     percentile(0.99).toFixed(1).padStart(8),
-    `append_logs, ${shared.toLocaleString('en')} a call`.padStart(28),
+    `append_logs, ${line.shared.toLocaleString('en')} a call`.padStart(28),
     Math.round(direct).toLocaleString('en').padStart(8),
     (rate / direct).toFixed(2).padStart(7),
   ];
@@ -82,6 +85,7 @@ function print({ callers, rows, shared }: Line, outcome: Outcome, direct: number
 
 async function main(): Promise<void> {
   const started = performance.now();
+  const wanted = process.argv[2] ?? '';
   console.log(`Edgetrail over HTTP, ${cpus().length} cores that service, load and database share, Node ${process.version}
 
 The reference calls append_logs in SQL, one call after the other on one connection, without HTTP. For N callers
@@ -95,7 +99,7 @@ After each line: last_id = count(*) = max(id) = events acknowledged.`);
     ]) {
       const head = ['rows/s', 'p50 ms', 'p99 ms', 'reference'.padStart(28), 'rows/s', 'ratio'.padStart(7)];
       console.log(`\n${name.padEnd(32)} ${head.map((title) => title.padStart(8)).join(' ')}`);
-      for (const line of plan) {
+      for (const line of plan.filter((line) => `${name}: ${nameOf(line)}`.includes(wanted))) {
         const texts = shopTexts(Math.ceil(8_192 / line.shared), line.shared);
         const direct = await reference();
         await callDirectly(direct, texts, line.shared);
