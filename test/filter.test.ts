@@ -228,7 +228,7 @@ describe.each(databases)(`on %s, events of seed ${seed}`, async (database) => {
           by_entity_type: counts(expected, 'entity_type'),
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -239,7 +239,7 @@ describe.each(databases)(`on %s, events of seed ${seed}`, async (database) => {
         const file = await get<Entry[]>(service, `/api/logs/export?format=json&${queryOf(asked)}`);
         expect(file).toEqual(expected.toReversed());
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -253,7 +253,7 @@ describe.each(databases)(`on %s, events of seed ${seed}`, async (database) => {
         const back = await walk(service, forward.last, 'prev');
         expect(ids(back.pages.toReversed().flat())).toEqual(expected);
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
@@ -298,9 +298,14 @@ describe.each(databases)(`on %s, events of seed ${seed}`, async (database) => {
   });
 });
 
-describe.each(databases)('a crowd in one millisecond on %s', async (database) => {
+describe.each(databases)('on %s', async (database) => {
   const service = await startService(database);
-  const crowd = { event_type: 'CREATE', entity_type: 'order', timestamp: '2024-05-05T05:05:05.055Z' };
+  await crowdInOneMillisecond(service);
+  await whatAValueMeans(service);
+});
+
+async function crowdInOneMillisecond(service: TestService): Promise<void> {
+  const crowd = { service: 'crowd', event_type: 'CREATE', entity_type: 'order', timestamp: '2024-05-05T05:05:05.055Z' };
   const before = await service.write(
     Array.from({ length: 241 }, (_, n) => ({
       ...crowd,
@@ -310,37 +315,40 @@ describe.each(databases)('a crowd in one millisecond on %s', async (database) =>
   );
   const expected = before.toSorted(newestFirst).map(({ id }) => id);
 
-  it.each([3, 10, 24, 240, 241])('is paged through, %i at a time', async (limit) => {
-    const forward = await walk(service, `/api/logs?limit=${limit}`, 'next');
-    expect(forward.pages.flat().map(({ id }) => id)).toEqual(expected);
-    const back = await walk(service, forward.last, 'prev');
-    expect(
-      back.pages
-        .toReversed()
-        .flat()
-        .map(({ id }) => id),
-    ).toEqual(expected);
-  });
+  describe('a crowd in one millisecond', () => {
+    it.each([3, 10, 24, 240, 241])('is paged through, %i at a time', async (limit) => {
+      const forward = await walk(service, `/api/logs?service=crowd&limit=${limit}`, 'next');
+      expect(forward.pages.flat().map(({ id }) => id)).toEqual(expected);
+      const back = await walk(service, forward.last, 'prev');
+      expect(
+        back.pages
+          .toReversed()
+          .flat()
+          .map(({ id }) => id),
+      ).toEqual(expected);
+    });
 
-  // By offset the rows would move under the reader; a cursor stays where it is.
-  it('is paged through once while others write before, into and after it', async () => {
-    const seen: number[] = [];
-    for (let path: string | undefined = '/api/logs?limit=20'; path; ) {
-      const answer = await service.request(path);
-      seen.push(...((await answer.json()) as Listing).logs.map(({ id }) => id));
-      await service.write(['.054', '.055', '.056'].map((ms) => ({ ...crowd, timestamp: `2024-05-05T05:05:05${ms}Z` })));
-      path = linksOf(answer).next;
-    }
-    expect(new Set(seen).size).toBe(seen.length);
-    expect(seen.filter((id) => id <= 241)).toEqual(expected);
+    // By offset the rows would move under the reader; a cursor stays where it is.
+    it('is paged through once while others write before, into and after it', async () => {
+      const seen: number[] = [];
+      for (let path: string | undefined = '/api/logs?service=crowd&limit=20'; path; ) {
+        const answer = await service.request(path);
+        seen.push(...((await answer.json()) as Listing).logs.map(({ id }) => id));
+        await service.write(
+          ['.054', '.055', '.056'].map((ms) => ({ ...crowd, timestamp: `2024-05-05T05:05:05${ms}Z` })),
+        );
+        path = linksOf(answer).next;
+      }
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(seen.filter((id) => expected.includes(id))).toEqual(expected);
+    });
   });
-});
+}
 
-describe.each(databases)('what a value means on %s', async (database) => {
-  const service = await startService(database);
-  const base = { event_type: 'CREATE', entity_type: 'order' };
+async function whatAValueMeans(service: TestService): Promise<void> {
+  const base = { service: 'words', event_type: 'CREATE', entity_type: 'order' };
   const found = async (query: string) =>
-    (await list(service, query)).logs
+    (await list(service, `service=words&${query}`)).logs
       .map(({ entity_id }) => entity_id)
       .sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1));
   const days = [
@@ -368,40 +376,42 @@ describe.each(databases)('what a value means on %s', async (database) => {
     { ...base, entity_id: 'none', metadata: {}, timestamp: '2019-01-01' },
   ]);
 
-  it.each([
-    ['a date alone is its whole day', 'start_date=2024-02-01&end_date=2024-02-01', ['day 1', 'day 2']],
-    [
-      'of several starts the earliest',
-      'start_date=2024-02-01&start_date=2024-01-01&end_date=2024-02-01',
-      ['day 0', 'day 1', 'day 2'],
-    ],
-    ['the end is included', 'start_date=2024-02-01&end_date=2024-02-02T00:00:00Z', ['day 1', 'day 2', 'day 3']],
-    ['the start is included', 'start_date=2024-02-01T23:59:59.999Z', ['day 2', 'day 3']],
-    ['no zone means UTC', 'start_date=2024-02-01T23:59:59.999&end_date=2024-02-01T23:59:59.999', ['day 2']],
-    ['a zone is heeded', 'start_date=2024-02-02T01:00:00%2B01:00', ['day 3']],
-    ['to an end with milliseconds', 'start_date=2024-02-01&end_date=2024-02-01T23:59:59.998Z', ['day 1']],
-    ['% is itself', 'search=%25', ['percent']],
-    ['_ is itself', 'search=_', ['underscore']],
-    ['\\ is itself', 'search=%5C', ['backslash']],
-    ["' is itself", "search='", ['quote']],
-    ['a substring, not a word', 'search=nake', ['underscore']],
-    ['no case in ASCII', 'search=creme%20Brulee', ['upper']],
-    ['no case in Latin letters', `search=${encodeURIComponent('crème brûlée äöü')}`, ['accents']],
-    ['no case in Greek letters', `search=${encodeURIComponent('σίσυ')}`, ['accents']],
-    ['no case in Cyrillic letters', `search=${encodeURIComponent('Привет')}`, ['accents']],
-    ['letters without case', `search=${encodeURIComponent('文🧾')}`, ['wide']],
-    ['a number in metadata is found by its digits, as the text is', 'metadata.v=1', ['number', 'text']],
-    ['a decimal', 'metadata.v=1.25', ['decimal']],
-    ['null in metadata is a value', 'metadata.v=null', ['null']],
-    ['a path', 'metadata.v.w=x', ['nested']],
-    ['a path that is not', 'metadata.v.x=x', []],
-    [
-      'not, in metadata',
-      'metadata.v!=1&start_date=2019-01-01&end_date=2019-01-01',
-      ['decimal', 'nested', 'none', 'null'],
-    ],
-    ['not, of several', 'entity_id!=day%200&entity_id!=day%201&start_date=2024-01-01', ['day 2', 'day 3']],
-  ] as const)('%s', async (_claim, query, expected) => {
-    expect(await found(query)).toEqual(expected);
+  describe('what a value means', () => {
+    it.each([
+      ['a date alone is its whole day', 'start_date=2024-02-01&end_date=2024-02-01', ['day 1', 'day 2']],
+      [
+        'of several starts the earliest',
+        'start_date=2024-02-01&start_date=2024-01-01&end_date=2024-02-01',
+        ['day 0', 'day 1', 'day 2'],
+      ],
+      ['the end is included', 'start_date=2024-02-01&end_date=2024-02-02T00:00:00Z', ['day 1', 'day 2', 'day 3']],
+      ['the start is included', 'start_date=2024-02-01T23:59:59.999Z', ['day 2', 'day 3']],
+      ['no zone means UTC', 'start_date=2024-02-01T23:59:59.999&end_date=2024-02-01T23:59:59.999', ['day 2']],
+      ['a zone is heeded', 'start_date=2024-02-02T01:00:00%2B01:00', ['day 3']],
+      ['to an end with milliseconds', 'start_date=2024-02-01&end_date=2024-02-01T23:59:59.998Z', ['day 1']],
+      ['% is itself', 'search=%25', ['percent']],
+      ['_ is itself', 'search=_', ['underscore']],
+      ['\\ is itself', 'search=%5C', ['backslash']],
+      ["' is itself", "search='", ['quote']],
+      ['a substring, not a word', 'search=nake', ['underscore']],
+      ['no case in ASCII', 'search=creme%20Brulee', ['upper']],
+      ['no case in Latin letters', `search=${encodeURIComponent('crème brûlée äöü')}`, ['accents']],
+      ['no case in Greek letters', `search=${encodeURIComponent('σίσυ')}`, ['accents']],
+      ['no case in Cyrillic letters', `search=${encodeURIComponent('Привет')}`, ['accents']],
+      ['letters without case', `search=${encodeURIComponent('文🧾')}`, ['wide']],
+      ['a number in metadata is found by its digits, as the text is', 'metadata.v=1', ['number', 'text']],
+      ['a decimal', 'metadata.v=1.25', ['decimal']],
+      ['null in metadata is a value', 'metadata.v=null', ['null']],
+      ['a path', 'metadata.v.w=x', ['nested']],
+      ['a path that is not', 'metadata.v.x=x', []],
+      [
+        'not, in metadata',
+        'metadata.v!=1&start_date=2019-01-01&end_date=2019-01-01',
+        ['decimal', 'nested', 'none', 'null'],
+      ],
+      ['not, of several', 'entity_id!=day%200&entity_id!=day%201&start_date=2024-01-01', ['day 2', 'day 3']],
+    ] as const)('%s', async (_claim, query, expected) => {
+      expect(await found(query)).toEqual(expected);
+    });
   });
-});
+}
