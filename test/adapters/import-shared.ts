@@ -1,0 +1,56 @@
+/** `npx tsx test/adapters/import-shared.ts ../shared/data`: imports the CloudTrail records and the shop's tables. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect, runAsCommand } from '../../src/runtime/connect.ts';
+import { type Adapter, type Imported, importFiles } from '../../src/runtime/import.ts';
+import { ImportError, readItems } from '../../src/runtime/import-readers.ts';
+import cloudtrail, { records } from './cloudtrail.ts';
+import { type Row, shopAdapter } from './shop.ts';
+
+/** The order in which a shop's rows can have come to be. */
+const tables = ['customers', 'products', 'orders', 'payments', 'shipments'];
+
+/** The adapter, and how many events of each kind came out of it. */
+function counting(adapter: Adapter, kindOf: (event: { event_type: string; entity_type: string }) => string) {
+  const kinds = new Map<string, number>();
+  const counted: Adapter = {
+    ...adapter,
+    default: (record) => {
+      const events = [adapter.default(record) ?? []].flat();
+      for (const event of events) kinds.set(kindOf(event), (kinds.get(kindOf(event)) ?? 0) + 1);
+      return events;
+    },
+  };
+  return { counted, kinds };
+}
+
+function say(what: string, { stored, duplicates }: Imported, kinds: Map<string, number>): void {
+  console.log(`${what}: ${stored} events stored, ${duplicates} were stored before`);
+  for (const [kind, n] of [...kinds].sort(([, a], [, b]) => b - a)) console.log(`  ${String(n).padStart(5)}  ${kind}`);
+}
+
+async function main(): Promise<void> {
+  const [folder] = process.argv.slice(2);
+  if (!folder)
+    throw new ImportError('usage: npx tsx test/adapters/import-shared.ts <folder with cloudtrail/ and eci/>');
+  const { log } = connect(process.env, { uid: false });
+
+  const trail = counting({ default: cloudtrail, records }, ({ event_type }) =>
+    ['CREATE', 'UPDATE', 'DELETE'].includes(event_type) ? event_type : 'others, by their own names',
+  );
+  const names = (await readdir(join(folder, 'cloudtrail'))).filter((name) => name.endsWith('.json')).sort();
+  const files = names.map((name) => join(folder, 'cloudtrail', name));
+  say(`cloudtrail, ${files.length} files`, await importFiles(log, files, { adapter: trail.counted }), trail.kinds);
+
+  const table = (name: string) => join(folder, 'eci', `eci_${name}.csv`);
+  const items: Row[] = [];
+  for await (const { record } of readItems(table('order_items'))) items.push(record as Row);
+  const shop = counting(
+    { default: shopAdapter(items) },
+    ({ entity_type, event_type }) => `${entity_type} ${event_type}`,
+  );
+  say(`eci, ${tables.length} tables`, await importFiles(log, tables.map(table), { adapter: shop.counted }), shop.kinds);
+  console.log(`  (${items.length} order items are in the metadata of their orders)`);
+}
+
+runAsCommand(import.meta.url, main);
