@@ -3,7 +3,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ClientOptions, createClient, type Log, LogError } from '../client.ts';
 import { clientNames, SettingsError } from '../settings.ts';
+import { FolderInUse } from './folder-lock.ts';
 import { ImportError } from './import-readers.ts';
+
+/** What the person at the terminal can put right: said without a stack. */
+export class CommandError extends Error {
+  override name = 'CommandError';
+}
 
 const isLoopback = ({ hostname }: URL) => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 
@@ -45,7 +51,8 @@ const isUsageError = (error: unknown): error is Error =>
 /** An error as a person at a terminal can use it. */
 export function explain(error: unknown): string {
   if (error instanceof SettingsError) return `Settings:\n  ${error.faults.join('\n  ')}`;
-  if (error instanceof ImportError || isUsageError(error)) return error.message;
+  const theirs = [CommandError, ImportError, FolderInUse].some((kind) => error instanceof kind);
+  if (error instanceof Error && (theirs || isUsageError(error))) return error.message;
   if (error instanceof LogError) return `The service refuses: ${error.detail}`;
   const code = unreachableCode(error);
   if (code) return `The service cannot be reached (${code}). Is it running? EDGETRAIL_URL says where.`;

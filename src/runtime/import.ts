@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Log, LogError } from '../client.ts';
 import { type EntryInput, readEntry } from '../entry.ts';
-import { connect, runAsCommand, unreachableCode } from './connect.ts';
+import { CommandError, connect, runAsCommand, unreachableCode } from './connect.ts';
 import { ImportError, readItems } from './import-readers.ts';
 
 export const importLimits = {
@@ -137,7 +137,7 @@ const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`
 async function loadAdapter(path: string): Promise<Adapter> {
   const module: Partial<Adapter> = await import(pathToFileURL(resolve(path)).href);
   if (typeof module.default !== 'function')
-    throw new ImportError(`${path}: an adapter's default export must be a function of one record`);
+    throw new CommandError(`${path}: an adapter's default export must be a function of one record`);
   const { default: adapt, records } = module;
   return { default: adapt, ...(records !== undefined && { records }) };
 }
@@ -162,7 +162,7 @@ async function main(): Promise<void> {
     options: { adapter: { type: 'string' } },
   });
   if (files.length === 0)
-    throw new ImportError('usage: npm run import -- [--adapter <module>] <file.json | file.ndjson | file.csv> …');
+    throw new CommandError('usage: npm run import -- [--adapter <module>] <file.json | file.ndjson | file.csv> …');
   const { log } = connect(process.env, { uid: false });
   const adapter = values.adapter === undefined ? undefined : await loadAdapter(values.adapter);
   const line = progressLine();

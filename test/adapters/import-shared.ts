@@ -1,9 +1,9 @@
 /** `npx tsx test/adapters/import-shared.ts ../shared/data`: imports the CloudTrail records and the shop's tables. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { connect, runAsCommand } from '../../src/runtime/connect.ts';
+import { CommandError, connect, runAsCommand } from '../../src/runtime/connect.ts';
 import { type Adapter, type Imported, importFiles } from '../../src/runtime/import.ts';
-import { ImportError, readItems } from '../../src/runtime/import-readers.ts';
+import { readItems } from '../../src/runtime/import-readers.ts';
 import cloudtrail, { records } from './cloudtrail.ts';
 import { type Row, shopAdapter } from './shop.ts';
 
@@ -32,7 +32,7 @@ function say(what: string, { stored, duplicates }: Imported, kinds: Map<string, 
 async function main(): Promise<void> {
   const [folder] = process.argv.slice(2);
   if (!folder)
-    throw new ImportError('usage: npx tsx test/adapters/import-shared.ts <folder with cloudtrail/ and eci/>');
+    throw new CommandError('usage: npx tsx test/adapters/import-shared.ts <folder with cloudtrail/ and eci/>');
   const { log } = connect(process.env, { uid: false });
 
   const trail = counting({ default: cloudtrail, records }, ({ event_type }) =>
