@@ -56,6 +56,8 @@ export function explain(error: unknown): string {
   if (error instanceof LogError) return `The service refuses: ${error.detail}`;
   const code = unreachableCode(error);
   if (code) return `The service cannot be reached (${code}). Is it running? EDGETRAIL_URL says where.`;
+  // fetch's own words say nothing: the reason is beneath.
+  if (error instanceof TypeError && error.cause instanceof Error) return `${error.message}: ${error.cause.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -1,0 +1,43 @@
+/** `npm run demo`: a plausible shop's week, and then its traffic, written to a running service. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { CommandError, connect, runAsCommand } from './connect.ts';
+import { demoHistory, demoLive } from './demo-shop.ts';
+
+const history = { n_events: 1_500, days: 7 };
+const batch_events_max = 500;
+const seconds_default = '60';
+
+function readSeconds(text: string): number {
+  if (text === 'forever') return Number.POSITIVE_INFINITY;
+  if (!/^\d{1,7}$/.test(text)) throw new CommandError('usage: npm run demo -- [--seconds <n> | --seconds forever]');
+  return Number(text);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { seconds: { type: 'string', default: seconds_default } } });
+  const seconds = readSeconds(values.seconds);
+  const { log, url } = connect(process.env);
+  const seed = Date.now();
+  const events = demoHistory({ ...history, seed, now_ms: Date.now() });
+  for (let from = 0; from < events.length; from += batch_events_max)
+    await log(events.slice(from, from + batch_events_max));
+  console.log(`wrote ${events.length} events of a shop's last ${history.days} days to ${url}`);
+  if (seconds === 0) return;
+
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  const length = seconds === Number.POSITIVE_INFINITY ? 'until Ctrl-C' : `for ${seconds} s`;
+  console.log(`now about two a second ${length}: watch ${new URL('/logs', url)}`);
+  const until = Date.now() + seconds * 1_000;
+  let n = 0;
+  for (const event of demoLive(seed + 1)) {
+    if (stop.signal.aborted || Date.now() >= until) break;
+    await log(event);
+    n += 1;
+    await sleep(250 + Math.random() * 500, undefined, { signal: stop.signal }).catch(() => {});
+  }
+  console.log(`wrote ${n} more`);
+}
+
+runAsCommand(import.meta.url, main);
