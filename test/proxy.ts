@@ -1,0 +1,52 @@
+/** A TCP proxy in front of a database, so that a test can count what passes, cut it off, and let it come back. */
+import { connect, createServer, type Socket } from 'node:net';
+import { afterAll } from 'vitest';
+
+export type Proxy = {
+  /** The database's URL through the proxy. */
+  url: string;
+  /** Bytes that the database has sent so far. */
+  received(): number;
+  /** Drops every connection and refuses new ones. */
+  close(): Promise<void>;
+  /** Listens again, at the same port. */
+  open(): Promise<void>;
+};
+
+/** Opens a proxy to a database; closed after the file's tests. */
+export async function proxyTo(databaseUrl: string): Promise<Proxy> {
+  const target = new URL(databaseUrl);
+  const open = new Set<Socket>();
+  let received = 0;
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname);
+    far.on('data', (chunk) => {
+      received += chunk.length;
+    });
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        open.delete(socket);
+        other.destroy();
+      });
+      socket.pipe(other);
+    }
+  });
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await listen(0);
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      for (const socket of open) socket.destroy();
+    });
+  afterAll(close);
+  const url = new URL(databaseUrl);
+  url.port = String(port);
+  return { url: url.href, received: () => received, close, open: () => listen(port) };
+}
