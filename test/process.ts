@@ -1,0 +1,40 @@
+/** The service as a process of its own, as `npm start` runs it: for what a test cannot do to its own process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll } from 'vitest';
+
+export type ServiceProcess = {
+  child: ChildProcess;
+  /** All it has said so far. */
+  output(): string;
+  /** The address it serves at, once it does; rejects with what it said when it ends before. */
+  ready: Promise<string>;
+  /** Its exit code, or the signal that ended it. */
+  ended: Promise<number | string>;
+};
+
+const main = new URL('../src/runtime/node.ts', import.meta.url).pathname;
+
+/** Starts the service with these settings and no others. Killed after the file's tests if it still runs. */
+export function spawnService(settings: Record<string, string>): ServiceProcess {
+  const { PATH = '', HOME = '' } = process.env;
+  // tsx as a loader and not as a command: signals then reach the service and not its parent.
+  const child = spawn(process.execPath, ['--import', 'tsx', main], { env: { PATH, HOME, PORT: '0', ...settings } });
+  let said = '';
+  const ended = once(child, 'exit').then(([code, signal]): number | string => code ?? signal);
+  const ready = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        said += chunk;
+        const url = /address\s+(http:\S+)/.exec(said)?.[1];
+        if (url && said.includes('sign in')) resolve(url.replace('localhost', '127.0.0.1'));
+      });
+    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${said}`)));
+  });
+  ready.catch(() => {}); // Whoever waits for it hears of it.
+  afterAll(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  return { child, output: () => said, ready, ended };
+}
