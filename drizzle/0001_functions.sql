@@ -70,14 +70,19 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
--- Makes this month's partition and those of the months ahead. Harmless to call often and from several places at once.
+-- Makes the partitions from the end of the history to the months ahead: also those of months in which the service was
+-- off. Harmless to call often and from several places at once.
 CREATE FUNCTION make_partitions(months_ahead integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  step integer;
+  this_month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC');
+  month timestamp;
 BEGIN
   PERFORM FROM log_lock FOR UPDATE;
-  FOR step IN 0..months_ahead LOOP
-    PERFORM make_partition(((now() AT TIME ZONE 'UTC') + make_interval(months => step)) AT TIME ZONE 'UTC');
+  SELECT substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''([^'']+)''\)')::timestamptz AT TIME ZONE 'UTC' INTO month
+  FROM pg_class c WHERE c.oid = 'activity_logs_history'::regclass;
+  WHILE month <= this_month + make_interval(months => months_ahead) LOOP
+    PERFORM make_partition(month AT TIME ZONE 'UTC');
+    month := month + interval '1 month';
   END LOOP;
 END $$;
 --> statement-breakpoint
@@ -114,7 +119,10 @@ END $$;
 -- when its event_uid was stored before, `duplicate` and the id it has. Ids are dense and in commit order.
 CREATE FUNCTION append_logs(batch jsonb)
   RETURNS TABLE (ordinal bigint, duplicate boolean, stored_id bigint, log activity_logs)
-  LANGUAGE plpgsql SET lock_timeout = '2s' SET edgetrail.append = 'on' AS $$
+  LANGUAGE plpgsql SET lock_timeout = '2s' SET edgetrail.append = 'on'
+  -- plpgsql keeps the plan it made while the tables were empty: it would go on scanning log_uids, and joining a batch
+  -- with itself row by row (1,000 rows a call cost twice as much).
+  SET enable_seqscan = 'off' SET enable_nestloop = 'off' AS $$
 DECLARE
   head bigint := lock_log();
   -- Read under the lock, so that created_at never runs backwards along the ids (as long as the clock does not).
@@ -122,14 +130,13 @@ DECLARE
 BEGIN
   RETURN QUERY
   WITH item AS MATERIALIZED (
-    SELECT told.*, known.id AS known_id,
+    SELECT told.*, (SELECT known.id FROM log_uids known WHERE known.event_uid = told.event_uid) AS known_id,
            row_number() OVER (PARTITION BY told.event_uid ORDER BY told.place) AS telling
     FROM ROWS FROM (jsonb_to_recordset(batch) AS (
            "timestamp" timestamptz, event_type text, entity_type text, entity_id text, user_id text, description text,
            metadata jsonb, ip_address inet, user_agent text, service text, trace_id text, session_id text, event_uid text
          )) WITH ORDINALITY AS told ("timestamp", event_type, entity_type, entity_id, user_id, description,
            metadata, ip_address, user_agent, service, trace_id, session_id, event_uid, place)
-    LEFT JOIN log_uids known ON known.event_uid = told.event_uid
   ), fresh AS MATERIALIZED (
     SELECT item.*, head + row_number() OVER (ORDER BY item.place) AS id
     FROM item
@@ -175,6 +182,13 @@ BEGIN
 END $$;
 --> statement-breakpoint
 
+-- A time of the old table as the log can keep it: to the millisecond (which may round into the next month), and null
+-- where RFC 3339 has no word for it (infinity, years before 1 and after 9999).
+CREATE FUNCTION legacy_time(moment timestamp) RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN moment BETWEEN '0001-01-01' AND '9999-12-31 23:59:59.999' THEN moment::timestamp(3) END
+$$;
+--> statement-breakpoint
+
 -- Copies the next rows of the old dashboard's table in the order of their ids and returns how many. Its times carry no
 -- zone and are read as UTC. The place is kept in the same transaction, so that a copy that was cut off goes on.
 CREATE FUNCTION take_over_legacy(rows_max integer) RETURNS integer
@@ -196,20 +210,33 @@ BEGIN
     RETURN 0;
   END IF;
   -- What the old log dated beyond the months made ahead gets the month it needs: nothing is left behind.
-  PERFORM make_partition(ahead.moment)
-  FROM (SELECT DISTINCT date_trunc('month', l."timestamp") AT TIME ZONE 'UTC' AS moment FROM activity_logs_legacy l
-        WHERE l.id > done AND l.id <= upto AND isfinite(l."timestamp")
-          AND l."timestamp" > date_trunc('month', (now() AT TIME ZONE 'UTC')) + interval '1 month') ahead;
+  PERFORM make_partition(ahead.month AT TIME ZONE 'UTC')
+  FROM (SELECT DISTINCT date_trunc('month', coalesce(legacy_time(l."timestamp"), legacy_time(l.created_at))) AS month
+        FROM activity_logs_legacy l WHERE l.id > done AND l.id <= upto) ahead
+  WHERE ahead.month > now() AT TIME ZONE 'UTC';
   INSERT INTO activity_logs (id, "timestamp", event_type, entity_type, entity_id, user_id, description, metadata,
                              ip_address, user_agent, created_at)
   SELECT head + row_number() OVER (ORDER BY l.id),
-         coalesce(CASE WHEN isfinite(l."timestamp") THEN l."timestamp" END, l.created_at, to_timestamp(0) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
+         coalesce(legacy_time(l."timestamp"), legacy_time(l.created_at), timestamp 'epoch') AT TIME ZONE 'UTC',
          l.event_type, l.entity_type, l.entity_id, l.user_id, l.description, l.metadata, l.ip_address, l.user_agent,
-         coalesce(l.created_at, l."timestamp", clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+         coalesce(legacy_time(l.created_at), legacy_time(l."timestamp"), timestamp 'epoch') AT TIME ZONE 'UTC'
   FROM activity_logs_legacy l WHERE l.id > done AND l.id <= upto
   ORDER BY l.id;
   GET DIAGNOSTICS n_copied = ROW_COUNT;
   INSERT INTO log_batches (last_id, n, committed_at) VALUES (head + n_copied, n_copied, clock_timestamp());
   INSERT INTO log_takeover (legacy_id, last_id) VALUES (upto, head + n_copied);
   RETURN n_copied;
+END $$;
+--> statement-breakpoint
+
+-- The old dashboard's view went along with its table and would show a week that no longer moves. It keeps its columns.
+DO $$
+BEGIN
+  IF to_regclass('activity_logs_legacy') IS NOT NULL AND to_regclass('recent_activity') IS NOT NULL THEN
+    ALTER VIEW recent_activity RENAME TO recent_activity_legacy;
+    CREATE VIEW recent_activity AS
+      SELECT id, "timestamp" AT TIME ZONE 'UTC' AS "timestamp", event_type, entity_type, entity_id, user_id, description,
+             metadata, ip_address, user_agent, created_at AT TIME ZONE 'UTC' AS created_at
+      FROM activity_logs WHERE "timestamp" >= now() - interval '7 days' ORDER BY "timestamp" DESC;
+  END IF;
 END $$;

@@ -77,9 +77,9 @@ export function createApp(parts: Parts): App {
   const app: App = new Hono<Env>();
 
   app.use(async (c, next) => {
+    // Before the handler: set on a finished answer they would have it built a second time.
+    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
-    for (const [name, value] of Object.entries(securityHeaders))
-      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
   app.use('/public/*', parts.assets);
 

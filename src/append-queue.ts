@@ -1,6 +1,6 @@
 /** Concurrent writers share commits: whoever arrives while a batch is being committed rides in the next one. No timer. */
 import type { NewEntry } from './entry.ts';
-import { isDataFault, unavailable } from './problem.ts';
+import { appendProblemOf, isDataFault, isPassing, unavailable } from './problem.ts';
 import type { Appended } from './store.ts';
 
 export const queueLimits = {
@@ -9,6 +9,16 @@ export const queueLimits = {
   /** Rows that may wait. Beyond it a write is refused at once: a queue that only grows helps nobody. */
   waiting_rows_max: 20_000,
 } as const;
+
+/** A passing failure as the problem that says what was stored; anything else as it is, for the app to report. */
+const toldApart = (error: unknown) => (isPassing(error) ? appendProblemOf(error) : error);
+
+/**
+ * Lets the sockets be read. PGlite holds the event loop while it commits: without a turn in between, the next batch
+ * would be taken before anybody had the chance to arrive (437 instead of 3,651 rows/s for 64 callers).
+ */
+const turn = () =>
+  new Promise<void>((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
 
 type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject(error: unknown): void };
 
@@ -32,7 +42,7 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
     } catch (error) {
       // The whole batch was rolled back. Alone, the innocent succeed and the guilty one hears why.
       if (callers.length > 1 && isDataFault(error)) for (const caller of callers) await run([caller]);
-      else for (const { reject } of callers) reject(error);
+      else for (const { reject } of callers) reject(toldApart(error));
     }
   }
 
@@ -51,13 +61,17 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
   async function flush(): Promise<void> {
     if (running) return;
     running = true;
-    while (waiting.length > 0) await run(nextBatch());
+    while (waiting.length > 0) {
+      await run(nextBatch());
+      await turn();
+    }
     running = false;
   }
 
   /**
    * Appends events; resolves after the commit with what became of each, in the order given. Rejects with a 503 when
-   * too much waits already, and with the driver's error when nothing was stored.
+   * too much waits already, with a 503 that says so when it is not known
+   * whether they were stored, and with the driver's error when nothing was.
    */
   return function append(entries: NewEntry[]): Promise<Appended[]> {
     if (waitingRows + entries.length > queueLimits.waiting_rows_max)

@@ -32,6 +32,8 @@ export const clientLimits = {
   silence_ms_max: 45_000,
 } as const;
 
+type Refusal = { detail?: string; errors?: Fault[]; stored?: 'nothing' | 'unknown' };
+
 /** A refusal by the service: its status, its words, and which field of which event is at fault (RFC 9457). */
 export class LogError extends Error {
   override name = 'LogError';
@@ -39,12 +41,15 @@ export class LogError extends Error {
   readonly detail: string;
   readonly errors: Fault[];
   readonly retry_after_ms: number;
-  constructor(status: number, detail: string, errors: Fault[] = [], retry_after_ms = 0) {
+  /** What a refused write left in the log; undefined where nobody said. */
+  readonly stored: 'nothing' | 'unknown' | undefined;
+  constructor(status: number, detail: string, { errors = [], stored }: Refusal = {}, retry_after_ms = 0) {
     super(`${status}: ${detail}`);
     this.status = status;
     this.detail = detail;
     this.errors = errors;
     this.retry_after_ms = retry_after_ms;
+    this.stored = stored;
   }
 }
 
@@ -152,11 +157,11 @@ async function refusal(answer: Response): Promise<LogError> {
   const retry_after_ms = (Number(answer.headers.get('retry-after')) || 0) * 1000;
   const problem = (answer.headers.get('content-type') ?? '').includes('json') ? parsed(text) : null;
   return problem
-    ? new LogError(answer.status, problem.detail ?? answer.statusText, problem.errors, retry_after_ms)
-    : new LogError(answer.status, answer.statusText || 'no reason was given', [], retry_after_ms);
+    ? new LogError(answer.status, problem.detail ?? answer.statusText, problem, retry_after_ms)
+    : new LogError(answer.status, answer.statusText || 'no reason was given', {}, retry_after_ms);
 }
 
-function parsed(text: string): { detail?: string; errors?: Fault[] } | null {
+function parsed(text: string): Refusal | null {
   try {
     return JSON.parse(text);
   } catch {
@@ -169,12 +174,9 @@ const mayPass = ({ status }: LogError) => status >= 500 || status === 408 || sta
 
 /** No answer, or one from a service or proxy that cannot answer now. */
 const isPassing = (error: unknown) => !(error instanceof LogError) || [502, 503, 504].includes(error.status);
-/**
- * Refused before anything was tried: the service says so with these words. Its other 503, a database out of reach,
- * may come after the commit.
- */
+/** Refused, and the service says that nothing was stored. */
 const wasTurnedAway = (error: unknown) =>
-  error instanceof LogError && error.status === 503 && error.detail.startsWith('Too many ');
+  error instanceof LogError && error.status === 503 && error.stored === 'nothing';
 
 /** Doubles with each failure and differs between clients, so that they do not all come back at the same moment. */
 function waitAfter(error: unknown, failures: number): number {

@@ -45,8 +45,8 @@ export function parseInstant(text: string): { ms: number; dateOnly: boolean } | 
   return instant < earliest_ms || instant > latest_ms ? null : { ms: instant, dateOnly };
 }
 
-const earliest_ms = Date.parse('0001-01-01T00:00:00.000Z');
-const latest_ms = Date.parse('9999-12-31T23:59:59.999Z');
+export const earliest_ms = Date.parse('0001-01-01T00:00:00.000Z');
+export const latest_ms = Date.parse('9999-12-31T23:59:59.999Z');
 
 function offsetMs(zone: string): number | null {
   if (zone.toUpperCase() === 'Z') return 0;
@@ -63,6 +63,9 @@ export function unstorable(text: string): string | null {
   return null;
 }
 
+/** PGlite's reader drops a leading byte order mark: what was stored would not come back as it was sent. */
+const markFault = (text: string) => (text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null);
+
 const longerThan = (text: string, chars_max: number) => text.length > chars_max && [...text].length > chars_max;
 
 /** Text that can be kept. A blank is not a value: services send "" for "none", and it is kept as none. */
@@ -71,7 +74,7 @@ const text = (chars_max: number) =>
     v.string('must be text'),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      const fault = unstorable(dataset.value);
+      const fault = unstorable(dataset.value) ?? markFault(dataset.value);
       if (fault) addIssue({ message: fault });
       else if (longerThan(dataset.value, chars_max))
         addIssue({ message: `must be at most ${chars_max} characters long` });
@@ -223,6 +226,8 @@ export type Fault = { index?: number; field: string; reason: string };
  * (an empty field when the item as a whole is wrong).
  */
 export function readEntry(item: unknown): { entry: NewEntry } | { faults: Fault[] } {
+  // valibot takes an array for an object without keys.
+  if (Array.isArray(item)) return { faults: [{ field: '', reason: 'must be a JSON object' }] };
   const result = v.safeParse(NewEntry, item);
   if (result.success) return { entry: result.output };
   const faults = result.issues.map((issue) => ({

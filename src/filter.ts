@@ -2,9 +2,9 @@
  * What may be asked of the log: one row a parameter, with its label, its input, the check of its value, the SQL and a
  * sentence. The API, the page, the live stream, the export and the README's table all come from these rows.
  */
-import { and, gte, ilike, inArray, isNull, lt, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import { entryLimits, parseInstant, unstorable } from './entry.ts';
+import { earliest_ms, entryLimits, latest_ms, parseInstant, unstorable } from './entry.ts';
 import { badField } from './problem.ts';
 import { activityLogs as log } from './schema.ts';
 
@@ -95,11 +95,16 @@ export const filterRows: Row[] = [
     input: 'date',
     chars_max: time_chars_max,
     fault: aTime,
-    // The end belongs to the range: the whole day of a date, the whole millisecond of a time.
+    // The end belongs to the range: the whole day of a date. Times are whole milliseconds, so <= loses none of it.
     sql: (values) =>
-      lt(
+      lte(
         log.timestamp,
-        iso(Math.max(...values.map(instantOf).map(({ ms, dateOnly }) => ms + (dateOnly ? day_ms : 1)))),
+        iso(
+          Math.min(
+            latest_ms,
+            Math.max(...values.map(instantOf).map(({ ms, dateOnly }) => ms + (dateOnly ? day_ms - 1 : 0))),
+          ),
+        ),
       ),
     sentence: 'not later than this; a date alone means its whole day',
   },
@@ -223,7 +228,7 @@ export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date
 function readCursor(key: 'before' | 'after', text: string): Cursor {
   const parts = /^(-?\d{1,15})-(\d{1,16})$/.exec(text);
   const cursor = { ms: Number(parts?.[1]), id: Number(parts?.[2]) };
-  if (!parts || !Number.isSafeInteger(cursor.id) || Number.isNaN(new Date(cursor.ms).getTime()))
+  if (!parts || !Number.isSafeInteger(cursor.id) || cursor.ms < earliest_ms || cursor.ms > latest_ms)
     throw badField(key, 'is not a cursor that this log gave out');
   return cursor;
 }

@@ -15,22 +15,26 @@ const titles = {
   503: 'Not now',
 } as const;
 export type ProblemStatus = keyof typeof titles;
+export type Stored = 'nothing' | 'unknown';
 
 /** An answer that refuses: thrown anywhere, written once by the app. `detail` and `errors` are for the caller to read. */
 export class Problem extends Error {
   readonly status: ProblemStatus;
+  /** What a refused write left in the log, where that is not plain from the status. */
+  readonly stored: Stored | undefined;
   readonly errors: Fault[] | undefined;
   readonly headers: Record<string, string>;
 
   constructor(
     status: ProblemStatus,
     detail: string,
-    more: { errors?: Fault[]; headers?: Record<string, string> } = {},
+    more: { errors?: Fault[]; headers?: Record<string, string>; stored?: Stored } = {},
   ) {
     super(detail);
     this.name = 'Problem';
     this.status = status;
     this.errors = more.errors;
+    this.stored = more.stored;
     this.headers = more.headers ?? {};
   }
 
@@ -38,13 +42,14 @@ export class Problem extends Error {
     return titles[this.status];
   }
 
-  /** The problem as application/problem+json (RFC 9457 §3.1); `errors` is our extension member. */
+  /** The problem as application/problem+json (RFC 9457 §3.1); `errors` and `stored` are our extension members. */
   toJSON(): Record<string, unknown> {
     return {
       type: 'about:blank',
       title: this.title,
       status: this.status,
       detail: this.message,
+      ...(this.stored && { stored: this.stored }),
       ...(this.errors && { errors: this.errors }),
     };
   }
@@ -57,7 +62,8 @@ export const badField = (field: string, reason: string) =>
 const retry_after_s = '2';
 
 /** The database cannot answer now, or too much waits for it already: the same request may succeed shortly. */
-export const unavailable = (detail: string) => new Problem(503, detail, { headers: { 'retry-after': retry_after_s } });
+export const unavailable = (detail: string, stored: Stored = 'nothing') =>
+  new Problem(503, detail, { headers: { 'retry-after': retry_after_s }, stored });
 
 /** What postgres.js says when it has no connection; these are not SQLSTATEs. */
 const lostConnection =
@@ -83,6 +89,26 @@ export function isPassing(error: unknown): boolean {
   const code = codeOf(error);
   return lostConnection.test(code) || passing.test(code);
 }
+
+/** What postgres.js and the system say before a statement was sent at all. */
+const neverSent = /^(CONNECT_TIMEOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|53300|57P03)$/;
+
+/**
+ * A failed append as the caller may see it. A connection that is lost while a statement runs leaves open whether it
+ * was committed: to say "try again" without more would invite doubles.
+ */
+export function appendProblemOf(error: unknown): Problem {
+  const problem = problemOf(error);
+  const lost = lostConnection.test(codeOf(error)) || /^(08|57|58)/.test(codeOf(error));
+  if (problem.status !== 503 || !lost || neverSent.test(codeOf(error))) return problem;
+  return unavailable(
+    'The database went away while the events were being stored: they may or may not be. Sent again with the same event_uid they are stored once.',
+    'unknown',
+  );
+}
+
+/** SQLSTATE 25000: append_logs was called under another isolation level than READ COMMITTED. */
+export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '25000';
 
 /** True when the data is at fault (SQLSTATE classes 22 and 23): the batch's other events may still be stored. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));

@@ -1,5 +1,16 @@
 /** A record of strings in, checked settings out. Reads no environment itself. The README's table is held to these rows. */
-import { type Right, type Role, readScryptHash, rights, roles, sha256, type Token, type User } from './auth.ts';
+import {
+  authLimits,
+  type Right,
+  type Role,
+  readScryptHash,
+  rights,
+  roles,
+  type ScryptHash,
+  sha256,
+  type Token,
+  type User,
+} from './auth.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
 
@@ -197,11 +208,19 @@ function readUsers(text: string): User[] {
     if (!password.startsWith('$')) return { name, role, password: { plain: password } };
     const hash = readScryptHash(password);
     if (!hash) throw new Error(`the password of ${name} starts with $ and is no hash that npm run hash-password makes`);
+    if (!costsOurs(hash))
+      throw new Error(`the password of ${name} was hashed at another cost: make it anew with npm run hash-password`);
     return { name, role, password: { hash } };
   });
   refuseTwins(users);
   return users;
 }
+
+/** One cost for all: a name whose check takes another time than an unknown name's is a name that can be found out. */
+const costsOurs = ({ ln, r, p }: ScryptHash) => {
+  const ours = authLimits.scrypt_cost;
+  return ln === ours.ln && r === ours.r && p === ours.p;
+};
 
 const isRole = (text: string): text is Role => text in roles;
 const isRight = (text: string): text is Right => (rights as readonly string[]).includes(text);

@@ -3,6 +3,7 @@ import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql }
 import { appendQueue } from './append-queue.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
+import { isWrongIsolation } from './problem.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 
 export const storeLimits = {
@@ -45,19 +46,36 @@ export function createStore(db: Database) {
     return newest?.id ?? 0;
   }
 
+  let explicitIsolation = false;
+  /**
+   * Runs what locks the log. Where the server, the database or the role sets another default than READ COMMITTED, in a
+   * transaction that says so: noticed at the first refusal, so that everybody else is spared its three round trips.
+   */
+  async function readCommitted<T>(run: (db: Database) => Promise<T>): Promise<T> {
+    const explicit = () => db.transaction(run, { isolationLevel: 'read committed' });
+    if (explicitIsolation) return explicit();
+    return run(db).catch((error) => {
+      if (!isWrongIsolation(error)) throw error;
+      explicitIsolation = true;
+      return explicit();
+    });
+  }
+
   /** Appends in one statement and one commit; returns what became of each event, in the order given. */
   async function appendNow(batch: NewEntry[]): Promise<Appended[]> {
     const stored = Object.fromEntries(
       Object.entries(columns).map(([name, column]) => [name, sql`(told.log).${sql.identifier(name)}`.mapWith(column)]),
     ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
-    const rows = await db
-      .select({
-        ordinal: sql<number>`told.ordinal`.mapWith(Number),
-        duplicate: sql<boolean>`told.duplicate`,
-        storedId: sql<number>`told.stored_id`.mapWith(Number),
-        ...stored,
-      })
-      .from(sql`append_logs(${JSON.stringify(batch)}::jsonb) told`);
+    const rows = await readCommitted((tx) =>
+      tx
+        .select({
+          ordinal: sql<number>`told.ordinal`.mapWith(Number),
+          duplicate: sql<boolean>`told.duplicate`,
+          storedId: sql<number>`told.stored_id`.mapWith(Number),
+          ...stored,
+        })
+        .from(sql`append_logs(${JSON.stringify(batch)}::jsonb) told`),
+    );
     const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
     return rows.map(({ ordinal: _ordinal, duplicate, storedId, ...entry }) => {
       const kept = duplicate ? known.get(storedId) : (entry as Entry);
@@ -186,9 +204,9 @@ export function createStore(db: Database) {
 
   /** Moves what other SQL writers committed to the inbox into the log; returns how many rows it took out. */
   async function drain(): Promise<number> {
-    const [drained] = await db
-      .select({ n: sql<number>`n`.mapWith(Number) })
-      .from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`);
+    const [drained] = await readCommitted((tx) =>
+      tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
+    );
     return drained?.n ?? 0;
   }
 

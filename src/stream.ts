@@ -27,6 +27,7 @@ const chunk_bytes_min = 64 * 1024;
  */
 export function streamOf(source: AsyncIterable<string>, report: (error: unknown) => void): ReadableStream<Uint8Array> {
   const pieces = source[Symbol.asyncIterator]();
+  let left = false;
   return new ReadableStream(
     {
       async pull(controller) {
@@ -34,6 +35,7 @@ export function streamOf(source: AsyncIterable<string>, report: (error: unknown)
           let gathered = '';
           while (gathered.length < chunk_bytes_min) {
             const { done, value } = await pieces.next();
+            if (left) return;
             if (done) {
               if (gathered) controller.enqueue(encoder.encode(gathered));
               return controller.close();
@@ -42,11 +44,13 @@ export function streamOf(source: AsyncIterable<string>, report: (error: unknown)
           }
           controller.enqueue(encoder.encode(gathered));
         } catch (error) {
+          if (left) return;
           report(error);
           controller.error(new Error('the answer was cut off'));
         }
       },
       async cancel() {
+        left = true;
         await pieces.return?.();
       },
     },

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { clientLimits, createClient, eventStreamParser } from '../src/client.ts';
 import type { EntryInput } from '../src/entry.ts';
-import { problemOf } from '../src/problem.ts';
+import { appendProblemOf } from '../src/problem.ts';
 
 const event: EntryInput = { event_type: 'CREATE', entity_type: 'order' };
 
@@ -54,20 +54,29 @@ const sseResponse = (chunks: string[], then: 'end' | 'break' | 'stay' = 'end') =
   );
 const sseEntry = (id: number) => `id: ${id}\ndata: {"id":${id}}\n\n`;
 
-const { detail: tooMany } = problemOf(Object.assign(new Error(), { code: '55P03' })).toJSON();
-const { detail: unreachable } = problemOf(Object.assign(new Error(), { code: 'CONNECTION_CLOSED' })).toJSON();
+const problemAfter = (code: string) => () => {
+  const problem = appendProblemOf(Object.assign(new Error(), { code }));
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json' },
+  });
+};
+const tooMany = problemAfter('55P03');
+const unreachable = problemAfter('ECONNREFUSED');
+const lost = problemAfter('CONNECTION_CLOSED');
 
 describe('trying again', () => {
   const writes: [string, () => Parameters<typeof answering>, boolean, number, boolean][] = [
     ['a network error', () => [networkError, stored()], true, 2, true],
-    ['a 503', () => [refused(503, String(unreachable)), stored()], true, 2, true],
+    ['a 503', () => [lost(), stored()], true, 2, true],
     ['a bad gateway', () => [new Response('<h1>', { status: 502 }), stored()], true, 2, true],
     ['four failures', () => [networkError, networkError, networkError, networkError, stored()], true, 4, false],
     ['a 422', () => [refused(422, 'no'), stored()], true, 1, false],
     ['a 429', () => [refused(429, 'no'), stored()], true, 1, false],
     ['a network error without uids', () => [networkError, stored()], false, 1, false],
-    ['a lost database without uids', () => [refused(503, String(unreachable)), stored()], false, 1, false],
-    ['a full queue without uids', () => [refused(503, String(tooMany)), stored()], false, 2, true],
+    ['a database lost on the way without uids', () => [lost(), stored()], false, 1, false],
+    ['a database out of reach without uids', () => [unreachable(), stored()], false, 2, true],
+    ['a full queue without uids', () => [tooMany(), stored()], false, 2, true],
   ];
   it.each(writes)('%s', async (_what, answers, uid, requests, succeeds) => {
     fakeTimers();

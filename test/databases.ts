@@ -53,7 +53,7 @@ export async function startServer(databaseDir: string): Promise<{ url: string; s
     persistent: false,
     // The server refuses to run as root; the package then makes a user for it.
     createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C'],
+    initdbFlags: ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=200', '-c', `unix_socket_directories=`],
     onLog: () => {},
     onError: (error) => console.error(error),

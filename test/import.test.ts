@@ -49,7 +49,7 @@ const awkwardTexts = [
   'null',
   '{"json": "text"}',
   'naïve 日本語 🦊👩‍👩‍👧 \u2028 \u0007',
-  '\ufeffbyte order mark',
+  'a byte order mark \ufeff inside',
   `${'Žluťoučký "kůň",\r\n'.repeat(500)}`,
 ];
 

@@ -13,6 +13,7 @@ export const requestLimits = {
   events_max: 1_000,
   /** A thousand bad items need not be listed one by one. */
   faults_max: 100,
+  discarded_bytes_max: 64 * 1024 * 1024,
 } as const;
 
 const jsonTypes = ['application/json'];
@@ -119,19 +120,26 @@ async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
   const tooLarge = () =>
     new Problem(413, `A request body may be at most ${bytes_max} bytes long: send the events in smaller batches.`);
   if (Number(c.req.header('content-length') ?? 0) > bytes_max) throw tooLarge();
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let text = '';
+  const chunks: Uint8Array[] = [];
   let bytes = 0;
-  try {
+  if (/^\d+$/.test(c.req.header('content-length') ?? '')) {
+    // The server holds a body to its Content-Length. Read whole: a stream costs a fifth of a small write.
+    chunks.push(new Uint8Array(await c.req.arrayBuffer()));
+  } else {
+    // Read to its end even when it is too large: breaking off would leave the rest in the connection, and its next
+    // request would find it there. A client that goes on for ever is cut off.
     for await (const chunk of c.req.raw.body ?? []) {
       bytes += chunk.byteLength;
-      if (bytes > bytes_max) throw tooLarge();
-      text += decoder.decode(chunk, { stream: true });
+      if (bytes <= bytes_max) chunks.push(chunk);
+      if (bytes > requestLimits.discarded_bytes_max) throw tooLarge();
     }
-    return text + decoder.decode();
-  } catch (error) {
-    if (error instanceof TypeError) throw new Problem(400, 'The body is not UTF-8.');
-    throw error;
+  }
+  if (bytes > bytes_max) throw tooLarge();
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
+  } catch {
+    throw new Problem(400, 'The body is not UTF-8.');
   }
 }
 

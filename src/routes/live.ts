@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 export function liveRoutes(app: App, parts: Parts): void {
   app.get('/api/logs/stream', may(parts, 'read'), async (c) => {
     const filter = readFilter(queryOf(c), ['after']);
-    return sseResponse(parts, filter, await startOf(c, parts), 'json', (entries) =>
+    return sseResponse(c, parts, filter, await startOf(c, parts), 'json', (entries) =>
       pieces(entries, (entry) => sseMessage({ id: entry.id, data: JSON.stringify(entry) })),
     );
   });
@@ -63,6 +63,7 @@ export async function startOf(c: Context<Env>, { store }: Parts): Promise<number
 
 /** A follower as an SSE response. `encode` makes the messages of a batch, once for all followers of one form. */
 export function sseResponse(
+  c: Context<Env>,
   parts: Parts,
   filter: Filter,
   after: number,
@@ -95,12 +96,10 @@ export function sseResponse(
       cut();
     })
     .finally(() => clearInterval(heartbeat));
-  return new Response(body, {
-    headers: {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store, no-transform',
-      'x-accel-buffering': 'no',
-    },
+  return c.body(body, 200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store, no-transform',
+    'x-accel-buffering': 'no',
   });
 }
 

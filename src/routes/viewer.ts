@@ -41,7 +41,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
   });
 
   app.get('/logs/stream', may(parts, 'read'), async (c) =>
-    sseResponse(parts, readFilter(queryOf(c), ['after']), await startOf(c, parts), 'html', pushedMessages),
+    sseResponse(c, parts, readFilter(queryOf(c), ['after']), await startOf(c, parts), 'html', pushedMessages),
   );
 
   for (const path of ['/logs', '/logs/live', '/logs/stream']) only(app, path, 'GET');

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
@@ -68,9 +69,32 @@ function listen(
   return new Promise((resolve, reject) => {
     const server = start({ port, hostname }) as Server;
     server.requestTimeout = request_ms_max;
+    server.on('clientError', answerUnreadable);
     server.once('error', reject);
     server.once('listening', () => resolve(server));
   });
+}
+
+/** What Node's own parser refuses never reaches the app: it gets the same kind of answer here. */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const problem =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? {
+          type: 'about:blank',
+          title: 'Too large',
+          status: 431,
+          detail: 'The address and headers of the request are too long.',
+        }
+      : { type: 'about:blank', title: 'Bad request', status: 400, detail: 'This is not an HTTP request.' };
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    'Content-Type: application/problem+json',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /**

@@ -25,7 +25,10 @@ const connect = (url: string, max: number) =>
     max,
     connect_timeout: connect_timeout_s,
     onnotice: () => {},
-    connection: { application_name: 'edgetrail' },
+    // It would ask for array types, which we do not use; cut off in that question, its rejection is nobody's to catch.
+    fetch_types: false,
+    // Times are read as ISO text in UTC, whatever the server, the database or the role is set to.
+    connection: { application_name: 'edgetrail', TimeZone: 'UTC', DateStyle: 'ISO, MDY' },
   });
 
 /**

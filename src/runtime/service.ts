@@ -27,14 +27,26 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX)
     : openPglite(settings.DATA_DIR);
 
-/** Own failures, one line of JSON each on stderr: never in an answer. */
+/**
+ * Own failures, one line of JSON each on stderr: never in an answer. Of a failed statement the cause and the place,
+ * not the parameters: they are the events.
+ */
 export function report(what: string, error: unknown): void {
-  const detail =
-    error instanceof Error
-      ? { message: error.message, cause: String(error.cause ?? ''), stack: error.stack }
-      : { message: String(error) };
-  console.error(JSON.stringify({ time: new Date().toISOString(), what, ...detail }));
+  const { message, cause, stack } = error instanceof Error ? error : new Error(String(error));
+  const line = {
+    time: new Date().toISOString(),
+    what,
+    message: message.split('\nparams:')[0]?.slice(0, message_chars_max),
+    ...(cause !== undefined && { cause: String(cause) }),
+    at: stack
+      ?.split('\n')
+      .filter((text) => text.startsWith('    at '))
+      .map((text) => text.trim()),
+  };
+  console.error(JSON.stringify(line));
 }
+
+const message_chars_max = 500;
 
 /**
  * Opens the database, migrates it unless told not to, and builds the app. Throws a SettingsError when nobody could
