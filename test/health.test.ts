@@ -114,11 +114,13 @@ describe('a database that goes away', async () => {
   });
 });
 
+const folders = await mkdtemp(join(tmpdir(), 'edgetrail-health-'));
+afterAll(() => rm(folders, { recursive: true, force: true }));
+
 /** A migrated DATA_DIR; gone after the file's tests. */
 async function dataFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'edgetrail-health-'));
+  const folder = await mkdtemp(join(folders, 'data-'));
   await cp(inject('templateFolder'), folder, { recursive: true });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
@@ -146,7 +148,7 @@ async function halfPost(url: string, body: string): Promise<{ finish(): Promise<
   };
 }
 
-describe.concurrent('SIGTERM', () => {
+describe('SIGTERM', () => {
   it('lets running writes finish, ends the streams, refuses new ones, and ends with 0; nothing is lost', async () => {
     const folder = await dataFolder();
     const service = spawnService({ DATA_DIR: folder, ...users });
@@ -235,7 +237,7 @@ async function stubborn(port: number, host: string, bytes: string): Promise<Sock
   return socket;
 }
 
-describe.concurrent('a process that is killed', () => {
+describe('a process that is killed', () => {
   it('keeps what it has acknowledged', async () => {
     const folder = await dataFolder();
     const service = spawnService({ DATA_DIR: folder, ...users });
@@ -252,7 +254,7 @@ describe.concurrent('a process that is killed', () => {
   });
 });
 
-describe.concurrent('a DATA_DIR', () => {
+describe('a DATA_DIR', () => {
   it('belongs to one process: a second ends with 1 and names the folder and the first', async () => {
     const folder = await dataFolder();
     const first = spawnService({ DATA_DIR: folder, ...users });

@@ -13,6 +13,13 @@ export type ServiceProcess = {
   ended: Promise<number | string>;
 };
 
+// At the top, not at each start: a hook that a running test registers is never called.
+const started = new Set<ServiceProcess>();
+afterAll(async () => {
+  for (const { child } of started) child.kill('SIGKILL');
+  await Promise.all([...started].map(({ ended }) => ended));
+});
+
 const main = new URL('../src/runtime/node.ts', import.meta.url).pathname;
 
 /** Starts the service with these settings and no others. Killed after the file's tests if it still runs. */
@@ -32,9 +39,7 @@ export function spawnService(settings: Record<string, string>): ServiceProcess {
     void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${said}`)));
   });
   ready.catch(() => {}); // Whoever waits for it hears of it.
-  afterAll(async () => {
-    child.kill('SIGKILL');
-    await ended;
-  });
-  return { child, output: () => said, ready, ended };
+  const service = { child, output: () => said, ready, ended };
+  started.add(service);
+  return service;
 }
