@@ -69,6 +69,24 @@ describe('a database that goes away', async () => {
     expect(entry?.id).toBe(2);
   });
 
+  it('answers soon in an outage, however long it lasts, and works soon after', async () => {
+    const soon_ms = 3_000;
+    const timed = async (path: string) => {
+      const asked = Date.now();
+      const { status } = await service.request(path);
+      expect(Date.now() - asked, `${path} answered ${status}`).toBeLessThan(soon_ms);
+      return status;
+    };
+    await proxy.close();
+    // Each failure is one more for a client that waits longer after every failure.
+    try {
+      for (let i = 0; i < 10; i++) expect(await timed('/readyz')).toBe(503);
+    } finally {
+      await proxy.open();
+    }
+    await eventually('it is ready again', async () => (await timed('/readyz')) === 200, soon_ms);
+  });
+
   it('lets a follower go on where it was', async () => {
     const stream = await service.request('/api/logs/stream');
     const messages = sseMessages(stream);
