@@ -3,6 +3,9 @@ const say = (text) => {
   const state = document.getElementById('live-state');
   if (state) state.textContent = text;
 };
+document.addEventListener('htmx:before:request', (event) => {
+  if (event.target.id === 'live') say('Connecting…');
+});
 document.addEventListener('htmx:sse:after:connection', () => say('Live: new events appear on top.'));
 document.addEventListener('htmx:sse:before:connection', (event) => {
   if (event.detail.connection.attempt > 0) say(document.hidden ? 'Paused while hidden.' : 'Reconnecting…');

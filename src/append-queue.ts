@@ -1,7 +1,7 @@
 /** Concurrent writers share commits: whoever arrives while a batch is being committed rides in the next one. No timer. */
 import type { NewEntry } from './entry.ts';
 import { appendProblemOf, isDataFault, isPassing, unavailable } from './problem.ts';
-import type { Appended } from './store.ts';
+import type { Entry } from './schema.ts';
 
 export const queueLimits = {
   /** Rows in one commit. Callers are never split over two. */
@@ -9,6 +9,9 @@ export const queueLimits = {
   /** Rows that may wait. Beyond it a write is refused at once: a queue that only grows helps nobody. */
   waiting_rows_max: 20_000,
 } as const;
+
+/** What became of one event: the stored row, and whether its event_uid had been stored before. */
+export type Appended = { entry: Entry; duplicate: boolean };
 
 /** A passing failure as the problem that says what was stored; anything else as it is, for the app to report. */
 const toldApart = (error: unknown) => (isPassing(error) ? appendProblemOf(error) : error);

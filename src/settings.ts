@@ -1,16 +1,6 @@
 /** A record of strings in, checked settings out. Reads no environment itself. The README's table is held to these rows. */
-import {
-  authLimits,
-  type Right,
-  type Role,
-  readScryptHash,
-  rights,
-  roles,
-  type ScryptHash,
-  sha256,
-  type Token,
-  type User,
-} from './auth.ts';
+import type { User } from './auth.ts';
+import { readTokens, readUsers } from './credentials.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
 
@@ -191,72 +181,3 @@ function readPublicUrl(text: string): string {
   if (!url || !/^https?:$/.test(url.protocol)) throw new Error('must be a URL such as https://log.example.com');
   return url.origin;
 }
-
-const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
-
-/** `name:second:rest`, where the rest may hold colons. Never repeated in a message: it is a secret. */
-function triple(word: string, form: string): [string, string, string] {
-  const [, name, second, rest] = /^([^:]+):([^:]+):(.+)$/.exec(word) ?? [];
-  if (!name || !second || !rest) throw new Error(`each must have the form ${form}`);
-  return [name, second, rest];
-}
-
-function readUsers(text: string): User[] {
-  const users = words(text).map((word): User => {
-    const [name, role, password] = triple(word, 'name:role:password');
-    if (!isRole(role)) throw new Error(`the role of ${name} must be guest or admin`);
-    if (!password.startsWith('$')) return { name, role, password: { plain: password } };
-    const hash = readScryptHash(password);
-    if (!hash) throw new Error(`the password of ${name} starts with $ and is no hash that npm run hash-password makes`);
-    if (!costsOurs(hash))
-      throw new Error(`the password of ${name} was hashed at another cost: make it anew with npm run hash-password`);
-    return { name, role, password: { hash } };
-  });
-  refuseTwins(users);
-  return users;
-}
-
-/** One cost for all: a name whose check takes another time than an unknown name's is a name that can be found out. */
-const costsOurs = ({ ln, r, p }: ScryptHash) => {
-  const ours = authLimits.scrypt_cost;
-  return ln === ours.ln && r === ours.r && p === ours.p;
-};
-
-const isRole = (text: string): text is Role => text in roles;
-const isRight = (text: string): text is Right => (rights as readonly string[]).includes(text);
-
-const secret_chars_min = 16;
-
-function readTokens(text: string): { name: string; rights: Right[]; secret: string }[] {
-  const tokens = words(text).map((word) => {
-    const [name, granted, secret] = triple(word, 'name:rights:secret');
-    const held = granted.split('+').filter(isRight);
-    if (held.length !== granted.split('+').length)
-      throw new Error(`the rights of ${name} must be some of ${rights.join(', ')}, joined by +`);
-    if (/^sha256:/.test(secret) && !/^sha256:[0-9a-f]{64}$/i.test(secret))
-      throw new Error(`the digest of ${name} must be 64 hex digits`);
-    if (secret.length < secret_chars_min)
-      throw new Error(`the secret of ${name} must have at least ${secret_chars_min} characters`);
-    return { name, rights: held, secret };
-  });
-  refuseTwins(tokens);
-  return tokens;
-}
-
-function refuseTwins(named: { name: string }[]): void {
-  const twin = named.find(({ name }, i) => named.findIndex((other) => other.name === name) !== i);
-  if (twin) throw new Error(`${twin.name} is named twice`);
-}
-
-/** Tokens as they are compared: the service keeps digests, not secrets. */
-export function tokensOf(settings: Settings): Promise<Token[]> {
-  return Promise.all(
-    settings.TOKENS.map(async ({ name, rights, secret }) => ({
-      name,
-      rights,
-      sha256: secret.startsWith('sha256:') ? hexBytes(secret.slice('sha256:'.length)) : await sha256(secret),
-    })),
-  );
-}
-
-const hexBytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

@@ -1,6 +1,6 @@
 /** The only SQL over entries: append, since, page, each, stats, total. Everything above it speaks of entries. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
-import { appendQueue } from './append-queue.ts';
+import { type Appended, appendQueue } from './append-queue.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
 import { isWrongIsolation } from './problem.ts';
@@ -16,9 +16,6 @@ export const storeLimits = {
   inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
-
-/** What became of one event: the stored row, and whether its event_uid had been stored before. */
-export type Appended = { entry: Entry; duplicate: boolean };
 
 export type Total = { total: number; total_is_exact: boolean };
 

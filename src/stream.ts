@@ -1,5 +1,5 @@
 /** An async iterable as a Web stream, the SSE line format, and the rule by which a reader is too slow. */
-import { pause } from './tail.ts';
+import { pause } from './pause.ts';
 
 const encoder = new TextEncoder();
 

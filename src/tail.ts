@@ -1,5 +1,6 @@
 /** Following the log: a loop, a cursor and a bell. The bell is a hint that something may be new; the cursor is the truth. */
 import type { Filter } from './filter.ts';
+import { pause } from './pause.ts';
 import { isPassing } from './problem.ts';
 import type { Entry } from './schema.ts';
 import { type Store, storeLimits } from './store.ts';
@@ -168,18 +169,4 @@ function createBell() {
         signal.addEventListener('abort', done);
       }),
   };
-}
-
-/** Resolves after some time, or when the signal fires; never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

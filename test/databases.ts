@@ -29,7 +29,9 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
     : await startServer(join(folder, 'postgres'));
   const templateFolder = join(folder, 'template');
-  await Promise.all([migratedDatabase(server.url), migratedFolder(templateFolder)]);
+  // One after the other: PGlite's set-up holds the event loop longer than a connection may take.
+  await migratedDatabase(server.url);
+  await migratedFolder(templateFolder);
   provide('serverUrl', server.url);
   provide('templateDatabase', templateDatabase);
   provide('templateFolder', templateFolder);

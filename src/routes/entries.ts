@@ -1,12 +1,12 @@
 /** POST /api/logs, and the log as JSON, as counts and as files. */
 import type { Context } from 'hono';
-import { type App, type Env, isOurs, may, only, type Parts } from '../app.ts';
+import type { Appended } from '../append-queue.ts';
 import { type Fault, type NewEntry, readEntry } from '../entry.ts';
 import { readFilter, readPage, writeCursor, writeFilter } from '../filter.ts';
 import { formats } from '../formats.ts';
+import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Entry } from '../schema.ts';
-import type { Appended } from '../store.ts';
 import { streamOf } from '../stream.ts';
 
 export const requestLimits = {

@@ -1,12 +1,13 @@
 /** Following over HTTP: GET /api/logs/stream (server-sent events) and GET /ws/logs (WebSocket). One follower behind both. */
 import type { Context } from 'hono';
 import type { WSContext } from 'hono/ws';
-import { type App, type Env, isOurs, may, only, type Parts } from '../app.ts';
 import { type Filter, readFilter } from '../filter.ts';
+import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
+import { pause } from '../pause.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Entry } from '../schema.ts';
 import { deliver, type Outlet, openBody, sseComment, sseMessage } from '../stream.ts';
-import { type Batch, pause } from '../tail.ts';
+import type { Batch } from '../tail.ts';
 import { queryOf } from './entries.ts';
 
 /** A piece of a batch on its way: small enough that a reader's debt is counted in steps much finer than its limit. */

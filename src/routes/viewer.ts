@@ -1,16 +1,15 @@
 /** GET /logs: the log as a page, its live control and its live rows. */
-import { type App, may, only, type Parts } from '../app.ts';
+
 import { readFilter, readPage, wholeNumber } from '../filter.ts';
+import { type App, may, only, type Parts } from '../parts.ts';
 import { badField } from '../problem.ts';
 import type { Entry } from '../schema.ts';
 import { sseMessage } from '../stream.ts';
-import { liveControl, logPage, pushedRows } from '../views/log.ts';
+import { liveControl, logPage, message_rows_max, pushedRows } from '../views/log.ts';
 import { queryOf } from './entries.ts';
 import { sseResponse, startOf } from './live.ts';
 
 const page_rows = '50';
-/** Rows a message: one paint for many, and no message too large to be counted against a slow reader. */
-const message_rows_max = 20;
 
 export function viewerRoutes(app: App, parts: Parts): void {
   const { store } = parts;

@@ -5,6 +5,7 @@ import postgres from 'postgres';
 import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
 
 const connect_timeout_s = 5;
+const reconnect_s = 0.25;
 /** Any number, the same in every instance: whoever holds it migrates. */
 const migration_lock = 7_238_160_451;
 
@@ -27,6 +28,8 @@ const connect = (url: string, max: number) =>
     onnotice: () => {},
     // It would ask for array types, which we do not use; cut off in that question, its rejection is nobody's to catch.
     fetch_types: false,
+    // Its own would wait up to 20 s before it looks again, and every request with it.
+    backoff: () => reconnect_s,
     // Times are read as ISO text in UTC, whatever the server, the database or the role is set to.
     connection: { application_name: 'edgetrail', TimeZone: 'UTC', DateStyle: 'ISO, MDY' },
   });

@@ -1,7 +1,9 @@
 /** The parts of a service that lives long (Node, Bun), put together from its settings, and taken apart again. */
-import { type App, createApp, type Parts } from '../app.ts';
+import { createApp } from '../app.ts';
 import { createAuth } from '../auth.ts';
-import { type Settings, tokensOf, usersOf } from '../settings.ts';
+import { tokensOf } from '../credentials.ts';
+import type { App, Parts } from '../parts.ts';
+import { type Settings, usersOf } from '../settings.ts';
 import { createStore, type Store } from '../store.ts';
 import { createTail, type Tail } from '../tail.ts';
 import type { OpenDatabase } from './database.ts';
@@ -57,7 +59,7 @@ export async function openService(
   { sockets, assets, say }: Pick<Parts, 'sockets' | 'assets'> & { say(line: string): void },
 ): Promise<Service> {
   const { users, development } = usersOf(settings);
-  const tokens = await tokensOf(settings);
+  const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
   try {
     if (settings.MIGRATE) await database.migrate(say);

@@ -10,6 +10,8 @@ import { layout, type Markup } from './layout.ts';
 const summary_chars_max = 300;
 /** More rows than this make a tab slow; the older ones are a link away. */
 const live_rows_max = 1_000;
+/** Rows a live message: one paint for many, and no message too large to be counted against a slow reader. */
+export const message_rows_max = 20;
 
 /** Controls and bidirectional overrides can make a line read as what it is not: they are shown, not obeyed. */
 const visible = (text: string) =>
@@ -40,9 +42,12 @@ const details = (entry: Entry): Markup =>
         html`<dt>${name}</dt><dd>${name === 'metadata' ? html`<pre>${visible(JSON.stringify(value, null, 2))}</pre>` : visible(String(value))}</dd>`,
     )}</dl>`;
 
-/** Rows of one message of the live stream: the newest on top, and the oldest out of the page. */
+/**
+ * Rows of one message of the live stream: the newest on top, and the oldest out of the page. htmx removes before it
+ * adds, so room is made for one message more.
+ */
 export const pushedRows = (entries: Entry[]): string =>
-  entries.toReversed().map(row).join('') + removes(`#rows > li:nth-child(n+${live_rows_max + 1})`);
+  entries.toReversed().map(row).join('') + removes(`#rows > li:nth-child(n+${live_rows_max - message_rows_max + 1})`);
 
 const listId = (key: string) => `known-${key}`;
 
@@ -88,6 +93,9 @@ ${list('event_type', stats.by_event_type)}
 ${list('entity_type', stats.by_entity_type)}</section>`;
 };
 
+/** What stands there until the script says otherwise. */
+const withoutScript = 'Following live needs JavaScript. Load the page again for newer events.';
+
 /** The live control, stopped or following. `after` is the newest id that the page already shows. */
 export const liveControl = (filter: Filter, after: number, on: boolean): Markup => {
   const query = writeFilter(filter.terms);
@@ -97,8 +105,8 @@ export const liveControl = (filter: Filter, after: number, on: boolean): Markup 
   const other = `/logs/live?${query}&on=${on ? '0' : '1'}`;
   return html`<div id="live"${on ? html` ${follows(`/logs/stream?${query}`, '#rows')}` : ''}>
 <a id="live-switch" role="button" href="/logs?${page}" ${replaces(other, '#live')}>${on ? 'Stop live' : 'Start live'}</a>
-<span id="live-state" role="status">${on ? 'Connecting…' : 'Live is stopped.'}</span>
-${on ? html`<noscript>Following live needs JavaScript. <a href="/logs?${writeFilter(filter.terms)}">Load again</a> for newer events.</noscript>` : ''}</div>`;
+<span id="live-state" role="status">${on ? withoutScript : 'Live is stopped.'}</span>
+</div>`;
 };
 
 const takeAway = (query: URLSearchParams, mayExport: boolean): Markup =>

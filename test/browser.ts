@@ -1,0 +1,27 @@
+/** Chromium as Debian installs it, for the tests of the page and its picture. */
+import { existsSync } from 'node:fs';
+import { type Browser, chromium } from 'playwright-core';
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** True where there is a Chromium; where there is none it says how to get one. */
+export function hasChromium(): boolean {
+  const has = existsSync(executablePath);
+  if (!has) console.warn(`SKIPPED: no Chromium at ${executablePath} (apt-get install chromium, or set CHROMIUM)`);
+  return has;
+}
+
+/** Starts it without the background traffic that a closed network would only refuse. */
+export const openChromium = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });

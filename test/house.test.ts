@@ -1,0 +1,149 @@
+/** The house (README, "How it is built"): who may import whom, and what no file may say. A new file must be placed here. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const src = new URL('../src/', import.meta.url);
+
+/** Each file's own imports, and no others. */
+const house: Record<string, string[]> = {
+  'entry.ts': [],
+  'pause.ts': [],
+  'schema.ts': ['entry.ts'],
+  'problem.ts': ['entry.ts'],
+  'filter.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
+  'append-queue.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
+  'store.ts': ['append-queue.ts', 'entry.ts', 'filter.ts', 'problem.ts', 'schema.ts'],
+  'tail.ts': ['filter.ts', 'pause.ts', 'problem.ts', 'schema.ts', 'store.ts'],
+  'stream.ts': ['pause.ts'],
+  'formats.ts': ['schema.ts'],
+  'auth.ts': ['problem.ts'],
+  'credentials.ts': ['auth.ts'],
+  'settings.ts': ['auth.ts', 'credentials.ts'],
+  'client.ts': ['entry.ts', 'schema.ts'],
+  'parts.ts': ['auth.ts', 'problem.ts', 'settings.ts', 'store.ts', 'tail.ts'],
+  'views/hx.ts': [],
+  'views/layout.ts': ['problem.ts', 'views/hx.ts'],
+  'views/log.ts': ['entry.ts', 'filter.ts', 'schema.ts', 'store.ts', 'views/hx.ts', 'views/layout.ts'],
+  'routes/entries.ts': [
+    'append-queue.ts',
+    'entry.ts',
+    'filter.ts',
+    'formats.ts',
+    'parts.ts',
+    'problem.ts',
+    'schema.ts',
+    'stream.ts',
+  ],
+  'routes/live.ts': [
+    'filter.ts',
+    'parts.ts',
+    'pause.ts',
+    'problem.ts',
+    'routes/entries.ts',
+    'schema.ts',
+    'stream.ts',
+    'tail.ts',
+  ],
+  'routes/viewer.ts': [
+    'filter.ts',
+    'parts.ts',
+    'problem.ts',
+    'routes/entries.ts',
+    'routes/live.ts',
+    'schema.ts',
+    'stream.ts',
+    'views/log.ts',
+  ],
+  'app.ts': ['parts.ts', 'problem.ts', 'routes/entries.ts', 'routes/live.ts', 'routes/viewer.ts', 'views/layout.ts'],
+};
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+const textOf = (file: string) => readFileSync(new URL(file, src), 'utf8');
+const codeOf = (file: string) => textOf(file).replace(/\/\*[\s\S]*?\*\/|\/\/.*|`[^`]*`|'[^'\n]*'/g, ' ');
+
+function importsOf(file: string): { ours: string[]; packages: string[] } {
+  const named = [...textOf(file).matchAll(/(?:from|import) '([^']+)'/g)].map(([, name = '']) => name);
+  const ours = named
+    .filter((name) => name.startsWith('.'))
+    .map((name) => new URL(name, new URL(file, src)).href.slice(src.href.length));
+  return { ours, packages: named.filter((name) => !name.startsWith('.')) };
+}
+
+const inRuntime = (file: string) => file.startsWith('runtime/');
+
+describe('the house', () => {
+  it.each(files.filter((file) => !inRuntime(file)))(
+    '%s stands in the house and imports only its neighbours',
+    (file) => {
+      expect(Object.keys(house)).toContain(file);
+      const allowed = house[file] ?? [];
+      expect(importsOf(file).ours.filter((name) => !allowed.includes(name))).toEqual([]);
+    },
+  );
+
+  it('has no circle: every file stands after those it imports', () => {
+    const order = Object.keys(house);
+    const early = order.filter((file, i) => house[file]?.some((name) => order.indexOf(name) > i));
+    expect(early).toEqual([]);
+  });
+
+  it('holds no place for a file or a neighbour that is gone', () => {
+    const gone = Object.entries(house).flatMap(([file, neighbours]) =>
+      files.includes(file) ? neighbours.filter((name) => !importsOf(file).ours.includes(name)) : [file],
+    );
+    expect(gone).toEqual([]);
+  });
+
+  it.each(files.filter((file) => !inRuntime(file)))('%s knows no runtime and no driver', (file) => {
+    const { packages } = importsOf(file);
+    expect(
+      packages.filter((name) => /^(node:|bun|cloudflare|postgres$|ws$|@hono\/node-server|@electric-sql)/.test(name)),
+    ).toEqual([]);
+    expect(codeOf(file)).not.toMatch(/\bprocess\b|\bBun\b|\bDeno\b|\bBuffer\b/);
+  });
+
+  it.each(files.filter((file) => file.startsWith('views/')))(
+    '%s gets data and gives markup: no store, no request, no clock',
+    (file) => {
+      const text = textOf(file);
+      expect(text).not.toMatch(/Date\.now|new Date\(\)|Context/);
+      const values = [...text.matchAll(/import \{[^}]*\} from '\.\.\/(store|schema|problem)\.ts'/g)].filter(
+        ([line]) => !/^import \{\s*type /.test(line),
+      );
+      expect(values).toEqual([]);
+    },
+  );
+
+  it('writes SQL over entries in store.ts alone', () => {
+    const speaksSql = files.filter(
+      (file) => !inRuntime(file) && importsOf(file).packages.some((name) => name.startsWith('drizzle-orm')),
+    );
+    expect(speaksSql.toSorted()).toEqual(['filter.ts', 'schema.ts', 'store.ts']);
+  });
+
+  it('gives the client types only', () => {
+    expect(textOf('client.ts').match(/^import (?!type )/gm)).toBeNull();
+  });
+
+  it('emits every htmx attribute from one helper', () => {
+    const others = files.filter((file) => file !== 'views/hx.ts' && /\bhx-[a-z]+[:=]|\bhx-[a-z]+"/.test(textOf(file)));
+    expect(others).toEqual([]);
+  });
+
+  it.each(['hx-on', 'hx-vals', 'js:', 'hx-live'])('uses nothing of htmx that needs eval: %s', (word) => {
+    expect(textOf('views/hx.ts')).not.toContain(word);
+  });
+
+  it('begins every file with a sentence that says what it is for', () => {
+    expect(files.filter((file) => !textOf(file).startsWith('/**'))).toEqual([]);
+  });
+
+  it.each(['htmx.min.js', 'ext/hx-sse.min.js'])('serves %s as the pinned package has it', (name) => {
+    const { version } = JSON.parse(
+      readFileSync(new URL('../node_modules/htmx.org/package.json', import.meta.url), 'utf8'),
+    );
+    const ours = `../public/${name.replace('ext/', '').replace('.min.js', `-${version}.min.js`)}`;
+    const theirs = `../node_modules/htmx.org/dist/${name}`;
+    expect(readFileSync(new URL(ours, import.meta.url))).toEqual(readFileSync(new URL(theirs, import.meta.url)));
+  });
+});

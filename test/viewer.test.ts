@@ -1,0 +1,141 @@
+/** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, openChromium } from './browser.ts';
+import { startService } from './harness.ts';
+
+const order = (n: number, more: object = {}) => ({
+  event_type: 'CREATE',
+  entity_type: 'order',
+  entity_id: `${n}`,
+  user_id: 'ana',
+  ...more,
+});
+const hostile = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>" onmouseover="window.ran=1';
+
+describe.runIf(hasChromium())('the page in Chromium', async () => {
+  const service = await startService('pglite');
+  await service.write(Array.from({ length: 120 }, (_, i) => order(i, { description: `order ${i} taken` })));
+  let browser: Browser;
+  const faults: string[] = [];
+  beforeAll(async () => {
+    browser = await openChromium();
+  });
+  afterAll(() => browser.close());
+
+  /** A page signed in as somebody; whatever its console complains about fails the test. */
+  async function open(
+    path: string,
+    who: 'admin' | 'guest' = 'admin',
+    options: BrowserContextOptions = {},
+  ): Promise<Page> {
+    const context = await browser.newContext({
+      ...options,
+      httpCredentials: { username: who, password: `${who}-password` },
+    });
+    const page = await context.newPage();
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && faults.push(message.text()));
+    page.on('pageerror', (error) => faults.push(error.message));
+    await page.goto(service.url + path);
+    return page;
+  }
+  const rows = (page: Page) => page.locator('#rows > li');
+
+  it('shows the newest events, opens them, and leads to older ones', async () => {
+    const page = await open('/logs', 'guest');
+    expect(await rows(page).count()).toBe(50);
+    await rows(page).first().locator('summary').click();
+    expect(await rows(page).first().locator('dd').allTextContents()).toContain('order 119 taken');
+    await page.getByRole('link', { name: 'Older events' }).click();
+    expect(await rows(page).first().locator('summary').textContent()).toContain('order 69');
+    expect(await page.getByText('Exporting needs the role admin.').count()).toBe(1);
+  });
+
+  it('filters by its form, and keeps what a link negated', async () => {
+    const page = await open('/logs?entity_id!=7');
+    await page.getByLabel('Search').fill('order 7');
+    await page.getByRole('button', { name: 'Show' }).click();
+    expect(new URL(page.url()).searchParams.getAll('entity_id!')).toEqual(['7']);
+    expect(await rows(page).count()).toBe(10);
+  });
+
+  it('follows live on a click, says so, and stops', async () => {
+    const page = await open('/logs?event_type=LIVE');
+    await page.getByRole('button', { name: 'Start live' }).click();
+    await page.getByText('Live: new events appear on top.').waitFor();
+    await service.write([order(1, { event_type: 'LIVE' }), order(2), order(3, { event_type: 'LIVE' })]);
+    await page.locator('#rows > li:nth-child(2)').waitFor();
+    expect(await rows(page).locator('summary span:nth-of-type(1)').allTextContents()).toEqual(['order 3', 'order 1']);
+    await page.getByRole('button', { name: 'Stop live' }).click();
+    await page.getByText('Live is stopped.').waitFor();
+    await service.write([order(4, { event_type: 'LIVE' })]);
+    await page.waitForTimeout(300);
+    expect(await rows(page).count()).toBe(2);
+  });
+
+  it('misses nothing that came between the page and the click', async () => {
+    const page = await open('/logs?event_type=BETWEEN');
+    await service.write([order(1, { event_type: 'BETWEEN' })]);
+    await page.getByRole('button', { name: 'Start live' }).click();
+    await rows(page).first().waitFor();
+    expect(await rows(page).count()).toBe(1);
+  });
+
+  it('keeps a thousand rows at most while it follows', async () => {
+    const page = await open('/logs?live=1');
+    await page.getByText('Live: new events appear on top.').waitFor();
+    for (let i = 0; i < 3; i++)
+      await service.write(Array.from({ length: 400 }, (_, n) => order(n, { user_id: 'flood' })));
+    await page.waitForFunction(
+      () => document.querySelector('#rows > li summary span')?.textContent === 'order 399',
+      null,
+      { timeout: 10_000 },
+    );
+    expect(await rows(page).count()).toBeLessThanOrEqual(1_000);
+  });
+
+  it('runs nothing that an event brings', async () => {
+    const page = await open('/logs?event_type=HOSTILE&live=1');
+    await page.getByText('Live: new events appear on top.').waitFor();
+    const told = {
+      entity_type: hostile.slice(0, 50),
+      entity_id: hostile,
+      user_id: hostile,
+      description: hostile,
+      user_agent: hostile,
+      metadata: { [hostile]: hostile },
+    };
+    await service.write([{ event_type: 'HOSTILE', ...told }]);
+    await rows(page).first().locator('summary').click();
+    expect(await rows(page).first().textContent()).toContain(hostile);
+    await page.reload();
+    await rows(page).first().locator('summary').hover();
+    expect(await page.evaluate(() => 'ran' in window)).toBe(false);
+  });
+
+  it('is complete without JavaScript', async () => {
+    const page = await open('/logs?search=order+1', 'admin', { javaScriptEnabled: false });
+    await rows(page).first().locator('summary').click();
+    expect(await rows(page).first().locator('dl').isVisible()).toBe(true);
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'NDJSON', exact: true }).click(),
+    ]);
+    expect(file.suggestedFilename()).toMatch(/^edgetrail-\d{4}-\d\d-\d\d\.ndjson$/);
+    await page.goto(`${service.url}/logs`);
+    await page.getByRole('button', { name: 'Start live' }).click();
+    await page.getByText('Following live needs JavaScript.').waitFor({ timeout: 5_000 });
+  });
+
+  it('says what is wrong with a question, as a page', async () => {
+    const context = await browser.newContext({ httpCredentials: { username: 'guest', password: 'guest-password' } });
+    const page = await context.newPage();
+    const answer = await page.goto(`${service.url}/logs?start_date=yesterday`);
+    expect(answer?.status()).toBe(400);
+    expect(await page.getByRole('alert').textContent()).toContain('start_date');
+  });
+
+  it('had nothing to complain about in the console', () => {
+    expect(faults).toEqual([]);
+  });
+});
