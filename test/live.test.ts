@@ -12,7 +12,7 @@ import {
   type TestService,
 } from './harness.ts';
 
-const n_deaf = 20;
+const n_deaf = 40;
 
 const order = (n: number, more: object = {}) => ({
   event_type: 'CREATE',
@@ -146,7 +146,7 @@ describe.each(databases)('following on %s', async (database) => {
     const written: number[] = [];
     // 24 MB for each: more than the kernel takes for a reader that never reads, with our own limit on top.
     for (let i = 0; i < 32; i++) written.push(...(await service.write(orders(150, bulk))).map(({ id }) => id));
-    expect(process.memoryUsage().rss - before).toBeLessThan((n_deaf * 24 * 1024 * 1024) / 3);
+    expect(process.memoryUsage().rss - before).toBeLessThan((n_deaf * 24 * 1024 * 1024) / 2);
     // Only reading shows a socket that it was closed.
     for (const socket of deaf) socket.resume();
     await Promise.all(ended);
