@@ -1,4 +1,5 @@
 /** Whether it lives and can work, how it ends, and what a power of nature leaves behind: a kill, a lock, a half-open socket. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
@@ -233,6 +234,27 @@ describe('SIGTERM', () => {
     expect(await service.ended).toBe(0);
     expect(Date.now() - asked).toBeLessThan(10_000);
     for (const socket of sockets) socket.destroy();
+  });
+
+  it('reaches the service through npm start', async () => {
+    const folder = await dataFolder();
+    const { PATH = '', HOME = '' } = process.env;
+    const npm = spawn('npm', ['start'], { env: { PATH, HOME, PORT: '0', DATA_DIR: folder, ...users } });
+    const ended = once(npm, 'exit');
+    let said = '';
+    npm.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await eventually('npm start serves', () => said.includes('sign in'), 20_000);
+    npm.kill('SIGTERM');
+    await ended;
+    // The lock file is what a service that was merely orphaned would still hold.
+    await eventually('the service has gone', () =>
+      access(join(folder, 'edgetrail.lock')).then(
+        () => false,
+        () => true,
+      ),
+    );
   });
 
   it('SIGINT does the same', async () => {
