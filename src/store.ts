@@ -43,6 +43,11 @@ export function createStore(db: Database) {
     return newest?.id ?? 0;
   }
 
+  /** The stored row as append_logs returns it: a composite, column by column. */
+  const stored = Object.fromEntries(
+    Object.entries(columns).map(([name, column]) => [name, sql`(told.log).${sql.identifier(name)}`.mapWith(column)]),
+  ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
+
   let explicitIsolation = false;
   /**
    * Runs what locks the log. Where the server, the database or the role sets another default than READ COMMITTED, in a
@@ -60,9 +65,6 @@ export function createStore(db: Database) {
 
   /** Appends in one statement and one commit; returns what became of each event, in the order given. */
   async function appendNow(batch: NewEntry[]): Promise<Appended[]> {
-    const stored = Object.fromEntries(
-      Object.entries(columns).map(([name, column]) => [name, sql`(told.log).${sql.identifier(name)}`.mapWith(column)]),
-    ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
     const rows = await readCommitted((tx) =>
       tx
         .select({

@@ -118,15 +118,19 @@ export function openBody(unsent_bytes_max: number): {
         controller = given;
       },
       pull: () => nap.abort(),
-      cancel: () => over.abort(),
+      cancel: () => leave(),
     },
     // The default strategy counts chunks. Below the mark `pull` is called at every read: that is how we notice one.
     { highWaterMark: unsent_bytes_max, size: (chunk) => chunk.byteLength },
   );
+  const leave = () => {
+    over.abort();
+    nap.abort();
+  };
   const finish = (how: () => void) => {
     if (over.signal.aborted) return;
     how();
-    over.abort();
+    leave();
   };
   return {
     body,
@@ -136,8 +140,8 @@ export function openBody(unsent_bytes_max: number): {
       },
       unsent: () => unsent_bytes_max - (controller.desiredSize ?? unsent_bytes_max),
       taken: (ms) => {
-        nap = new AbortController();
-        return pause(ms, AbortSignal.any([nap.signal, over.signal]));
+        if (!over.signal.aborted) nap = new AbortController();
+        return pause(ms, nap.signal);
       },
     },
     signal: over.signal,

@@ -131,7 +131,7 @@ async function followInto<Chunk extends { length: number }>(
 }
 
 /** Texts joined into pieces of about the same size. */
-export function pieces(entries: Entry[], write: (entry: Entry) => string): string[] {
+function pieces(entries: Entry[], write: (entry: Entry) => string): string[] {
   const made: string[] = [];
   let piece = '';
   for (const entry of entries) {

@@ -4,7 +4,7 @@ import { createAuth } from '../auth.ts';
 import { tokensOf } from '../credentials.ts';
 import type { App, Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
-import { createStore, type Store } from '../store.ts';
+import { createStore } from '../store.ts';
 import { createTail, type Tail } from '../tail.ts';
 import type { OpenDatabase } from './database.ts';
 import { openPglite } from './pglite.ts';
@@ -17,7 +17,6 @@ const partitions_ms = 24 * 60 * 60 * 1000;
 export type Service = {
   app: App;
   tail: Tail;
-  store: Store;
   /** True when admin/admin123 and guest/guest123 may sign in. */
   development: boolean;
   /** Stops following and closes the database. Requests must have ended. */
@@ -74,7 +73,6 @@ export async function openService(
     return {
       app: createApp({ store, tail, auth, sockets, assets, limits: settings, report }),
       tail,
-      store,
       development,
       close: async () => {
         clearInterval(chore);
