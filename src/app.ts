@@ -1,7 +1,7 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
 import { type App, type Env, only, type Parts } from './parts.ts';
-import { Problem, problemOf } from './problem.ts';
+import { Problem, problemOf, unavailable } from './problem.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { liveRoutes } from './routes/live.ts';
 import { viewerRoutes } from './routes/viewer.ts';
@@ -27,8 +27,12 @@ export function createApp(parts: Parts): App {
   });
   app.use('/public/*', parts.assets);
 
-  app.get('/', (c) => c.redirect('/logs'));
   app.get('/livez', (c) => c.text('ok\n'));
+  app.use(async (_c, next) => {
+    if (!parts.isOpen()) throw unavailable('The database has not been reached yet. Try again.');
+    await next();
+  });
+  app.get('/', (c) => c.redirect('/logs'));
   app.get('/readyz', async (c) => {
     if (parts.tail.stopped.aborted) throw new Problem(503, 'The service is shutting down.');
     await parts.store.ready().catch((error) => {

@@ -21,7 +21,14 @@ export type Parts = {
   sockets: Sockets;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
-  limits: Pick<Settings, 'BODY_BYTES_MAX' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'>;
+  /** False until the database has been reached and brought up to date: till then everything is answered with 503. */
+  isOpen(): boolean;
+  /** Where following happens when it is not in this process: on Workers one Durable Object follows for everybody. */
+  follower?: (request: Request, principal: Principal) => Promise<Response>;
+  limits: Pick<
+    Settings,
+    'BODY_BYTES_MAX' | 'CORS_ORIGINS' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'
+  >;
   /** Hears of what is our fault, once. */
   report(what: string, error: unknown): void;
 };
@@ -38,6 +45,12 @@ export const may =
     c.set('principal', principal);
     await next();
   };
+
+/** Middleware: hands the request to the follower elsewhere, where there is one. */
+export const elsewhere =
+  ({ follower }: Parts): MiddlewareHandler<Env> =>
+  async (c, next) =>
+    follower ? follower(c.req.raw, c.get('principal')) : next();
 
 /** Refuses the methods a path does not have: RFC 9110 wants a 405 that names those it has. */
 export function only(app: App, path: string, ...methods: string[]): void {

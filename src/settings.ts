@@ -52,6 +52,11 @@ export const settingRows = {
     'the address people use when a proxy changes the Host header: requests from its pages are ours',
     readPublicUrl,
   ),
+  CORS_ORIGINS: setting(
+    '',
+    'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
+    readOrigins,
+  ),
   DATABASE_CONNECTIONS_MAX: setting('10', 'connections to PostgreSQL', whole(1, 1_000)),
   BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),
   POLL_MS_MIN: setting('50', 'how soon the log is looked at again while rows flow, in ms', whole(5, 60_000)),
@@ -168,6 +173,18 @@ function readDatabaseUrl(text: string): string {
   if (!url || !/^postgres(ql)?:$/.test(url.protocol))
     throw new Error('must be a URL such as postgres://user:password@host:5432/database');
   return text;
+}
+
+function readOrigins(text: string): string[] {
+  return text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map((word) => {
+      // Whoever writes a path means something that an origin cannot say; `*` and `null` would mean everybody.
+      if (!URL.canParse(word) || !/^https?:$/.test(new URL(word).protocol) || new URL(word).origin !== word)
+        throw new Error('must be origins such as https://desk.example.com, without a path');
+      return word;
+    });
 }
 
 function readSwitch(text: string): boolean {

@@ -1,6 +1,6 @@
 /** Following the log: a loop, a cursor and a bell. The bell is a hint that something may be new; the cursor is the truth. */
 import type { Filter } from './filter.ts';
-import { pause } from './pause.ts';
+import { once, pause } from './pause.ts';
 import { isPassing } from './problem.ts';
 import type { Entry } from './schema.ts';
 import { type Store, storeLimits } from './store.ts';
@@ -17,6 +17,8 @@ export type TailOptions = {
   /** How soon the poll looks again while rows flow, and how seldom while none do. */
   poll_ms_min: number;
   poll_ms_max: number;
+  /** Whether the inbox is looked after while nobody follows. Where nothing may run unasked, a schedule does that. */
+  poll_unfollowed: boolean;
   /** Hears of the first failure of each outage; the tail itself goes on trying. */
   report(what: string, error: unknown): void;
 };
@@ -27,7 +29,7 @@ export type Tail = ReturnType<typeof createTail>;
  * One process's view of the growing log. `start` begins a poll that also drains the inbox; `ring` tells it of an append
  * by this process; `follow` reads on from a cursor for ever; `stop` ends them all.
  */
-export function createTail(store: Store, { poll_ms_min, poll_ms_max, report }: TailOptions) {
+export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfollowed, report }: TailOptions) {
   const stopping = new AbortController();
   const bell = createBell();
   /** The last read of each question, pending or done: followers that stand at the same place share it. */
@@ -59,6 +61,11 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, report }: T
   async function poll(): Promise<void> {
     let failing = false;
     while (!stopping.signal.aborted) {
+      if (n_followers === 0 && !poll_unfollowed) {
+        nap = new AbortController();
+        await once(nap.signal);
+        continue;
+      }
       try {
         const moved = await look();
         // Nobody follows: only the inbox is looked after, at the slow pace.

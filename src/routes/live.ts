@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import type { WSContext } from 'hono/ws';
 import { type Filter, readFilter } from '../filter.ts';
-import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
+import { type App, type Env, elsewhere, isOurs, may, only, type Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Entry } from '../schema.ts';
@@ -16,7 +16,7 @@ const piece_chars_max = 64 * 1024;
 const encoder = new TextEncoder();
 
 export function liveRoutes(app: App, parts: Parts): void {
-  app.get('/api/logs/stream', may(parts, 'read'), async (c) => {
+  app.get('/api/logs/stream', may(parts, 'read'), elsewhere(parts), async (c) => {
     const filter = readFilter(queryOf(c), ['after']);
     return sseResponse(c, parts, filter, await startOf(c, parts), 'json', (entries) =>
       pieces(entries, (entry) => sseMessage({ id: entry.id, data: JSON.stringify(entry) })),
@@ -33,6 +33,7 @@ export function liveRoutes(app: App, parts: Parts): void {
         throw new Problem(426, 'This address speaks WebSocket.', { headers: { upgrade: 'websocket' } });
       await next();
     },
+    elsewhere(parts),
     async (c, next) => {
       const filter = readFilter(queryOf(c), ['after']);
       const after = await startOf(c, parts);

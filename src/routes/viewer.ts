@@ -1,7 +1,7 @@
 /** GET /logs: the log as a page, its live control and its live rows. */
 
 import { readFilter, readPage, wholeNumber } from '../filter.ts';
-import { type App, may, only, type Parts } from '../parts.ts';
+import { type App, elsewhere, may, only, type Parts } from '../parts.ts';
 import { badField } from '../problem.ts';
 import type { Entry } from '../schema.ts';
 import { sseMessage } from '../stream.ts';
@@ -39,7 +39,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
     return c.html(liveControl(filter, after, on === '1'));
   });
 
-  app.get('/logs/stream', may(parts, 'read'), async (c) =>
+  app.get('/logs/stream', may(parts, 'read'), elsewhere(parts), async (c) =>
     sseResponse(c, parts, readFilter(queryOf(c), ['after']), await startOf(c, parts), 'html', pushedMessages),
   );
 

@@ -64,14 +64,19 @@ export async function openService(
     if (settings.MIGRATE) await database.migrate(say);
     const store = createStore(database.db);
     await store.makePartitions();
-    const tail = createTail(store, { poll_ms_min: settings.POLL_MS_MIN, poll_ms_max: settings.POLL_MS_MAX, report });
+    const tail = createTail(store, {
+      poll_ms_min: settings.POLL_MS_MIN,
+      poll_ms_max: settings.POLL_MS_MAX,
+      poll_unfollowed: true,
+      report,
+    });
     const chore = setInterval(() => {
       store.makePartitions().catch((error) => report('the next partitions could not be made', error));
     }, partitions_ms);
     tail.start();
     const auth = createAuth({ users, tokens, scrypt });
     return {
-      app: createApp({ store, tail, auth, sockets, assets, limits: settings, report }),
+      app: createApp({ store, tail, auth, sockets, assets, limits: settings, isOpen: () => true, report }),
       tail,
       development,
       close: async () => {
