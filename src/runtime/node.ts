@@ -9,7 +9,8 @@ import type { Sockets } from '../parts.ts';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
 import { FolderInUse } from './folder-lock.ts';
 import { closeServer, httpServer, pingSockets } from './http-server.ts';
-import { openService, report } from './service.ts';
+import { report } from './report.ts';
+import { openService } from './service.ts';
 
 const publicFolder = fileURLToPath(new URL('../../public', import.meta.url));
 

@@ -9,6 +9,7 @@ import { createTail, type Tail } from '../tail.ts';
 import type { OpenDatabase } from './database.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
+import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
 
 /** Partitions are made months ahead: once a day is often, and a failed day is made up for by the next. */
@@ -27,27 +28,6 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
   settings.DATABASE_URL
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX)
     : openPglite(settings.DATA_DIR);
-
-/**
- * Own failures, one line of JSON each on stderr: never in an answer. Of a failed statement the cause and the place,
- * not the parameters: they are the events.
- */
-export function report(what: string, error: unknown): void {
-  const { message, cause, stack } = error instanceof Error ? error : new Error(String(error));
-  const line = {
-    time: new Date().toISOString(),
-    what,
-    message: message.split('\nparams:')[0]?.slice(0, message_chars_max),
-    ...(cause !== undefined && { cause: String(cause) }),
-    at: stack
-      ?.split('\n')
-      .filter((text) => text.startsWith('    at '))
-      .map((text) => text.trim()),
-  };
-  console.error(JSON.stringify(line));
-}
-
-const message_chars_max = 500;
 
 /**
  * Opens the database, migrates it unless told not to, and builds the app. Throws a SettingsError when nobody could
