@@ -12,6 +12,8 @@ export type Sockets = {
   upgrade: UpgradeWebSocket;
   unsent(raw: unknown): number;
   cut(raw: unknown): void;
+  /** Its reader has been sent all that matches up to this id: what outlives this process may keep it. */
+  moved?(raw: unknown, cursor: number): void;
 };
 
 export type Parts = {

@@ -136,7 +136,7 @@ async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
   }
   if (bytes > bytes_max) throw tooLarge();
   try {
-    const decoder = new TextDecoder('utf-8', { fatal: true });
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
     return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
   } catch {
     throw new Problem(400, 'The body is not UTF-8.');

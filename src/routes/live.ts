@@ -168,7 +168,7 @@ function envelopes(entries: Entry[]): string[] {
 const closing = { goingAway: 1001, failed: 1011, tooSlow: 1013 } as const;
 
 /** What a socket does: it is written to, and what it says is ignored. */
-function socketEvents(parts: Parts, filter: Filter, after: number) {
+export function socketEvents(parts: Parts, filter: Filter, after: number) {
   const over = new AbortController();
   return {
     onOpen(_event: Event, socket: WSContext) {
@@ -177,7 +177,9 @@ function socketEvents(parts: Parts, filter: Filter, after: number) {
         unsent: () => parts.sockets.unsent(socket.raw),
         taken: (ms) => pause(Math.min(ms, socket_look_ms), over.signal),
       };
-      void followInto(parts, filter, after, over.signal, outlet, (batch) => batch.as('ws', envelopes)).then(
+      const moved = (cursor: number) => parts.sockets.moved?.(socket.raw, cursor);
+      moved(after);
+      void followInto(parts, filter, after, over.signal, outlet, (batch) => batch.as('ws', envelopes), moved).then(
         (kept) => {
           if (kept) return socket.close(closing.goingAway, 'the service is going away');
           socket.close(closing.tooSlow, 'too slow: resume with ?after=');

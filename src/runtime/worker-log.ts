@@ -1,0 +1,128 @@
+/** The Durable Object: one place where writers share commits and where one poll follows the log for everybody. */
+import { DurableObject } from 'cloudflare:workers';
+import { drizzle } from 'drizzle-orm/postgres-js';
+import type { Context } from 'hono';
+import { defineWebSocketHelper, WSContext } from 'hono/ws';
+import { createApp } from '../app.ts';
+import { provenElsewhere } from '../auth.ts';
+import type { NewEntry } from '../entry.ts';
+import { readFilter } from '../filter.ts';
+import type { App, Parts } from '../parts.ts';
+import { socketEvents } from '../routes/live.ts';
+import { createStore } from '../store.ts';
+import { createTail } from '../tail.ts';
+import { postgresClient } from './postgres-client.ts';
+import { report } from './report.ts';
+import { type Bindings, type LogStub, type Outcome, outcomeOf, settingsOf } from './worker-env.ts';
+
+const connections_max = 5;
+/** Connections that nobody uses are closed, so that an object that nobody needs can be put away. */
+const idle_timeout_s = 10;
+/** While sockets are open the object is woken so often: one that was put away follows on for them. */
+const wake_ms = 30_000;
+
+/** What a socket is about, kept by the runtime while the object itself is put away. */
+type Kept = { search: string; cursor: number };
+
+export class LogObject extends DurableObject<Bindings> implements LogStub {
+  readonly #parts: Parts;
+  readonly #app: App;
+  readonly #events = new WeakMap<WebSocket, ReturnType<typeof socketEvents>>();
+
+  constructor(state: DurableObjectState, env: Bindings) {
+    super(state, env);
+    const settings = settingsOf(env);
+    const client = postgresClient(settings.DATABASE_URL, Math.min(connections_max, settings.DATABASE_CONNECTIONS_MAX), {
+      idle_timeout_s,
+    });
+    const store = createStore(drizzle({ client }));
+    const tail = createTail(store, {
+      poll_ms_min: settings.POLL_MS_MIN,
+      poll_ms_max: settings.POLL_MS_MAX,
+      poll_unfollowed: false,
+      report,
+    });
+    tail.start();
+    this.#parts = {
+      store,
+      tail,
+      auth: provenElsewhere,
+      sockets: {
+        upgrade: defineWebSocketHelper(async (c, events) => this.#accept(c, events as ReturnType<typeof socketEvents>)),
+        unsent: () => 0,
+        cut: (raw) => (raw as WebSocket).close(),
+        moved: (raw, cursor) => keep(raw as WebSocket, cursor),
+      },
+      assets: (_c, next) => next(),
+      limits: settings,
+      isOpen: () => true,
+      report,
+    };
+    this.#app = createApp(this.#parts);
+    for (const socket of state.getWebSockets()) this.#resume(socket);
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    return this.#app.fetch(request);
+  }
+
+  append(entries: NewEntry[]): Promise<Outcome> {
+    const { store, tail } = this.#parts;
+    return outcomeOf(
+      store.append(entries).then((appended) => {
+        tail.ring(Math.max(...appended.map(({ entry }) => entry.id)));
+        return appended;
+      }),
+    );
+  }
+
+  #accept(c: Context, events: ReturnType<typeof socketEvents>): Response {
+    const [far, near] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    near.serializeAttachment({ search: new URL(c.req.url).search, cursor: 0 } satisfies Kept);
+    this.ctx.acceptWebSocket(near);
+    this.#open(near, events);
+    return new Response(null, { status: 101, webSocket: far });
+  }
+
+  #open(socket: WebSocket, events: ReturnType<typeof socketEvents>): void {
+    this.#events.set(socket, events);
+    events.onOpen(new Event('open'), contextOf(socket));
+    void this.ctx.storage.setAlarm(Date.now() + wake_ms);
+  }
+
+  /** The object was put away while the socket was quiet: it goes on where its reader was. */
+  #resume(socket: WebSocket): void {
+    const { search, cursor } = socket.deserializeAttachment() as Kept;
+    const filter = readFilter(new URLSearchParams(search), ['after']);
+    this.#open(socket, socketEvents(this.#parts, filter, cursor));
+  }
+
+  override alarm(): Promise<void> | void {
+    if (this.ctx.getWebSockets().length > 0) return this.ctx.storage.setAlarm(Date.now() + wake_ms);
+  }
+
+  override webSocketMessage(): void {
+    // Readers have nothing to say.
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#events.get(socket)?.onClose();
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#events.get(socket)?.onError();
+  }
+}
+
+function keep(socket: WebSocket, cursor: number): void {
+  const { search } = socket.deserializeAttachment() as Kept;
+  socket.serializeAttachment({ search, cursor } satisfies Kept);
+}
+
+const contextOf = (socket: WebSocket) =>
+  new WSContext<WebSocket>({
+    send: (data) => socket.send(data),
+    raw: socket,
+    readyState: 1,
+    close: (code, reason) => socket.close(code, reason),
+  });

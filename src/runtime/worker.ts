@@ -1,0 +1,100 @@
+/** The service on Cloudflare Workers: a database client for each request; writing and following in one Durable Object. */
+import { drizzle } from 'drizzle-orm/postgres-js';
+import { defineWebSocketHelper } from 'hono/ws';
+import { createApp } from '../app.ts';
+import { type Auth, createAuth, passOn } from '../auth.ts';
+import { tokensOf } from '../credentials.ts';
+import type { Filter } from '../filter.ts';
+import type { Parts } from '../parts.ts';
+import { type Settings, usersOf } from '../settings.ts';
+import { createStore, type Store } from '../store.ts';
+import { createTail } from '../tail.ts';
+import { postgresClient } from './postgres-client.ts';
+import { report } from './report.ts';
+import { scrypt } from './scrypt.ts';
+import { appendThrough, type Bindings, logObject, settingsOf } from './worker-env.ts';
+
+export { LogObject } from './worker-log.ts';
+
+/** A Worker may have six connections open at once; one is the Durable Object's. */
+const request_connections_max = 5;
+
+/** What an isolate keeps between requests: nothing that does input or output. */
+type Isolate = { settings: Settings; auth: Auth };
+let isolate: Promise<Isolate> | null = null;
+
+async function openIsolate(env: Bindings): Promise<Isolate> {
+  const settings = settingsOf(env);
+  const tokens = await tokensOf(settings.TOKENS);
+  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt }) };
+}
+
+export default {
+  async fetch(request, env, context): Promise<Response> {
+    isolate ??= openIsolate(env);
+    const { settings, auth } = await isolate;
+    const { store, end } = storeOfRequest(settings);
+    const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
+    const parts: Parts = {
+      store: { ...store, append: (entries) => appendThrough(env, entries) },
+      // Never started: followers are the Durable Object's.
+      tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
+      auth,
+      sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
+      assets: async (c) => {
+        const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
+        return env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
+      },
+      limits: settings,
+      isOpen: () => true,
+      follower: (asked, principal) => {
+        const passed = new Request(asked);
+        passed.headers.set('authorization', passOn(principal));
+        return logObject(env).fetch(passed);
+      },
+      report,
+    };
+    const answer = await createApp(parts).fetch(request);
+    context.waitUntil(end());
+    return answer;
+  },
+
+  async scheduled(_controller, env): Promise<void> {
+    const { store, end } = storeOfRequest(settingsOf(env));
+    try {
+      await store.makePartitions();
+      while ((await store.drain()) > 0);
+    } finally {
+      await end();
+    }
+  },
+} satisfies ExportedHandler<Bindings>;
+
+/** A store over connections that belong to one request: what one request opened no other can use. */
+function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void> } {
+  const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
+  const client = postgresClient(settings.DATABASE_URL, max);
+  const store = createStore(drizzle({ client }));
+  const close = () => client.end({ timeout: 1 });
+  let exporting = false;
+  /** An export goes on after its response was returned: the client ends with it. */
+  async function* each(filter: Filter) {
+    try {
+      yield* store.each(filter);
+    } finally {
+      await close();
+    }
+  }
+  return {
+    store: {
+      ...store,
+      each: (filter) => {
+        exporting = true;
+        return each(filter);
+      },
+    },
+    end: async () => {
+      if (!exporting) await close();
+    },
+  };
+}
