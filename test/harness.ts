@@ -4,12 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
-import { startNode } from '../src/runtime/node.ts';
 import type { Entry } from '../src/schema.ts';
-import { readSettings } from '../src/settings.ts';
+import { type DatabaseName, databases, start, type Target } from './targets/index.ts';
 
-export const databases = ['pglite', 'postgres'] as const;
-export type DatabaseName = (typeof databases)[number];
+export { type DatabaseName, databases };
 
 /** Who asks in a test; `null` is nobody. */
 export const credentials = {
@@ -26,6 +24,7 @@ const testEnv = {
   TOKENS: 'orders:write:writer-secret-0001 audit:read+export:exporter-secret-0001',
   POLL_MS_MAX: '100',
   POLL_MS_MIN: '10',
+  SHUTDOWN_MS_MAX: '2000',
 };
 
 export type TestService = {
@@ -35,8 +34,20 @@ export type TestService = {
   request(path: string, init?: RequestInit & { as?: Who }): Promise<Response>;
   /** Posts events as admin; throws unless they were stored. */
   write(events: object | object[]): Promise<Entry[]>;
+  /** Ends the service as an operator does; rejects when it does not end well. */
   stop(): Promise<void>;
+  /** What its process holds of the machine's memory. */
+  rss_bytes(): number;
 };
+
+type StartOptions = { env?: Record<string, string>; place?: TestService['place'] };
+
+/** What the project of this conformance file runs on. */
+export function target(): Target {
+  const target = inject('target');
+  if (!target) throw new Error('not a conformance test: name a database');
+  return target;
+}
 
 /** Makes a database that is migrated and empty; gone after the file's tests. */
 export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL: string } | { DATA_DIR: string }> {
@@ -46,11 +57,11 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
     afterAll(() => rm(folder, { recursive: true, force: true }));
     return { DATA_DIR: folder };
   }
-  return { DATABASE_URL: await freshPostgres(inject('templateDatabase')) };
+  return { DATABASE_URL: await freshPostgres() };
 }
 
-/** Makes a PostgreSQL database from a template and returns its URL. */
-export async function freshPostgres(template: string): Promise<string> {
+/** Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL. */
+export async function freshPostgres(template = inject('templateDatabase')): Promise<string> {
   const server = postgres(inject('serverUrl'), { max: 1, onnotice: () => {} });
   const database = `edgetrail_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
   await server`create database ${server(database)} template ${server(template)}`;
@@ -70,17 +81,19 @@ export function sqlClient(url: string, max = 4): postgres.Sql {
   return sql;
 }
 
-/** Starts the service on a fresh database, or on the place given. Stopped after the file's tests. */
-export async function startService(
-  name: DatabaseName,
-  { env = {}, place }: { env?: Record<string, string>; place?: TestService['place'] } = {},
-): Promise<TestService> {
-  const where = place ?? (await freshDatabase(name));
-  const running = await startNode(readSettings({ ...testEnv, ...where, ...env }));
-  const url = running.url.replace('localhost', '127.0.0.1');
+/**
+ * Starts the service on a fresh database, or on the place given, and stops it after the file's tests. In the conformance
+ * suite it runs on the project's target; all other tests name a database, and it runs on Node.
+ */
+export async function startService(...args: [StartOptions?] | [DatabaseName, StartOptions?]): Promise<TestService> {
+  const [name, { env = {}, place } = {}] = typeof args[0] === 'string' ? [args[0], args[1]] : [null, args[0]];
+  const { runtime, database } = name ? { runtime: 'node' as const, database: name } : target();
+  const where = place ?? (await freshDatabase(database));
+  const running = await start(runtime, { ...testEnv, ...where, ...env });
+  const { url } = running;
   let stopped: Promise<void> | null = null;
   const stop = () => {
-    stopped ??= running.close();
+    stopped ??= running.stop();
     return stopped;
   };
   afterAll(stop);
@@ -100,6 +113,7 @@ export async function startService(
       return ((await answer.json()) as { logs: Entry[] }).logs;
     },
     stop,
+    rss_bytes: running.rss_bytes,
   };
 }
 

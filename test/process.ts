@@ -1,6 +1,7 @@
 /** The service as a process of its own, as `npm start` runs it: for what a test cannot do to its own process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterAll } from 'vitest';
 
 export type ServiceProcess = {
@@ -20,13 +21,21 @@ afterAll(async () => {
   await Promise.all([...started].map(({ ended }) => ended));
 });
 
-const main = new URL('../src/runtime/node.ts', import.meta.url).pathname;
+const root = new URL('..', import.meta.url).pathname;
+const commands = {
+  // tsx as a loader and not as a command: signals then reach the service and not its parent.
+  node: [process.execPath, '--import', 'tsx', `${root}src/runtime/node.ts`],
+  bun: [`${root}node_modules/.bin/bun`, `${root}src/runtime/bun.ts`],
+} as const;
 
 /** Starts the service with these settings and no others. Killed after the file's tests if it still runs. */
-export function spawnService(settings: Record<string, string>): ServiceProcess {
+export function spawnService(
+  settings: Record<string, string>,
+  runtime: keyof typeof commands = 'node',
+): ServiceProcess {
   const { PATH = '', HOME = '' } = process.env;
-  // tsx as a loader and not as a command: signals then reach the service and not its parent.
-  const child = spawn(process.execPath, ['--import', 'tsx', main], { env: { PATH, HOME, PORT: '0', ...settings } });
+  const [command, ...args] = commands[runtime];
+  const child = spawn(command, args, { env: { PATH, HOME, PORT: '0', ...settings } });
   let said = '';
   const ended = once(child, 'exit').then(([code, signal]): number | string => code ?? signal);
   const ready = new Promise<string>((resolve, reject) => {
@@ -42,4 +51,11 @@ export function spawnService(settings: Record<string, string>): ServiceProcess {
   const service = { child, output: () => said, ready, ended };
   started.add(service);
   return service;
+}
+
+/** The resident memory of a process of this machine, in bytes. */
+export function rssOf(pid: number | undefined): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (!kib) throw new Error(`process ${pid} has no memory`);
+  return Number(kib) * 1024;
 }

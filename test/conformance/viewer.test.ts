@@ -1,8 +1,10 @@
 /** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasChromium, openChromium } from './browser.ts';
-import { startService } from './harness.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { hasChromium, openChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 
 const order = (n: number, more: object = {}) => ({
   event_type: 'CREATE',
@@ -13,8 +15,8 @@ const order = (n: number, more: object = {}) => ({
 });
 const hostile = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>" onmouseover="window.ran=1';
 
-describe.runIf(hasChromium())('the page in Chromium', async () => {
-  const service = await startService('pglite');
+notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async () => {
+  const service = await startService();
   await service.write(Array.from({ length: 120 }, (_, i) => order(i, { description: `order ${i} taken` })));
   let browser: Browser;
   const faults: string[] = [];

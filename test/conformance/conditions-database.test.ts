@@ -1,0 +1,59 @@
+/** A PostgreSQL that is set up otherwise than ours: an event is kept and found as anywhere else. */
+import { expect, it } from 'vitest';
+import { freshPostgres, sqlClient, startService } from '../harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+
+const event = { event_type: 'PAYMENT', entity_type: 'payment', entity_id: 'P-77', metadata: { amount: 12.5 } };
+
+notOn(reasons.embedded).describe('on a PostgreSQL that is not set up like ours', async () => {
+  // Made here: what a running test makes is not taken away again.
+  const newDatabase = async () => {
+    const url = await freshPostgres();
+    return { place: { DATABASE_URL: url }, sql: sqlClient(url, 1), name: new URL(url).pathname.slice(1) };
+  };
+  const off = await newDatabase();
+  const other = await newDatabase();
+
+  it.each([
+    ["timezone = 'Europe/Paris'"],
+    ["timezone = 'America/New_York'"],
+    ["datestyle = 'German, DMY'"],
+    ["default_transaction_isolation = 'repeatable read'"],
+  ])('%s: an event is kept and found as anywhere else', async (setting) => {
+    const { place, sql, name } = other;
+    await sql.unsafe(`alter database ${name} set ${setting}`);
+    const service = await startService({ place });
+    // Before railways made them agree, cities kept their own minutes and seconds: +00:09:21 in Paris.
+    for (const timestamp of ['1850-06-01T12:00:00.000Z', '0001-01-01T00:00:00.000Z', '2025-07-01T22:30:00.125Z']) {
+      const told = { ...event, description: 'a\\b', event_uid: `${setting} ${timestamp}`, timestamp };
+      const [entry] = await service.write(told);
+      expect(entry).toMatchObject(told);
+      const listing = await service.request(`/api/logs?start_date=${timestamp}&end_date=${timestamp}&search=%5C`);
+      expect(listing.status).toBe(200);
+      expect(await listing.json()).toMatchObject({ logs: expect.arrayContaining([entry]) });
+    }
+    await service.stop();
+    await sql.unsafe(`alter database ${name} reset all`);
+  });
+
+  it('events of months in which the service was off have their place', async () => {
+    const { place, sql } = off;
+    // As if it had been set up four months ago, made its months ahead, and been off since: the months between the
+    // last it made and this one are missing.
+    await sql.unsafe(`
+      alter table activity_logs detach partition activity_logs_history;
+      alter table activity_logs attach partition activity_logs_history for values from (minvalue) to
+        ('${monthsAgo(4)}')`);
+    const service = await startService({ place });
+    const timestamps = [monthsAgo(5), monthsAgo(3), monthsAgo(1), monthsAgo(0)];
+    const kept = await service.write(timestamps.map((timestamp) => ({ ...event, timestamp })));
+    expect(kept.map(({ timestamp }) => timestamp)).toEqual(timestamps);
+    await service.stop();
+  });
+});
+
+function monthsAgo(n: number): string {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - n, 1)).toISOString();
+}

@@ -1,0 +1,125 @@
+/** A file that is long under way: in constant memory, at the reader's pace, and cut visibly when something breaks. */
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { credentials, eventually, freshPostgres, sqlClient, startService } from '../harness.ts';
+import { proxyTo } from '../proxy.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+import { exported, type Format, formatNames, idsIn } from './files.ts';
+
+notOn(reasons.embedded).describe('a slow or broken export', async () => {
+  const rows = 8_000;
+  const url = await freshPostgres();
+  const sql = sqlClient(url);
+  // 2 kB a row in a column without an index.
+  for (let from = 0; from < rows; from += 500)
+    await sql`
+      select count(*) from append_logs((
+        select jsonb_agg(jsonb_build_object('event_type', 'HEAVY', 'entity_type', 'order', 'user_agent', repeat('x', 2000),
+                                            'timestamp', timestamptz '2020-01-01 00:00:00+00' + n * interval '1 second'))
+        from generate_series(${from}::int + 1, ${from}::int + 500) n))`;
+  const proxy = await proxyTo(url);
+  const service = await startService({ place: { DATABASE_URL: proxy.url }, env: { POLL_MS_MAX: '60000' } });
+  const bytes_all = rows * 2_000;
+
+  /** Resolves when the database has sent nothing for a while; returns how much it had sent since `from`. */
+  async function settled(from: number): Promise<number> {
+    let last = proxy.received();
+    let since = Date.now();
+    await eventually('the database is left alone', () => {
+      if (proxy.received() !== last) {
+        last = proxy.received();
+        since = Date.now();
+      }
+      return Date.now() - since > 400;
+    });
+    return last - from;
+  }
+
+  const complete = async (format: Format) => idsIn[format](await exported(service, `format=${format}`)).length;
+
+  it('is whole when nothing breaks', async () => {
+    expect(await complete('ndjson')).toBe(rows);
+  });
+
+  it('waits for a reader that reads nothing, and goes on to the end when it does', async () => {
+    const { hostname, port } = new URL(service.url);
+    const before = proxy.received();
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `GET /api/logs/export?format=ndjson HTTP/1.0\r\nhost: x\r\nauthorization: ${credentials.admin}\r\n\r\n`,
+    );
+    socket.pause();
+    await eventually('the export has begun', () => proxy.received() - before > 1_000_000);
+    // What the kernel's two socket buffers hold, and a page: not the log.
+    expect(await settled(before)).toBeLessThan(bytes_all / 2);
+    let text = '';
+    for await (const chunk of socket) text += chunk;
+    expect(text.match(/"event_type":"HEAVY"/g)?.length).toBe(rows);
+  });
+
+  it('is not read on for a reader who has left', async () => {
+    const leave = new AbortController();
+    const answer = await service.request('/api/logs/export?format=ndjson', { signal: leave.signal });
+    await answer.body?.getReader().read();
+    leave.abort();
+    const before = proxy.received();
+    expect(await settled(before)).toBeLessThan(bytes_all / 2);
+    expect((await service.request('/readyz')).status).toBe(200);
+  });
+
+  /** Reads to the end, and breaks something after the first piece; returns the text, or null when the body was cut. */
+  async function readWhile(format: Format, breakIt: () => Promise<void>): Promise<string | null> {
+    const answer = await service.request(`/api/logs/export?format=${format}`);
+    // Broken before the first byte it may still be refused.
+    if (answer.status === 503) return null;
+    expect(answer.status).toBe(200);
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    if (!reader) throw new Error('no body');
+    let text = '';
+    for (;;) {
+      const piece = await reader.read().catch(() => null);
+      if (piece === null) return null;
+      if (piece.done) return text;
+      if (text === '') await breakIt();
+      text += piece.value;
+    }
+  }
+
+  it.each(formatNames)('is cut, not ended, when the database goes away: %s', async (format) => {
+    expect(await readWhile(format, proxy.close)).toBeNull();
+    await proxy.open();
+    await eventually('the service is ready again', async () => (await service.request('/readyz')).status === 200);
+    expect(await complete(format)).toBe(rows);
+  });
+
+  it.each(formatNames)('is cut or complete when its connections are killed again and again: %s', async (format) => {
+    const done = new AbortController();
+    const killer = (async () => {
+      let killed = 0;
+      while (!done.signal.aborted) {
+        const [row] = await sql<{ n: number }[]>`
+          select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
+          where application_name = 'edgetrail' and datname = current_database()`;
+        killed += row?.n ?? 0;
+      }
+      return killed;
+    })();
+    const text = await readWhile(format, async () => {}).finally(() => done.abort());
+    expect(await killer).toBeGreaterThan(0);
+    if (text !== null) expect(idsIn[format](text)).toHaveLength(rows);
+    await eventually('the service is ready again', async () => (await service.request('/readyz')).status === 200);
+  });
+
+  it('that cannot begin is not an empty file', async () => {
+    await proxy.close();
+    const answer = await service.request('/api/logs/export?format=ndjson').catch(() => null);
+    if (answer) {
+      const text = await answer.text().catch(() => null);
+      if (text !== null) expect(answer.status).toBe(503);
+      expect(text ?? '').not.toMatch(/\bat .*\.ts|ECONN|select /);
+    }
+    await proxy.open();
+    await eventually('the service is ready again', async () => (await service.request('/readyz')).status === 200);
+  });
+});

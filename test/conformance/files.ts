@@ -1,0 +1,40 @@
+/** Reading exported files back. */
+import Papa from 'papaparse';
+import { expect } from 'vitest';
+import type { formats } from '../../src/formats.ts';
+import type { Entry } from '../../src/schema.ts';
+import type { TestService } from '../harness.ts';
+
+export type Format = keyof typeof formats;
+export const formatNames = ['csv', 'json', 'ndjson'] as const satisfies Format[];
+export const exported = async (service: TestService, query: string) => {
+  const answer = await service.request(`/api/logs/export?${query}`);
+  expect(answer.status).toBe(200);
+  return answer.text();
+};
+
+type Row = Record<string, string>;
+
+/** Reads CSV as RFC 4180 has it, with PapaParse: a fault in the form fails the test. */
+export function readCsv(text: string): { rows: Row[]; columns: string[] } {
+  const { data, errors, meta } = Papa.parse<Row>(text, {
+    header: true,
+    newline: '\r\n',
+    delimiter: ',',
+    skipEmptyLines: true,
+  });
+  expect(errors).toEqual([]);
+  return { rows: data, columns: meta.fields ?? [] };
+}
+
+export const readLines = (text: string) =>
+  text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Entry);
+
+export const idsIn: Record<Format, (text: string) => number[]> = {
+  csv: (text) => readCsv(text).rows.map((row) => Number(row.id)),
+  json: (text) => (JSON.parse(text) as Entry[]).map(({ id }) => id),
+  ndjson: (text) => readLines(text).map(({ id }) => id),
+};

@@ -1,0 +1,83 @@
+/** Followers of a test: some read, some do not. */
+import { connect, type Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Entry } from '../../src/schema.ts';
+import { credentials, type SseMessage, sseMessages, type TestService } from '../harness.ts';
+
+export const order = (n: number, more: object = {}) => ({
+  event_type: 'CREATE',
+  entity_type: 'order',
+  entity_id: String(n),
+  ...more,
+});
+export const orders = (n: number, more: object = {}) => Array.from({ length: n }, (_, i) => order(i, more));
+
+/** An SSE follower, as a guest. */
+export const follow = (service: TestService, query = '', headers: Record<string, string> = {}) =>
+  service.request(`/api/logs/stream${query}`, { as: 'guest', headers });
+
+/** Reads messages of a stream until there are as many as wanted, then hangs up. */
+export async function take(
+  answer: Response,
+  n: number,
+  wanted: (message: SseMessage) => boolean = ({ data }) => data !== null,
+): Promise<SseMessage[]> {
+  const taken: SseMessage[] = [];
+  for await (const message of sseMessages(answer)) {
+    if (wanted(message)) taken.push(message);
+    if (taken.length === n) break;
+  }
+  return taken;
+}
+
+export const idsOf = (messages: SseMessage[]) => messages.map(({ id }) => Number(id));
+
+export type Envelope = { type: string; count: number; data: Entry[] };
+
+export type SocketFollower = {
+  socket: WebSocket;
+  messages: Envelope[];
+  /** The ids of all events it has been sent. */
+  ids(): number[];
+  /** The code it was closed with. */
+  closed: Promise<number>;
+};
+
+/** A WebSocket follower, as a guest, once it is open. */
+export async function followSocket(service: TestService, query = ''): Promise<SocketFollower> {
+  const socket = new WebSocket(`${service.url.replace('http', 'ws')}/ws/logs${query}`, {
+    headers: { authorization: credentials.guest },
+  });
+  const messages: Envelope[] = [];
+  // Before it is open: the first message may come with the answer to the handshake.
+  socket.on('message', (text) => messages.push(JSON.parse(String(text))));
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', reject);
+  });
+  socket.on('error', () => {});
+  return { socket, messages, ids: () => messages.flatMap(({ data }) => data.map(({ id }) => id)), closed };
+}
+
+const handshake = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${btoa('0123456789abcdef')}`,
+];
+
+/** An open request whose answer nobody reads. */
+export function deafReader(service: TestService, path: string): Promise<Socket> {
+  const { hostname, port } = new URL(service.url);
+  const headers = [`Host: ${hostname}`, `Authorization: ${credentials.guest}`];
+  if (path.startsWith('/ws/')) headers.push(...handshake);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
+      socket.pause();
+      resolve(socket);
+    });
+    socket.on('error', reject);
+  });
+}

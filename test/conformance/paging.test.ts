@@ -1,0 +1,110 @@
+/** Pages: by cursor every row once however many are written meanwhile, by offset as one would count. */
+import fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Entry } from '../../src/schema.ts';
+import { startService, type TestService } from '../harness.ts';
+import { ids, type Listing, list, matching, newestFirst, queryOf, question, seed, writeSample } from './oracle.ts';
+
+const service = await startService();
+const all = await writeSample(service);
+
+/** The targets of a Link header by their relation (RFC 8288). */
+function linksOf(answer: Response): Record<string, string> {
+  const links = (answer.headers.get('link') ?? '').matchAll(/<([^>]*)>; rel="([^"]*)"/g);
+  return Object.fromEntries([...links].map(([, target = '', rel = '']) => [rel, target]));
+}
+
+/** Follows a relation from a page to its end; returns the pages. */
+async function walk(
+  service: TestService,
+  from: string,
+  rel: 'next' | 'prev',
+): Promise<{ pages: Entry[][]; last: string }> {
+  const pages: Entry[][] = [];
+  let last = from;
+  for (let path: string | undefined = from; path; ) {
+    const answer = await service.request(path);
+    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    pages.push(((await answer.json()) as Listing).logs);
+    if (pages.length > 2_000) throw new Error('the pages do not end');
+    last = path;
+    path = linksOf(answer)[rel];
+  }
+  return { pages, last };
+}
+
+describe(`events of seed ${seed}`, () => {
+  it('the pages of the Link header hold every row once, forward and back', async () => {
+    await fc.assert(
+      fc.asyncProperty(question, fc.integer({ min: 7, max: 130 }), async (asked, limit) => {
+        const expected = ids(matching(all, asked));
+        const forward = await walk(service, `/api/logs?${queryOf(asked)}&limit=${limit}`, 'next');
+        expect(ids(forward.pages.flat())).toEqual(expected);
+        expect(forward.pages.slice(0, -1).every(({ length }) => length === limit)).toBe(true);
+        const back = await walk(service, forward.last, 'prev');
+        expect(ids(back.pages.toReversed().flat())).toEqual(expected);
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it('the pages by offset hold every row once', async () => {
+    const limit = 37;
+    const pages = [];
+    for (let offset = 0; offset <= all.length; offset += limit)
+      pages.push((await list(service, `limit=${limit}&offset=${offset}`)).logs);
+    expect(ids(pages.flat())).toEqual(ids(all));
+  });
+
+  describe('a page', () => {
+    it('links to the first and the older ones, with the same filter and limit', async () => {
+      const links = linksOf(await service.request('/api/logs?user_id!=u&event_type=A&event_type=%27&limit=3'));
+      expect(Object.keys(links).sort()).toEqual(['first', 'next']);
+      const next = new URL(links.next ?? '', service.url).searchParams;
+      expect(next.getAll('event_type').sort()).toEqual(["'", 'A']);
+      expect(next.get('user_id!')).toBe('u');
+      expect(next.get('limit')).toBe('3');
+      expect(next.get('before')).toMatch(/^\d+-\d+$/);
+    });
+
+    it('that holds everything links to no other', async () => {
+      expect(Object.keys(linksOf(await service.request('/api/logs?limit=1000')))).toEqual(['first']);
+    });
+  });
+});
+
+describe('a crowd in one millisecond', () => {
+  const crowd = { service: 'crowd', event_type: 'CREATE', entity_type: 'order', timestamp: '2024-05-05T05:05:05.055Z' };
+  let expected: number[];
+  // Not before: the pages above are of all that is there.
+  beforeAll(async () => {
+    const written = await service.write(
+      Array.from({ length: 241 }, (_, n) => ({
+        ...crowd,
+        ...(n % 10 === 0 && { timestamp: '2024-05-05T05:05:05.054Z' }),
+        ...(n % 10 === 1 && { timestamp: '2024-05-05T05:05:05.056Z' }),
+      })),
+    );
+    expected = ids(written.toSorted(newestFirst));
+  });
+
+  it.each([3, 10, 24, 240, 241])('is paged through, %i at a time', async (limit) => {
+    const forward = await walk(service, `/api/logs?service=crowd&limit=${limit}`, 'next');
+    expect(ids(forward.pages.flat())).toEqual(expected);
+    const back = await walk(service, forward.last, 'prev');
+    expect(ids(back.pages.toReversed().flat())).toEqual(expected);
+  });
+
+  // By offset the rows would move under the reader; a cursor stays where it is.
+  it('is paged through once while others write before, into and after it', async () => {
+    const seen: number[] = [];
+    for (let path: string | undefined = '/api/logs?service=crowd&limit=20'; path; ) {
+      const answer = await service.request(path);
+      seen.push(...ids(((await answer.json()) as Listing).logs));
+      await service.write(['.054', '.055', '.056'].map((ms) => ({ ...crowd, timestamp: `2024-05-05T05:05:05${ms}Z` })));
+      path = linksOf(answer).next;
+    }
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.filter((id) => expected.includes(id))).toEqual(expected);
+  });
+});

@@ -1,0 +1,119 @@
+/** How it is said that something is not there, not allowed or not understood; and what every answer carries. */
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { credentials, json, startService } from '../harness.ts';
+import { type Answer, ask as askOf, event, expectProblem } from './ask.ts';
+
+const service = await startService();
+const ask = (route: string) => askOf(service, route, credentials.admin);
+
+describe('an address or a method that is not there', () => {
+  it.each([
+    '/nothing',
+    '/api',
+    '/api/logs/',
+    '/api/logs/abc',
+    '/api/logs/-1',
+    '/api/logs/1.5',
+    '/api/logs/1/2',
+    '/api/logs/0',
+    '/api/logs/999999',
+    '/api/logs/99999999999999999999999999',
+    '/api/logs/%00',
+    '/api/logs/%ff',
+    '/public/nothing.css',
+    '/public/..%2fpackage.json',
+    '/public/%2e%2e/package.json',
+    '/ws/logs/1',
+  ])('GET %s is 404', async (path) => {
+    expectProblem(await ask(`GET ${path}`), 404);
+  });
+
+  it('a traversal that no client tidies up is 404 too', async () => {
+    const raw = httpRequest(service.url, { path: '/public/../package.json', headers: { connection: 'close' } }).end();
+    const [answer] = await once(raw, 'response');
+    answer.resume();
+    expect(answer.statusCode).toBe(404);
+  });
+
+  it.each([
+    ['PUT', '/api/logs', 'GET, POST'],
+    ['DELETE', '/api/logs', 'GET, POST'],
+    ['PATCH', '/api/logs', 'GET, POST'],
+    ['DELETE', '/api/logs/1', 'GET'],
+    ['PUT', '/api/logs/1', 'GET'],
+    ['PATCH', '/api/logs/1', 'GET'],
+    ['POST', '/api/logs/stats', 'GET'],
+    ['POST', '/api/logs/export', 'GET'],
+    ['POST', '/api/logs/stream', 'GET'],
+    ['POST', '/ws/logs', 'GET'],
+    ['POST', '/logs', 'GET'],
+    ['DELETE', '/logs', 'GET'],
+    ['POST', '/logs/live', 'GET'],
+    ['POST', '/logs/stream', 'GET'],
+    ['POST', '/livez', 'GET'],
+    ['POST', '/readyz', 'GET'],
+    ['POST', '/', 'GET'],
+  ])('%s %s is 405 and names what is allowed', async (method, path, allow) => {
+    const answer = await ask(`${method} ${path}`);
+    expectProblem(answer, 405);
+    expect(answer.headers.get('allow')).toBe(allow);
+  });
+});
+
+describe('other refusals are problems too', () => {
+  const post = async (init: RequestInit): Promise<Answer> => {
+    const answer = await service.request('/api/logs', { ...json(event), ...init });
+    return { status: answer.status, headers: answer.headers, text: await answer.text() };
+  };
+
+  it('413: a body above the limit', async () => {
+    expectProblem(await post({ body: JSON.stringify({ ...event, description: 'x'.repeat(2_000_000) }) }), 413);
+  });
+
+  it('415: a content type that is no JSON, and what is accepted', async () => {
+    const answer = await post({ headers: { 'content-type': 'text/plain' } });
+    expectProblem(answer, 415);
+    expect(answer.headers.get('accept-post')).toContain('application/json');
+  });
+
+  it('422: an event that is none', async () => {
+    expectProblem(await post({ body: '{}' }), 422);
+  });
+
+  it('426: a socket address without a handshake', async () => {
+    const answer = await service.request('/ws/logs');
+    expect(answer.headers.get('upgrade')).toBe('websocket');
+    expectProblem({ status: answer.status, headers: answer.headers, text: await answer.text() }, 426);
+  });
+
+  it('a browser gets a page that it can read, with the same status', async () => {
+    const answer = await service.request('/logs?limit=-1', { headers: { accept: 'text/html,*/*' } });
+    expect(answer.status).toBe(400);
+    expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
+    expect(await answer.text()).toContain('limit');
+  });
+
+  it('what was asked comes back escaped', async () => {
+    const answer = await service.request('/logs?%3Cscript%3Ealert(1)%3C/script%3E=1', {
+      headers: { accept: 'text/html' },
+    });
+    expect(await answer.text()).not.toContain('<script>alert');
+  });
+});
+
+it.each([
+  ['a refusal', '/api/logs?limit=-1'],
+  ['an answer', '/api/logs'],
+  ['the page', '/logs'],
+  ['nothing', '/nothing'],
+])('%s carries the strict policy and is not kept by a cache', async (_what, path) => {
+  const { headers } = await service.request(path);
+  const policy = headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("script-src 'self'");
+  expect(policy).toContain("style-src 'self'");
+  expect(policy).not.toMatch(/unsafe|\*|data:.*script/);
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('cache-control')).toContain('no-store');
+});

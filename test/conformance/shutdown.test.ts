@@ -1,0 +1,96 @@
+/** Going away: running writes finish, followers are told, nobody can hold it up, and nothing acknowledged is lost. */
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import type { Entry } from '../../src/schema.ts';
+import { credentials, json, sseMessages, startService, type TestService } from '../harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+import { deafReader, follow, followSocket, order } from './follow.ts';
+
+/** A POST of which only the beginning is sent; `finish` sends the rest and gives the status of the answer. */
+async function halfPost(service: TestService, body: string): Promise<{ finish(): Promise<number> }> {
+  const headers = {
+    authorization: credentials.admin,
+    'content-type': 'application/json',
+    'content-length': body.length,
+  };
+  const post = httpRequest(`${service.url}/api/logs`, { method: 'POST', headers });
+  const answered = new Promise<number>((resolve, reject) => {
+    post.on('response', (answer) => resolve(answer.resume().statusCode ?? 0));
+    post.on('error', reject);
+  });
+  answered.catch(() => {});
+  post.write(body.slice(0, 10));
+  // Read by the service before it is told to go: an answer to a later request on another socket says so.
+  await service.request('/livez');
+  return {
+    finish: () => {
+      post.end(body.slice(10));
+      return answered;
+    },
+  };
+}
+
+notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
+  const busy = await startService();
+  const beset = await startService({ env: { SHUTDOWN_MS_MAX: '500' } });
+
+  it('finishes writes, ends streams, closes sockets with 1001 and takes no more', async () => {
+    const streamed: string[] = [];
+    const stream = await follow(busy);
+    const streamEnd = (async () => {
+      for await (const { data } of sseMessages(stream)) if (data) streamed.push(data);
+      return 'ended';
+    })().catch(() => 'cut');
+    const { closed } = await followSocket(busy);
+    const half = await halfPost(busy, JSON.stringify(order(0, { entity_id: 'half' })));
+    const posts = Array.from({ length: 40 }, (_, i) =>
+      busy.request('/api/logs', json(order(i))).then(
+        async (answer) => ({ status: answer.status, entry: (await answer.json()) as Entry }),
+        () => null,
+      ),
+    );
+    // The first has been stored: the others are on their way.
+    await Promise.race(posts);
+    const stopped = busy.stop();
+    const answers = (await Promise.all(posts)).filter((answer) => answer !== null);
+    expect(await streamEnd).toBe('ended');
+    expect(await closed).toBe(1001);
+    expect(await half.finish()).toBe(201);
+    await stopped;
+    await expect(fetch(busy.url)).rejects.toThrow();
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
+
+    const again = await startService({ place: busy.place });
+    const listing = await again.request('/api/logs?limit=1000');
+    const { logs, total } = (await listing.json()) as { logs: Entry[]; total: number };
+    const acknowledged = [...answers.map(({ entry }) => entry.entity_id), 'half'];
+    expect(logs.map(({ entity_id }) => entity_id)).toEqual(expect.arrayContaining(acknowledged));
+    expect(new Set(logs.map(({ id }) => id))).toEqual(new Set(Array.from({ length: total }, (_, i) => i + 1)));
+    await again.stop();
+  });
+
+  it('is not held up by clients that never finish, never read and never close', async () => {
+    await halfPost(beset, JSON.stringify(order(0)));
+    const { hostname: host, port } = new URL(beset.url);
+    const sockets = await Promise.all([
+      deafReader(beset, '/api/logs/stream'),
+      deafReader(beset, '/ws/logs'),
+      ...[
+        'GET /livez HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n',
+        'GET /livez HTTP/1.1\r\nhos',
+        '',
+      ].map(async (bytes) => {
+        const socket = connect({ host, port: Number(port), allowHalfOpen: true });
+        socket.on('error', () => {});
+        await new Promise((resolve) => socket.write(bytes, resolve));
+        return socket;
+      }),
+    ]);
+    const asked = Date.now();
+    await beset.stop();
+    expect(Date.now() - asked).toBeLessThan(4_000);
+    for (const socket of sockets) socket.destroy();
+  });
+});
