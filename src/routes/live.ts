@@ -27,8 +27,7 @@ export function liveRoutes(app: App, parts: Parts): void {
     '/ws/logs',
     may(parts, 'read'),
     async (c, next) => {
-      if (!isOurs(c, parts.limits.PUBLIC_URL))
-        throw new Problem(403, 'Sockets are not opened for the pages of other sites.');
+      if (!isOurs(c, parts.limits)) throw new Problem(403, 'Sockets are not opened for the pages of other sites.');
       if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem(426, 'This address speaks WebSocket.', { headers: { upgrade: 'websocket' } });
       await next();
@@ -74,6 +73,8 @@ export function sseResponse(
 ): Response {
   const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
   const { body, outlet, signal, cut, end } = openBody(UNSENT_BYTES_MAX);
+  // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
+  c.req.raw.signal.addEventListener('abort', end);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly handed over: an id older than what was sent would make the client resume too early.
   let told: number | null = after;
