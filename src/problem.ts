@@ -75,10 +75,19 @@ const lostConnection =
  */
 const passing = /^(08|53|57|58|40)|^25006$|^55P03$/;
 
+/** What workerd says where others have a code. */
+const spoken: [RegExp, string][] = [
+  [/^proxy request failed|cannot connect to the specified address|^connect timeout/i, 'ECONNREFUSED'],
+  [/^Network connection lost|^Stream was cancelled|socket has been closed|^WritableStream/i, 'ECONNRESET'],
+];
+
 /** The code of the driver's error beneath what Drizzle wraps around it. */
 function codeOf(error: unknown): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    const { message } = cause;
     if ('code' in cause && typeof cause.code === 'string') return cause.code;
+    const heard = spoken.find(([words]) => words.test(message));
+    if (heard) return heard[1];
   }
   return '';
 }

@@ -1,7 +1,9 @@
 /** What Workers gives the service: bindings and variables, and the words between the Worker and its Durable Object. */
+import { sql } from 'drizzle-orm';
 import type { Appended } from '../append-queue.ts';
 import type { NewEntry } from '../entry.ts';
 import { Problem, type ProblemStatus, problemOf, type Stored, unavailable } from '../problem.ts';
+import type { Database } from '../schema.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { report } from './report.ts';
 
@@ -29,6 +31,22 @@ export const logObject = (env: Bindings) => env.LOG.get(env.LOG.idFromName('log'
 export function settingsOf(env: Bindings): Settings {
   const texts = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return readSettings({ ...Object.fromEntries(texts), DATABASE_URL: env.HYPERDRIVE.connectionString });
+}
+
+/**
+ * Rejects when the database's answers come from a cache (Hyperdrive has one, on unless told otherwise): a log that is
+ * read a minute late is wrong. No question has the same answer twice that asks when it was asked.
+ */
+export async function demandFresh(db: Database): Promise<void> {
+  const ask = async () => {
+    const [row] = await db.select({ at: sql<string>`max(query_start)` }).from(sql`pg_stat_activity`);
+    return row?.at;
+  };
+  const first = await ask();
+  if ((await ask()) === first)
+    throw new Error(
+      'Hyperdrive answers from its cache: turn that off (npx wrangler hyperdrive update <id> --caching-disabled true)',
+    );
 }
 
 /** What became of an append, in a form that crosses from one isolate to another: an Error would arrive without its fields. */

@@ -13,7 +13,7 @@ import { createStore } from '../store.ts';
 import { createTail } from '../tail.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
-import { type Bindings, type LogStub, type Outcome, outcomeOf, settingsOf } from './worker-env.ts';
+import { type Bindings, demandFresh, type LogStub, type Outcome, outcomeOf, settingsOf } from './worker-env.ts';
 
 const connections_max = 5;
 /** Connections that nobody uses are closed, so that an object that nobody needs can be put away. */
@@ -44,7 +44,9 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     const client = postgresClient(settings.DATABASE_URL, Math.min(connections_max, settings.DATABASE_CONNECTIONS_MAX), {
       idle_timeout_s,
     });
-    const store = createStore(drizzle({ client }));
+    const db = drizzle({ client });
+    demandFresh(db).catch((error) => report('at the start', error));
+    const store = createStore(db);
     const tail = createTail(store, {
       poll_ms_min: settings.POLL_MS_MIN,
       poll_ms_max: settings.POLL_MS_MAX,

@@ -6,13 +6,14 @@ import { type Auth, createAuth, passOn } from '../auth.ts';
 import { tokensOf } from '../credentials.ts';
 import type { Filter } from '../filter.ts';
 import type { Parts } from '../parts.ts';
+import { Problem } from '../problem.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { createStore, type Store } from '../store.ts';
 import { createTail } from '../tail.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
-import { appendThrough, type Bindings, logObject, settingsOf } from './worker-env.ts';
+import { appendThrough, type Bindings, demandFresh, logObject, settingsOf } from './worker-env.ts';
 
 export { LogObject } from './worker-log.ts';
 
@@ -31,32 +32,15 @@ async function openIsolate(env: Bindings): Promise<Isolate> {
 
 export default {
   async fetch(request, env, context): Promise<Response> {
-    isolate ??= openIsolate(env);
-    const { settings, auth } = await isolate;
-    const { store, end } = storeOfRequest(settings);
-    const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
-    const parts: Parts = {
-      store: { ...store, append: (entries) => appendThrough(env, entries) },
-      // Never started: followers are the Durable Object's.
-      tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
-      auth,
-      sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
-      assets: async (c) => {
-        const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
-        return env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
-      },
-      limits: settings,
-      isOpen: () => true,
-      follower: (asked, principal) => {
-        const passed = new Request(asked);
-        passed.headers.set('authorization', passOn(principal));
-        return logObject(env).fetch(passed);
-      },
-      report,
-    };
-    const answer = await createApp(parts).fetch(request);
-    context.waitUntil(end());
-    return answer;
+    try {
+      isolate ??= openIsolate(env);
+      return await answer(request, env, context, await isolate);
+    } catch (error) {
+      // The app catches its own. What comes here are settings that cannot be used: said in the Worker's log alone.
+      report(`${request.method} ${new URL(request.url).pathname}`, error);
+      const problem = new Problem(500, 'The service is not set up: its log says why.');
+      return Response.json(problem, { status: 500, headers: { 'content-type': 'application/problem+json' } });
+    }
   },
 
   async scheduled(_controller, env): Promise<void> {
@@ -70,11 +54,44 @@ export default {
   },
 } satisfies ExportedHandler<Bindings>;
 
+async function answer(
+  request: Request,
+  env: Bindings,
+  context: ExecutionContext,
+  { settings, auth }: Isolate,
+): Promise<Response> {
+  const { store, end } = storeOfRequest(settings);
+  const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
+  const parts: Parts = {
+    store: { ...store, append: (entries) => appendThrough(env, entries) },
+    // Never started: followers are the Durable Object's.
+    tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
+    auth,
+    sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
+    assets: async (c) => {
+      const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
+      return env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
+    },
+    limits: settings,
+    isOpen: () => true,
+    follower: (asked, principal) => {
+      const passed = new Request(asked);
+      passed.headers.set('authorization', passOn(principal));
+      return logObject(env).fetch(passed);
+    },
+    report,
+  };
+  const answered = await createApp(parts).fetch(request);
+  context.waitUntil(end());
+  return answered;
+}
+
 /** A store over connections that belong to one request: what one request opened no other can use. */
 function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void> } {
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
-  const store = createStore(drizzle({ client }));
+  const db = drizzle({ client });
+  const store = createStore(db);
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export goes on after its response was returned: the client ends with it. */
@@ -91,6 +108,10 @@ function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void
       each: (filter) => {
         exporting = true;
         return each(filter);
+      },
+      ready: async () => {
+        await store.ready();
+        await demandFresh(db);
       },
     },
     end: async () => {
