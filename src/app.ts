@@ -1,5 +1,6 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
+import { cors } from './cors.ts';
 import { type App, type Env, only, type Parts } from './parts.ts';
 import { Problem, problemOf, unavailable } from './problem.ts';
 import { entryRoutes } from './routes/entries.ts';
@@ -25,6 +26,7 @@ export function createApp(parts: Parts): App {
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
   });
+  app.use(cors(parts.limits.CORS_ORIGINS));
   app.use('/public/*', parts.assets);
 
   app.get('/livez', (c) => c.text('ok\n'));

@@ -63,13 +63,15 @@ export function only(app: App, path: string, ...methods: string[]): void {
 
 /**
  * Whether a request comes from a page of ours, or from no page at all. A browser attaches cached Basic credentials to
- * requests that any other site starts, to sockets too: without this every such site could write, and read along.
+ * requests that any other site starts, to sockets too: without this every such site could write, and read along. The
+ * origins that the operator named are ours.
  */
-export function isOurs(c: Context, publicUrl: string): boolean {
+export function isOurs(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts['limits']): boolean {
+  const origin = c.req.header('origin');
+  if (origin && CORS_ORIGINS.includes(origin)) return true;
   const site = c.req.header('sec-fetch-site');
   if (site) return site === 'same-origin' || site === 'none';
-  const origin = c.req.header('origin');
   if (!origin) return true;
-  if (origin === publicUrl) return true;
+  if (origin === PUBLIC_URL) return true;
   return URL.canParse(origin) && new URL(origin).host === c.req.header('host');
 }

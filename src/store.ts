@@ -144,9 +144,12 @@ export function createStore(db: Database) {
     }
   }
 
-  /** How many entries match. Exact without a filter at any size; with one, exact up to a bound that it admits. */
-  async function total(filter: Filter): Promise<Total> {
-    if (!filter.where) return { total: await head(), total_is_exact: true };
+  /**
+   * How many entries match. Exact without a filter at any size; with one, exact up to a bound that it admits. `newest`
+   * is the head for who has just read it.
+   */
+  async function total(filter: Filter, newest?: number): Promise<Total> {
+    if (!filter.where) return { total: newest ?? (await head()), total_is_exact: true };
     const capped = db
       .select({ id: log.id })
       .from(log)

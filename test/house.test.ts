@@ -21,11 +21,14 @@ const house: Record<string, string[]> = {
   'settings.ts': ['auth.ts', 'credentials.ts'],
   'client.ts': ['entry.ts', 'schema.ts'],
   'parts.ts': ['auth.ts', 'problem.ts', 'settings.ts', 'store.ts', 'tail.ts'],
+  'cors.ts': [],
+  'conditional.ts': [],
   'views/hx.ts': [],
   'views/layout.ts': ['problem.ts', 'views/hx.ts'],
   'views/log.ts': ['entry.ts', 'filter.ts', 'schema.ts', 'store.ts', 'views/hx.ts', 'views/layout.ts'],
   'routes/entries.ts': [
     'append-queue.ts',
+    'conditional.ts',
     'entry.ts',
     'filter.ts',
     'formats.ts',
@@ -45,6 +48,7 @@ const house: Record<string, string[]> = {
     'tail.ts',
   ],
   'routes/viewer.ts': [
+    'conditional.ts',
     'filter.ts',
     'parts.ts',
     'problem.ts',
@@ -54,7 +58,15 @@ const house: Record<string, string[]> = {
     'stream.ts',
     'views/log.ts',
   ],
-  'app.ts': ['parts.ts', 'problem.ts', 'routes/entries.ts', 'routes/live.ts', 'routes/viewer.ts', 'views/layout.ts'],
+  'app.ts': [
+    'cors.ts',
+    'parts.ts',
+    'problem.ts',
+    'routes/entries.ts',
+    'routes/live.ts',
+    'routes/viewer.ts',
+    'views/layout.ts',
+  ],
 };
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));

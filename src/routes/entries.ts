@@ -1,6 +1,7 @@
 /** POST /api/logs, and the log as JSON, as counts and as files. */
 import type { Context } from 'hono';
 import type { Appended } from '../append-queue.ts';
+import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { type Fault, type NewEntry, readEntry } from '../entry.ts';
 import { readFilter, readPage, writeCursor, writeFilter } from '../filter.ts';
 import { formats } from '../formats.ts';
@@ -23,8 +24,7 @@ export function entryRoutes(app: App, parts: Parts): void {
   const { store, tail } = parts;
 
   app.post('/api/logs', may(parts, 'write'), async (c) => {
-    if (!isOurs(c, parts.limits.PUBLIC_URL))
-      throw new Problem(403, 'Events are not accepted from the pages of other sites.');
+    if (!isOurs(c, parts.limits)) throw new Problem(403, 'Events are not accepted from the pages of other sites.');
     const { items, single } = await readItems(c, parts.limits.BODY_BYTES_MAX);
     const appended = await store.append(checkItems(items));
     tail.ring(Math.max(...appended.map(({ entry }) => entry.id)));
@@ -36,7 +36,10 @@ export function entryRoutes(app: App, parts: Parts): void {
     const query = queryOf(c);
     const filter = readFilter(query, ['limit', 'offset', 'before', 'after']);
     const page = readPage(query);
-    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter)]);
+    const head = await store.head();
+    const tag = await tagOf(c, head, filter.key, page);
+    if (isKnown(c, tag)) return unchanged(c, tag);
+    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, head)]);
     const { logs } = found;
     const link = (rel: string, place: 'before' | 'after' | null, entry?: Entry) => {
       const to = writeFilter(filter.terms);
@@ -48,10 +51,16 @@ export function entryRoutes(app: App, parts: Parts): void {
     if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
     if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
     if (logs.length > 0) c.header('link', links.join(', '));
-    return c.json({ logs, ...total, limit: page.limit, offset: page.offset });
+    return tagged(c, tag).json({ logs, ...total, limit: page.limit, offset: page.offset });
   });
 
-  app.get('/api/logs/stats', may(parts, 'read'), async (c) => c.json(await store.stats(readFilter(queryOf(c)))));
+  app.get('/api/logs/stats', may(parts, 'read'), async (c) => {
+    const filter = readFilter(queryOf(c));
+    const tag = await tagOf(c, thisMinute(), await store.head(), filter.key);
+    if (isKnown(c, tag)) return unchanged(c, tag);
+    const stats = await store.stats(filter);
+    return tagged(c, tag).json(stats);
+  });
 
   app.get('/api/logs/export', may(parts, 'export'), (c) => {
     const query = queryOf(c);
@@ -71,9 +80,12 @@ export function entryRoutes(app: App, parts: Parts): void {
 
   app.get('/api/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {
     const id = Number(c.req.param('id'));
+    const tag = await tagOf(c);
+    // Ids are dense: up to the newest every one is there.
+    if (isKnown(c, tag) && id > 0 && id <= (await store.head())) return unchanged(c, tag);
     const entry = Number.isSafeInteger(id) ? await store.one(id) : null;
     if (!entry) throw new Problem(404, 'There is no event with this id.');
-    return c.json(entry);
+    return tagged(c, tag).json(entry);
   });
 
   only(app, '/api/logs', 'GET', 'POST');

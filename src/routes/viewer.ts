@@ -1,5 +1,6 @@
 /** GET /logs: the log as a page, its live control and its live rows. */
 
+import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { readFilter, readPage, wholeNumber } from '../filter.ts';
 import { type App, elsewhere, may, only, type Parts } from '../parts.ts';
 import { badField } from '../problem.ts';
@@ -11,6 +12,9 @@ import { sseResponse, startOf } from './live.ts';
 
 const page_rows = '50';
 
+/** With it htmx asks for a part of the page. */
+const fragment = 'HX-Request';
+
 export function viewerRoutes(app: App, parts: Parts): void {
   const { store } = parts;
 
@@ -18,16 +22,22 @@ export function viewerRoutes(app: App, parts: Parts): void {
     const query = queryOf(c);
     if (!query.get('limit')) query.set('limit', page_rows);
     const filter = readFilter(query, ['limit', 'offset', 'before', 'after', 'live']);
-    // Before the rows: what comes in between is then pushed again rather than missed.
-    const head = await store.head();
-    const [found, total, stats] = await Promise.all([
-      store.page(filter, readPage(query)),
-      store.total(filter),
-      store.stats(filter),
-    ]);
+    const page = readPage(query);
+    const live = query.get('live') === '1';
     const { name, rights } = c.get('principal');
     const who = { name, mayExport: rights.includes('export') };
-    return c.html(logPage({ ...found, filter, total, stats, head, live: query.get('live') === '1', who }));
+    const minute = thisMinute();
+    // Before the rows: what comes in between is then pushed again rather than missed.
+    const head = await store.head();
+    const tag = await tagOf(c, minute, head, filter.key, page, live, who, c.req.header(fragment));
+    if (isKnown(c, tag)) return unchanged(c, tag, [fragment]);
+    const [found, total, stats] = await Promise.all([
+      store.page(filter, page),
+      store.total(filter, head),
+      store.stats(filter),
+    ]);
+    const markup = logPage({ ...found, filter, total, stats, head, live, who });
+    return tagged(c, tag, [fragment]).html(markup);
   });
 
   app.get('/logs/live', may(parts, 'read'), async (c) => {

@@ -115,5 +115,5 @@ it.each([
   expect(policy).toContain("style-src 'self'");
   expect(policy).not.toMatch(/unsafe|\*|data:.*script/);
   expect(headers.get('x-content-type-options')).toBe('nosniff');
-  expect(headers.get('cache-control')).toContain('no-store');
+  expect(headers.get('cache-control')).toMatch(/^(no-store|private, no-cache)$/);
 });
