@@ -14,6 +14,10 @@ export const reasons = {
   },
   alone: { on: ['pglite'], because: 'the embedded database belongs to one process' },
   noShutdown: { on: ['workers'], because: 'Cloudflare ends Workers as it likes: there is no signal and no last word' },
+  parser: {
+    on: ['bun', 'workers'],
+    because: 'what the runtime’s own HTTP parser refuses never reaches the service: its 4xx has no body of ours',
+  },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },
 } as const satisfies Record<string, Reason>;

@@ -1,6 +1,40 @@
-/** Cloudflare Workers: not yet. */
+/** Cloudflare Workers: the bundle in workerd by Miniflare, with what wrangler.toml says and no account. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Miniflare } from 'miniflare';
+import { inject } from 'vitest';
+import { rssOf } from '../process.ts';
 import type { Running } from './running.ts';
 
-export async function start(_settings: Record<string, string>): Promise<Running> {
-  throw new Error('not yet');
+export async function start({ DATABASE_URL = '', ...settings }: Record<string, string>): Promise<Running> {
+  const { bundle, options } = inject('worker');
+  const before = children();
+  const miniflare = new Miniflare({
+    ...options,
+    modules: [{ type: 'ESModule', path: bundle }],
+    modulesRoot: dirname(bundle),
+    bindings: settings,
+    hyperdrives: { HYPERDRIVE: DATABASE_URL },
+    cf: false,
+    host: '127.0.0.1',
+    port: 0,
+  });
+  const { origin } = await miniflare.ready;
+  const [pid] = children().filter((child) => !before.includes(child));
+  return { url: origin, stop: () => miniflare.dispose(), rss_bytes: () => rssOf(pid) };
+}
+
+/** The workerd processes of this one. */
+function children(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        return name === 'workerd' && Number(parent) === process.pid;
+      } catch {
+        return false; // It has ended since.
+      }
+    })
+    .map(Number);
 }
