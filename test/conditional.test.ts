@@ -252,6 +252,20 @@ describe('what an unchanged answer costs', async () => {
   });
 });
 
+describe('HEAD of a stream', async () => {
+  const service = await startService('pglite');
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
+  it.each(['/api/logs/stream', '/logs/stream', '/api/logs/export'])('%s leaves nothing behind', async (path) => {
+    const ask = () => service.request(path, { method: 'HEAD' });
+    expect((await ask()).status).toBe(200);
+    const before = timers();
+    for (let n = 0; n < 50; n++) await ask();
+    // A follower has a heartbeat for as long as it follows.
+    await eventually('there are no more timers than before', () => timers() < before + 10, 3_000);
+  });
+});
+
 describe('no shared cache keeps what is private', async () => {
   const assets: Parameters<typeof openService>[1]['assets'] = (_c, next) => next();
   const settings = readSettings({

@@ -62,6 +62,12 @@ export async function startOf(c: Context<Env>, { store }: Parts): Promise<number
   return id;
 }
 
+const sseHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+};
+
 /** A follower as an SSE response. `encode` makes the messages of a batch, once for all followers of one form. */
 export function sseResponse(
   c: Context<Env>,
@@ -71,6 +77,8 @@ export function sseResponse(
   form: string,
   encode: (entries: Entry[]) => string[],
 ): Response {
+  // Nobody reads the body of a HEAD, so nobody would ever leave it either.
+  if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
   const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
   const { body, outlet, signal, cut, end } = openBody(UNSENT_BYTES_MAX);
   // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
@@ -99,11 +107,7 @@ export function sseResponse(
       cut();
     })
     .finally(() => clearInterval(heartbeat));
-  return c.body(body, 200, {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store, no-transform',
-    'x-accel-buffering': 'no',
-  });
+  return c.body(body, 200, sseHeaders);
 }
 
 /**
