@@ -3,6 +3,8 @@ import { createApp } from '../app.ts';
 import { createAuth } from '../auth.ts';
 import { tokensOf } from '../credentials.ts';
 import type { App, Parts } from '../parts.ts';
+import { pause } from '../pause.ts';
+import { isPassing } from '../problem.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { createStore } from '../store.ts';
 import { createTail, type Tail } from '../tail.ts';
@@ -20,6 +22,10 @@ export type Service = {
   tail: Tail;
   /** True when admin/admin123 and guest/guest123 may sign in. */
   development: boolean;
+  /** Whether the database has been reached and is up to date; till then the app refuses. */
+  isOpen(): boolean;
+  /** Resolves when it is, or to false when the service was closed before; rejects when waiting will not help. */
+  opened: Promise<boolean>;
   /** Stops following and closes the database. Requests must have ended. */
   close(): Promise<void>;
 };
@@ -29,9 +35,13 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX)
     : openPglite(settings.DATA_DIR);
 
+/** How soon a server that was not there is looked for again. */
+const retry_ms = 1_000;
+
 /**
- * Opens the database, migrates it unless told not to, and builds the app. Throws a SettingsError when nobody could
- * sign in, FolderInUse when the folder has another owner, and the driver's error when the database is out of reach.
+ * Opens the database, migrates it unless told not to, and builds the app. While the server cannot be reached the app
+ * is there and refuses. Throws a SettingsError when nobody could sign in, FolderInUse when the folder has another
+ * owner, and the driver's error when waiting would not help.
  */
 export async function openService(
   settings: Settings,
@@ -40,33 +50,63 @@ export async function openService(
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
-  try {
+  const store = createStore(database.db);
+  const tail = createTail(store, {
+    poll_ms_min: settings.POLL_MS_MIN,
+    poll_ms_max: settings.POLL_MS_MAX,
+    poll_unfollowed: true,
+    report,
+  });
+  let open = false;
+  const prepare = async () => {
     if (settings.MIGRATE) await database.migrate(say);
-    const store = createStore(database.db);
     await store.makePartitions();
-    const tail = createTail(store, {
-      poll_ms_min: settings.POLL_MS_MIN,
-      poll_ms_max: settings.POLL_MS_MAX,
-      poll_unfollowed: true,
-      report,
-    });
-    const chore = setInterval(() => {
-      store.makePartitions().catch((error) => report('the next partitions could not be made', error));
-    }, partitions_ms);
+    open = true;
     tail.start();
-    const auth = createAuth({ users, tokens, scrypt });
-    return {
-      app: createApp({ store, tail, auth, sockets, assets, limits: settings, isOpen: () => true, report }),
-      tail,
-      development,
-      close: async () => {
-        clearInterval(chore);
-        tail.stop();
-        await database.close();
-      },
-    };
+  };
+  const chore = setInterval(() => {
+    if (open) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
+  }, partitions_ms);
+  const close = async () => {
+    clearInterval(chore);
+    tail.stop();
+    await database.close();
+  };
+  try {
+    await prepare();
   } catch (error) {
-    await database.close().catch((closing) => report('the database could not be closed', closing));
-    throw error;
+    // The embedded database is here or nowhere.
+    if (!settings.DATABASE_URL || !isPassing(error)) {
+      await close().catch((closing) => report('the database could not be closed', closing));
+      throw error;
+    }
+    report('the database cannot be reached yet', error);
+  }
+  const auth = createAuth({ users, tokens, scrypt });
+  const opened = open ? Promise.resolve(true) : untilPrepared(prepare, tail.stopped);
+  opened.catch(() => {}); // Whoever waits for it hears of it.
+  return {
+    app: createApp({ store, tail, auth, sockets, assets, limits: settings, isOpen: () => open, report }),
+    tail,
+    development,
+    isOpen: () => open,
+    opened,
+    close,
+  };
+}
+
+/** Tries again and again what failed for want of a server. Resolves to false when it is stopped before. */
+async function untilPrepared(prepare: () => Promise<void>, stopped: AbortSignal): Promise<boolean> {
+  for (;;) {
+    await pause(retry_ms, stopped);
+    if (stopped.aborted) return false;
+    try {
+      await prepare();
+      return true;
+    } catch (error) {
+      // What a shutdown cuts off fails as it may.
+      if (stopped.aborted) return false;
+      if (!isPassing(error)) throw error;
+    }
   }
 }
