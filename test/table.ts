@@ -16,6 +16,8 @@ const promises: Record<string, string> = {
   websocket: 'WebSocket',
   rights: 'Sign-in and rights',
   refusals: 'Refusals and errors',
+  conditional: 'Unchanged answers (304)',
+  cors: 'Pages of other sites (CORS)',
   viewer: 'Viewer',
   conditions: 'Bad conditions',
   racing: 'Racing, two instances',
