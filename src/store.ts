@@ -127,11 +127,10 @@ export function createStore(db: Database) {
   }
 
   /**
-   * Every matching entry in the order of time, in pages. What is appended meanwhile is left out: ids in commit order
-   * make `id <= head` a snapshot that no connection has to hold open.
+   * Every matching entry up to an id, in the order of time, in pages. What is appended meanwhile is left out: ids in
+   * commit order make `id <= upto` a snapshot that no connection has to hold open.
    */
-  async function* each(filter: Filter): AsyncGenerator<Entry[]> {
-    const upto = await head();
+  async function* each(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
     let place: Cursor | null = null;
     for (;;) {
       const found: Entry[] = await entries(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))

@@ -18,7 +18,10 @@ it('pulls a page when the reader takes one, and no more', async () => {
   const database = openPostgres(url, 1);
   let pages = 0;
   async function* counted() {
-    for await (const page of createStore(database.db).each(readFilter(new URLSearchParams()))) {
+    for await (const page of createStore(database.db).each(
+      readFilter(new URLSearchParams()),
+      Number.MAX_SAFE_INTEGER,
+    )) {
       pages += 1;
       yield page;
     }

@@ -62,7 +62,7 @@ export function entryRoutes(app: App, parts: Parts): void {
     return tagged(c, tag).json(stats);
   });
 
-  app.get('/api/logs/export', may(parts, 'export'), (c) => {
+  app.get('/api/logs/export', may(parts, 'export'), async (c) => {
     const query = queryOf(c);
     const filter = readFilter(query, ['format']);
     const name = query.get('format') || 'csv';
@@ -75,8 +75,10 @@ export function entryRoutes(app: App, parts: Parts): void {
     };
     // Nobody reads the body of a HEAD: what is opened for it would stay open.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+    // Before the first byte: a database that is away is then a 503 and not an empty file.
+    const upto = await store.head();
     const cutOff = (error: unknown) => parts.report('an export was cut off', error);
-    return c.body(streamOf(formats[name].write(store.each(filter)), cutOff), 200, headers);
+    return c.body(streamOf(formats[name].write(store.each(filter, upto)), cutOff), 200, headers);
   });
 
   app.get('/api/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {
@@ -128,8 +130,21 @@ function contentType(c: Context<Env>): string {
   return type;
 }
 
-/** The body as text, read no further than its limit: a Content-Length may be missing, or lie. */
+/** The body as text. What keeps it from being read to its end is the sender's connection, not ours. */
 async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
+  const chunks = await readChunks(c, bytes_max).catch((error) => {
+    throw error instanceof Problem ? error : new Problem(400, 'The body could not be read to its end.');
+  });
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+    return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
+  } catch {
+    throw new Problem(400, 'The body is not UTF-8.');
+  }
+}
+
+/** The bytes of the body, read no further than the limit: a Content-Length may be missing, or lie. */
+async function readChunks(c: Context<Env>, bytes_max: number): Promise<Uint8Array[]> {
   const tooLarge = () =>
     new Problem(413, `A request body may be at most ${bytes_max} bytes long: send the events in smaller batches.`);
   if (Number(c.req.header('content-length') ?? 0) > bytes_max) throw tooLarge();
@@ -148,12 +163,7 @@ async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
     }
   }
   if (bytes > bytes_max) throw tooLarge();
-  try {
-    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
-    return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
-  } catch {
-    throw new Problem(400, 'The body is not UTF-8.');
-  }
+  return chunks;
 }
 
 function parseJson(text: string, what: string): unknown {

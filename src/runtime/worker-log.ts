@@ -27,6 +27,10 @@ const wake_ms = 30_000;
  */
 const socket_bytes_max = 8 * 1024 * 1024;
 
+/** Readers have nothing to say; workerd would take 32 MiB of it. */
+const message_bytes_max = 4_096;
+const too_big = 1009;
+
 type SocketEvents = ReturnType<typeof socketEvents>;
 
 /** What a socket is about, kept by the runtime while the object itself is put away. */
@@ -61,7 +65,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       sockets: {
         upgrade: defineWebSocketHelper(async (c, events) => this.#accept(c, events as SocketEvents)),
         unsent: (raw) => (this.#sentTo(raw as WebSocket) > socket_bytes_max ? Number.POSITIVE_INFINITY : 0),
-        cut: (raw) => (raw as WebSocket).close(),
+        cut: (raw) => close(raw as WebSocket),
         moved: (raw, cursor) => keep(raw as WebSocket, cursor),
       },
       assets: (_c, next) => next(),
@@ -115,10 +119,11 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       raw: socket,
       readyState: 1,
       send: (data) => {
+        if (socket.readyState !== WebSocket.OPEN) return;
         this.#sent_bytes.set(socket, this.#sentTo(socket) + (typeof data === 'string' ? data.length : data.byteLength));
         socket.send(data);
       },
-      close: (code, reason) => socket.close(code, reason),
+      close: (code, reason) => close(socket, code, reason),
     });
   }
 
@@ -126,8 +131,9 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     if (this.ctx.getWebSockets().length > 0) return this.ctx.storage.setAlarm(Date.now() + wake_ms);
   }
 
-  override webSocketMessage(): void {
-    // Readers have nothing to say.
+  override webSocketMessage(socket: WebSocket, said: string | ArrayBuffer): void {
+    const bytes = typeof said === 'string' ? said.length : said.byteLength;
+    if (bytes > message_bytes_max) close(socket, too_big, 'readers have nothing to say');
   }
 
   override webSocketClose(socket: WebSocket): void {
@@ -137,6 +143,11 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
   override webSocketError(socket: WebSocket): void {
     this.#events.get(socket)?.onError();
   }
+}
+
+/** A reader that left first has closed it: then there is nothing to say any more. */
+function close(socket: WebSocket, code?: number, reason?: string): void {
+  if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
 }
 
 function keep(socket: WebSocket, cursor: number): void {

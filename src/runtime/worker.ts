@@ -68,9 +68,11 @@ async function answer(
     tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
     auth,
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
-    assets: async (c) => {
+    assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
-      return env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
+      const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
+      // Its 404 is a page of its own; ours says what all refusals say.
+      return found.status === 404 ? next() : found;
     },
     limits: settings,
     isOpen: () => true,
@@ -95,9 +97,9 @@ function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export goes on after its response was returned: the client ends with it. */
-  async function* each(filter: Filter) {
+  async function* each(filter: Filter, upto: number) {
     try {
-      yield* store.each(filter);
+      yield* store.each(filter, upto);
     } finally {
       await close();
     }
@@ -105,9 +107,9 @@ function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void
   return {
     store: {
       ...store,
-      each: (filter) => {
+      each: (filter, upto) => {
         exporting = true;
-        return each(filter);
+        return each(filter, upto);
       },
       ready: async () => {
         await store.ready();
