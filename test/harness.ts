@@ -38,6 +38,8 @@ export type TestService = {
   stop(): Promise<void>;
   /** What its process holds of the machine's memory. */
   rss_bytes(): number;
+  /** Runs what a schedule runs, where nothing runs by itself. */
+  scheduled(): Promise<void>;
 };
 
 type StartOptions = { env?: Record<string, string>; place?: TestService['place'] };
@@ -114,6 +116,7 @@ export async function startService(...args: [StartOptions?] | [DatabaseName, Sta
     },
     stop,
     rss_bytes: running.rss_bytes,
+    scheduled: async () => running.scheduled?.(),
   };
 }
 

@@ -13,12 +13,24 @@ export type Proxy = {
   open(): Promise<void>;
 };
 
-/** Opens a proxy to a database; closed after the file's tests. */
-export async function proxyTo(databaseUrl: string): Promise<Proxy> {
+/**
+ * Opens a proxy to a database; closed after the file's tests. Connections above `connections_max` wait for others to
+ * end, as they do at a pooler.
+ */
+export async function proxyTo(databaseUrl: string, connections_max = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const target = new URL(databaseUrl);
   const open = new Set<Socket>();
+  const waiting = new Set<Socket>();
   let received = 0;
+  let n_joined = 0;
   const server = createServer((near) => {
+    near.on('error', () => {});
+    if (n_joined < connections_max) return join(near);
+    waiting.add(near);
+    near.on('close', () => waiting.delete(near));
+  });
+  function join(near: Socket): void {
+    n_joined += 1;
     const far = connect(Number(target.port), target.hostname);
     far.on('data', (chunk) => {
       received += chunk.length;
@@ -35,7 +47,14 @@ export async function proxyTo(databaseUrl: string): Promise<Proxy> {
       });
       socket.pipe(other);
     }
-  });
+    far.on('close', () => {
+      n_joined -= 1;
+      const [next] = waiting;
+      if (!next || n_joined >= connections_max) return;
+      waiting.delete(next);
+      join(next);
+    });
+  }
   const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   await listen(0);
   const address = server.address();
@@ -43,7 +62,7 @@ export async function proxyTo(databaseUrl: string): Promise<Proxy> {
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
-      for (const socket of open) socket.destroy();
+      for (const socket of [...waiting, ...open]) socket.destroy();
     });
   afterAll(close);
   const url = new URL(databaseUrl);

@@ -1,6 +1,6 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { ConformanceTable } from './table.ts';
-import { targetName, targets } from './targets/index.ts';
+import { type Target, targetName, targets } from './targets/index.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
@@ -8,11 +8,18 @@ const root = new URL('..', import.meta.url).pathname;
 const project = (
   name: string,
   include: string,
-  provide: NonNullable<TestProjectInlineConfiguration['test']>['provide'] = {},
+  more: TestProjectInlineConfiguration['test'] = {},
 ): TestProjectInlineConfiguration => ({
   root,
-  test: { name, include: [include], provide, pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 },
+  test: { name, include: [include], pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000, ...more },
 });
+
+/** A target's project; the bundle for Workers is built only when it runs. */
+const onTarget = (target: Target) =>
+  project(targetName(target), 'test/conformance/*.test.ts', {
+    provide: { target },
+    globalSetup: target.runtime === 'workers' ? ['test/targets/workers-bundle.ts'] : [],
+  });
 
 export default defineConfig({
   root,
@@ -21,9 +28,6 @@ export default defineConfig({
     globalSetup: ['test/databases.ts'],
     reporters: ['default', new ConformanceTable()],
     maxWorkers: 2,
-    projects: [
-      ...targets.map((target) => project(targetName(target), 'test/conformance/*.test.ts', { target })),
-      project('node', 'test/*.test.ts'),
-    ],
+    projects: [...targets.map(onTarget), project('node', 'test/*.test.ts')],
   },
 });

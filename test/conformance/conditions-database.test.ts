@@ -46,6 +46,7 @@ notOn(reasons.embedded).describe('on a PostgreSQL that is not set up like ours',
       alter table activity_logs attach partition activity_logs_history for values from (minvalue) to
         ('${monthsAgo(4)}')`);
     const service = await startService({ place });
+    await service.scheduled();
     const timestamps = [monthsAgo(5), monthsAgo(3), monthsAgo(1), monthsAgo(0)];
     const kept = await service.write(timestamps.map((timestamp) => ({ ...event, timestamp })));
     expect(kept.map(({ timestamp }) => timestamp)).toEqual(timestamps);

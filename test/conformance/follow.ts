@@ -44,13 +44,21 @@ export type SocketFollower = {
 };
 
 /** A WebSocket follower, as a guest, once it is open. */
-export async function followSocket(service: TestService, query = ''): Promise<SocketFollower> {
+export async function followSocket(
+  service: TestService,
+  query = '',
+  hear: (message: Envelope) => void = () => {},
+): Promise<SocketFollower> {
   const socket = new WebSocket(`${service.url.replace('http', 'ws')}/ws/logs${query}`, {
     headers: { authorization: credentials.guest },
   });
   const messages: Envelope[] = [];
   // Before it is open: the first message may come with the answer to the handshake.
-  socket.on('message', (text) => messages.push(JSON.parse(String(text))));
+  socket.on('message', (text) => {
+    const message = JSON.parse(String(text)) as Envelope;
+    messages.push(message);
+    hear(message);
+  });
   const closed = new Promise<number>((resolve) => socket.once('close', resolve));
   await new Promise((resolve, reject) => {
     socket.once('open', resolve);
@@ -80,4 +88,38 @@ export function deafReader(service: TestService, path: string): Promise<Socket> 
     });
     socket.on('error', reject);
   });
+}
+
+/** A follower that comes back whenever it is cut off or refused, after the last id it was told; until the signal. */
+export function resuming(service: TestService, how: 'sse' | 'socket', over: AbortSignal): { ids: number[] } {
+  const followed = { ids: [] as number[] };
+  let last = 0;
+  const bySse = async () => {
+    const answer = await fetch(`${service.url}/api/logs/stream`, {
+      headers: { authorization: credentials.guest, 'last-event-id': `${last}` },
+      signal: over,
+    });
+    if (!answer.ok) return answer.body?.cancel();
+    for await (const { id, data } of sseMessages(answer)) {
+      if (id !== null) last = Number(id);
+      if (data !== null) followed.ids.push(last);
+    }
+  };
+  const bySocket = async () => {
+    const { socket, closed } = await followSocket(service, `?after=${last}`, ({ data }) => {
+      followed.ids.push(...data.map(({ id }) => id));
+      last = followed.ids.at(-1) ?? last;
+    });
+    const end = () => socket.terminate();
+    over.addEventListener('abort', end, { once: true });
+    await closed;
+    over.removeEventListener('abort', end);
+  };
+  void (async () => {
+    while (!over.aborted) {
+      await (how === 'sse' ? bySse() : bySocket()).catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return followed;
 }

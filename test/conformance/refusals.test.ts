@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { credentials, json, startService } from '../harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 import { type Answer, ask as askOf, event, expectProblem } from './ask.ts';
 
 const service = await startService();
@@ -84,8 +86,11 @@ describe('other refusals are problems too', () => {
 
   it('426: a socket address without a handshake', async () => {
     const answer = await service.request('/ws/logs');
-    expect(answer.headers.get('upgrade')).toBe('websocket');
     expectProblem({ status: answer.status, headers: answer.headers, text: await answer.text() }, 426);
+  });
+
+  notOn(reasons.edge).it('and the protocol that is spoken there', async () => {
+    expect((await service.request('/ws/logs')).headers.get('upgrade')).toBe('websocket');
   });
 
   it('a browser gets a page that it can read, with the same status', async () => {

@@ -16,7 +16,11 @@ export const reasons = {
   noShutdown: { on: ['workers'], because: 'Cloudflare ends Workers as it likes: there is no signal and no last word' },
   parser: {
     on: ['bun', 'workers'],
-    because: 'what the runtime’s own HTTP parser refuses never reaches the service: its 4xx has no body of ours',
+    because: 'what the runtime’s own HTTP parser refuses never reaches the service: its refusal has no body of ours',
+  },
+  edge: {
+    on: ['workers'],
+    because: 'connections are Cloudflare’s: a Worker cannot keep one open, nor say a header that is about one',
   },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },

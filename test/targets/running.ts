@@ -6,4 +6,6 @@ export type Running = {
   stop(): Promise<void>;
   /** What it holds of the machine's memory. */
   rss_bytes(): number;
+  /** Runs what a schedule runs, where nothing runs by itself. */
+  scheduled?(): Promise<void>;
 };

@@ -13,15 +13,22 @@ export async function start({ DATABASE_URL = '', ...settings }: Record<string, s
     ...options,
     modules: [{ type: 'ESModule', path: bundle }],
     modulesRoot: dirname(bundle),
-    bindings: settings,
-    hyperdrives: { HYPERDRIVE: DATABASE_URL },
+    // As Hyperdrive gives it, without Miniflare's stand-in for Hyperdrive: when the database drops a connection, that
+    // throws in this process and keeps the Worker's side open.
+    hyperdrives: {},
+    bindings: { ...settings, HYPERDRIVE: { connectionString: DATABASE_URL } },
     cf: false,
     host: '127.0.0.1',
     port: 0,
   });
   const { origin } = await miniflare.ready;
   const [pid] = children().filter((child) => !before.includes(child));
-  return { url: origin, stop: () => miniflare.dispose(), rss_bytes: () => rssOf(pid) };
+  return {
+    url: origin,
+    stop: () => miniflare.dispose(),
+    rss_bytes: () => rssOf(pid),
+    scheduled: async () => void (await (await miniflare.getWorker()).scheduled()),
+  };
 }
 
 /** The workerd processes of this one. */

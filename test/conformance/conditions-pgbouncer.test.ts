@@ -1,0 +1,59 @@
+/** PgBouncer in transaction mode: a connection that is another one for each statement is enough for everything. */
+import { expect, it } from 'vitest';
+import type { Entry } from '../../src/schema.ts';
+import { eventually, freshPostgres, json, sqlClient, startService } from '../harness.ts';
+import { hasPgBouncer, pgBouncerTo } from '../pgbouncer.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+import { exported, readLines } from './files.ts';
+import { follow, followSocket, idsOf, order, take } from './follow.ts';
+
+const n_writers = 60;
+
+notOn(reasons.embedded).describe('behind PgBouncer', () => {
+  notOn(reasons.noPgBouncer, !hasPgBouncer()).describe('in transaction mode with five connections', async () => {
+    const direct = await freshPostgres();
+    const service = await startService({ place: { DATABASE_URL: await pgBouncerTo(direct, 5) } });
+    const sql = sqlClient(direct, 1);
+
+    it('writers at once get dense ids, and every follower every event', async () => {
+      const stream = await follow(service, '?after=0');
+      const { socket, ids } = await followSocket(service, '?after=0');
+      const streamed = take(stream, n_writers * 3);
+      const answers = await Promise.all(
+        Array.from({ length: n_writers }, (_, i) =>
+          service.request('/api/logs', json([1, 2, 3].map((n) => order(i, { user_id: `${n}` })))),
+        ),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
+      const expected = Array.from({ length: n_writers * 3 }, (_, i) => i + 1);
+      expect(idsOf(await streamed)).toEqual(expected);
+      await eventually('the socket has them too', () => ids().length === expected.length);
+      expect(ids()).toEqual(expected);
+      socket.terminate();
+    });
+
+    it('the list, the stats and the export are as everywhere', async () => {
+      const { logs, total } = (await (await service.request('/api/logs?search=nothing&event_type!=X')).json()) as {
+        logs: Entry[];
+        total: number;
+      };
+      expect({ logs, total }).toEqual({ logs: [], total: 0 });
+      expect(await (await service.request('/api/logs/stats')).json()).toMatchObject({ total_logs: n_writers * 3 });
+      expect(readLines(await exported(service, 'format=ndjson'))).toHaveLength(n_writers * 3);
+    });
+
+    it('times are in UTC, whatever the database is set to', async () => {
+      await sql.unsafe(`alter database ${new URL(direct).pathname.slice(1)} set timezone = 'Europe/Paris'`);
+      const timestamp = '1850-06-01T12:00:00.000Z';
+      const [entry] = await service.write(order(1, { timestamp }));
+      expect(await (await service.request(`/api/logs/${entry?.id}`)).json()).toMatchObject({ timestamp });
+    });
+
+    it('the inbox is emptied', async () => {
+      const streamed = take(await follow(service, '?event_type=INBOX'), 1);
+      await sql`insert into activity_inbox (event_type, entity_type) values ('INBOX', 'order')`;
+      expect(await streamed).toHaveLength(1);
+    });
+  });
+});

@@ -1,0 +1,107 @@
+/** Readers that do not read, that say nothing for long, or that want to speak something else. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { eventually, startService } from '../harness.ts';
+import { deafReader, follow, followSocket, idsOf, order, orders, take } from './follow.ts';
+
+const n_deaf = 12;
+/** More than the kernel takes for a reader that never reads, with our own limit on top. */
+const owed_bytes = 24 * 1024 * 1024;
+/** Longer than the 10 s after which Bun, left to itself, ends a quiet connection. */
+const silence_ms = 11_000;
+
+const silent = await startService({ env: { HEARTBEAT_MS: '600000' } });
+const silentStream = await follow(silent);
+const silentSocket = await followSocket(silent);
+const silentSince = Date.now();
+
+const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: '500' } });
+
+describe.each([
+  ['SSE', '/api/logs/stream'],
+  ['WebSocket', '/ws/logs'],
+])('%s followers that never read', (_how, path) => {
+  it('are cut, cost no more than their limit, and can come back', { timeout: 60_000 }, async () => {
+    // Each asks something else, so that what they are owed is not shared.
+    const deaf = await Promise.all(
+      Array.from({ length: n_deaf }, (_, i) => deafReader(service, `${path}?entity_id!=never${i}`)),
+    );
+    const ended = deaf.map((socket) => once(socket, 'close'));
+    const before = service.rss_bytes();
+    const written: number[] = [];
+    const bulk = orders(150, { description: 'x'.repeat(5_000) });
+    for (let i = 0; i < owed_bytes / (150 * 5_000); i++)
+      written.push(...(await service.write(bulk)).map(({ id }) => id));
+    expect(service.rss_bytes() - before).toBeLessThan((n_deaf * owed_bytes) / 2);
+    // Only reading shows a socket that it was closed.
+    for (const socket of deaf) socket.resume();
+    await Promise.all(ended);
+    const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
+    expect(idsOf(resumed)).toEqual(written);
+  });
+});
+
+describe('quiet', () => {
+  it('over many heartbeats a stream stays open, and carries what comes at last', async () => {
+    const answer = await follow(service);
+    const socket = await followSocket(service);
+    const reading = take(answer, 1);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const [entry] = await service.write(order(1));
+    expect(idsOf(await reading)).toEqual([entry?.id]);
+    await eventually('the socket has it too', () => socket.ids().at(-1) === entry?.id);
+    socket.socket.terminate();
+  });
+
+  it(`and without any for ${silence_ms / 1_000} s`, async () => {
+    await new Promise((resolve) => setTimeout(resolve, silentSince + silence_ms - Date.now()));
+    const [entry] = await silent.write(order(1));
+    expect(idsOf(await take(silentStream, 1))).toEqual([entry?.id]);
+    await eventually('the socket has it too', () => silentSocket.ids().at(-1) === entry?.id);
+    silentSocket.socket.terminate();
+  });
+});
+
+describe('Upgrade: h2c', () => {
+  const upgrade = [
+    'GET /livez HTTP/1.1',
+    'Host: localhost',
+    'Connection: Upgrade, HTTP2-Settings',
+    'Upgrade: h2c',
+    'HTTP2-Settings: AAMAAABkAAQAAP__',
+  ].join('\r\n');
+  /** A client that does not close its side when the other has closed its own. */
+  const stubborn = async () => {
+    const { hostname: host, port } = new URL(service.url);
+    const socket = connect({ host, port: Number(port), allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write(`${upgrade}\r\n\r\n`);
+    return socket;
+  };
+
+  it('is answered within a second, thirty times', async () => {
+    const sockets = await Promise.all(Array.from({ length: 30 }, stubborn));
+    const asked = Date.now();
+    const answers = await Promise.all(sockets.map(async (socket) => String((await once(socket, 'data'))[0])));
+    expect(Date.now() - asked).toBeLessThan(1_000);
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 (200|501|426|400) /);
+    for (const socket of sockets) socket.destroy();
+    expect((await service.request('/livez')).status).toBe(200);
+  });
+
+  it('leaves no socket behind that can do nothing any more', async () => {
+    const socket = await stubborn();
+    await once(socket, 'data');
+    // Either it is an ordinary connection and answers the next request, or it is gone.
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+    await eventually('it answers or is gone', () => {
+      if (!socket.destroyed && text === '') socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+      return socket.destroyed || text.includes(' 200 ');
+    });
+    socket.destroy();
+  });
+});
