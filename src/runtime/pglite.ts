@@ -8,6 +8,7 @@ import { migrate } from 'drizzle-orm/pglite/migrator';
 import type { OpenDatabase } from './database.ts';
 import { migrationsFolder, takeOverLegacy } from './database.ts';
 import { lockFolder } from './folder-lock.ts';
+import { report } from './report.ts';
 
 /** PGlite has no background workers: without these its WAL grows for ever and the planner knows nothing. */
 const upkeep_ms = 5 * 60 * 1000;
@@ -22,7 +23,9 @@ export async function openPglite(folder: string | null): Promise<OpenDatabase> {
     const client = await start(folder);
     const db = drizzle({ client });
     const upkeep = setInterval(() => {
-      client.exec('CHECKPOINT; VACUUM (ANALYZE)').catch((error) => console.error('PGlite upkeep failed:', error));
+      // Apart: together they would be one transaction, and VACUUM refuses to run in one.
+      const kept = client.exec('CHECKPOINT').then(() => client.exec('VACUUM (ANALYZE)'));
+      kept.catch((error) => report("the embedded database's upkeep failed", error));
     }, upkeep_ms);
     upkeep.unref();
     return {
