@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
 import type { Entry } from '../src/schema.ts';
+// Its last hook belongs to the whole file: loaded by the first start it would belong to the group that it is in.
+import './process.ts';
 import { type DatabaseName, databases, start, type Target } from './targets/index.ts';
 
 export { type DatabaseName, databases };

@@ -1,4 +1,5 @@
 /** Followers of a test: some read, some do not. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Entry } from '../../src/schema.ts';
@@ -68,26 +69,15 @@ export async function followSocket(
   return { socket, messages, ids: () => messages.flatMap(({ data }) => data.map(({ id }) => id)), closed };
 }
 
-const handshake = [
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  `Sec-WebSocket-Key: ${btoa('0123456789abcdef')}`,
-];
-
 /** An open request whose answer nobody reads. */
-export function deafReader(service: TestService, path: string): Promise<Socket> {
+export async function deafReader(service: TestService, path: string): Promise<Socket> {
   const { hostname, port } = new URL(service.url);
-  const headers = [`Host: ${hostname}`, `Authorization: ${credentials.guest}`];
-  if (path.startsWith('/ws/')) headers.push(...handshake);
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => {
-      socket.write([`GET ${path} HTTP/1.1`, ...headers, '', ''].join('\r\n'));
-      socket.pause();
-      resolve(socket);
-    });
-    socket.on('error', reject);
-  });
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  socket.pause();
+  await once(socket, 'connect');
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: ${credentials.guest}\r\n\r\n`);
+  return socket;
 }
 
 /** A follower that comes back whenever it is cut off or refused, after the last id it was told; until the signal. */

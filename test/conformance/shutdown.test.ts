@@ -74,9 +74,10 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
   it('is not held up by clients that never finish, never read and never close', async () => {
     await halfPost(beset, JSON.stringify(order(0)));
     const { hostname: host, port } = new URL(beset.url);
+    const follower = await followSocket(beset);
+    follower.socket.pause();
     const sockets = await Promise.all([
       deafReader(beset, '/api/logs/stream'),
-      deafReader(beset, '/ws/logs'),
       ...[
         'GET /livez HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n',
         'GET /livez HTTP/1.1\r\nhos',
@@ -92,5 +93,6 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
     await beset.stop();
     expect(Date.now() - asked).toBeLessThan(4_000);
     for (const socket of sockets) socket.destroy();
+    follower.socket.terminate();
   });
 });
