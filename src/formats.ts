@@ -2,7 +2,14 @@
 import Papa from 'papaparse';
 import type { Entry } from './schema.ts';
 
-export type Format = { type: string; write(pages: AsyncIterable<Entry[]>): AsyncIterable<string> };
+export type Format = {
+  type: string;
+  write(pages: AsyncIterable<Entry[]>): AsyncIterable<string>;
+  /** What a file that broke off ends with: no reader of the format takes it for whole. */
+  cut: string;
+};
+
+const cutWords = 'CUT OFF: THIS FILE IS NOT WHOLE';
 
 /** The CSV's columns, in order: the product's contract first, what was added to it after. */
 export const csvColumns = [
@@ -55,7 +62,7 @@ async function* writeNdjson(pages: AsyncIterable<Entry[]>): AsyncGenerator<strin
 }
 
 export const formats: Record<'csv' | 'json' | 'ndjson', Format> = {
-  csv: { type: 'text/csv; charset=utf-8', write: writeCsv },
-  json: { type: 'application/json; charset=utf-8', write: writeJson },
-  ndjson: { type: 'application/x-ndjson; charset=utf-8', write: writeNdjson },
+  csv: { type: 'text/csv; charset=utf-8', write: writeCsv, cut: `"${cutWords}` },
+  json: { type: 'application/json; charset=utf-8', write: writeJson, cut: cutWords },
+  ndjson: { type: 'application/x-ndjson; charset=utf-8', write: writeNdjson, cut: cutWords },
 };

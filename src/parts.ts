@@ -23,6 +23,8 @@ export type Parts = {
   sockets: Sockets;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
+  /** Whether a body that errors reaches the client as a cut. workerd ends it as if it were whole, and drops its last bytes. */
+  errors_show: boolean;
   /** False until the database has been reached and brought up to date: till then everything is answered with 503. */
   isOpen(): boolean;
   /** Where following happens when it is not in this process: on Workers one Durable Object follows for everybody. */

@@ -22,15 +22,22 @@ export const sseComment = (text: string) => `: ${text}\n\n`;
 const chunk_bytes_min = 64 * 1024;
 
 /**
- * Text as a stream of bytes, read only as fast as it is taken. When the source fails the stream errors, so that the
- * client sees a cut and not an end; the cause goes to `report`, never over the wire.
+ * Text as a stream of bytes, read only as fast as it is taken. When the source fails, `cut` is the last that is sent,
+ * and then the stream errors if `errors_show`: the client must see a cut and not an end. The cause goes to `report`,
+ * never over the wire.
  */
-export function streamOf(source: AsyncIterable<string>, report: (error: unknown) => void): ReadableStream<Uint8Array> {
+export function streamOf(
+  source: AsyncIterable<string>,
+  { cut, errors_show, report }: { cut: string; errors_show: boolean; report(error: unknown): void },
+): ReadableStream<Uint8Array> {
   const pieces = source[Symbol.asyncIterator]();
   let left = false;
+  let failed = false;
   return new ReadableStream(
     {
       async pull(controller) {
+        // At the next pull only: an error drops what the reader has not taken.
+        if (failed) return errors_show ? controller.error(new Error('the answer was cut off')) : controller.close();
         try {
           let gathered = '';
           while (gathered.length < chunk_bytes_min) {
@@ -46,7 +53,8 @@ export function streamOf(source: AsyncIterable<string>, report: (error: unknown)
         } catch (error) {
           if (left) return;
           report(error);
-          controller.error(new Error('the answer was cut off'));
+          failed = true;
+          controller.enqueue(encoder.encode(cut));
         }
       },
       async cancel() {

@@ -26,7 +26,7 @@ it('pulls a page when the reader takes one, and no more', async () => {
       yield page;
     }
   }
-  const reader = streamOf(formats.csv.write(counted()), () => {}).getReader();
+  const reader = streamOf(formats.csv.write(counted()), { cut: '', errors_show: true, report: () => {} }).getReader();
   expect(pages).toBe(0);
   for (const _ of [1, 2, 3]) await reader.read();
   expect(pages).toBeLessThanOrEqual(3);

@@ -77,8 +77,10 @@ export function entryRoutes(app: App, parts: Parts): void {
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
     // Before the first byte: a database that is away is then a 503 and not an empty file.
     const upto = await store.head();
-    const cutOff = (error: unknown) => parts.report('an export was cut off', error);
-    return c.body(streamOf(formats[name].write(store.each(filter, upto)), cutOff), 200, headers);
+    const { write, cut } = formats[name];
+    const report = (error: unknown) => parts.report('an export was cut off', error);
+    const body = streamOf(write(store.each(filter, upto)), { cut, errors_show: parts.errors_show, report });
+    return c.body(body, 200, headers);
   });
 
   app.get('/api/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {

@@ -86,7 +86,17 @@ export async function openService(
   const opened = open ? Promise.resolve(true) : untilPrepared(prepare, tail.stopped);
   opened.catch(() => {}); // Whoever waits for it hears of it.
   return {
-    app: createApp({ store, tail, auth, sockets, assets, limits: settings, isOpen: () => open, report }),
+    app: createApp({
+      store,
+      tail,
+      auth,
+      sockets,
+      assets,
+      limits: settings,
+      errors_show: true,
+      isOpen: () => open,
+      report,
+    }),
     tail,
     development,
     isOpen: () => open,

@@ -70,6 +70,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       },
       assets: (_c, next) => next(),
       limits: settings,
+      errors_show: false,
       isOpen: () => true,
       report,
     };

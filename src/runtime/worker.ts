@@ -75,6 +75,7 @@ async function answer(
       return found.status === 404 ? next() : found;
     },
     limits: settings,
+    errors_show: false,
     isOpen: () => true,
     follower: (asked, principal) => {
       const passed = new Request(asked);
