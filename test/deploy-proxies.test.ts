@@ -1,6 +1,6 @@
 /** nginx and Caddy with the files of deploy/, in front of the live service: nothing is held back, and nothing is lost. */
 import { connect } from 'node:http2';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createClient } from '../src/client.ts';
 import type { Entry } from '../src/schema.ts';
@@ -99,7 +99,12 @@ describe('the log behind a proxy', async () => {
       const env = { HEARTBEAT_MS: String(heartbeat_ms), PORT: String(await freePort()) };
       const service = await startService('postgres', { place, env });
       const counted = await proxyTo(service.url);
-      const { url } = await startProxy(name, [counted.url], read_timeout_s);
+      let url = '';
+      beforeAll(async () => {
+        const proxy = await startProxy(name, [counted.url], read_timeout_s);
+        url = proxy.url;
+        return proxy.stop;
+      });
       const follow = (query: string, headers: Record<string, string> = {}) =>
         fetch(`${url}/api/logs/stream?${query}`, { headers: { ...guest, ...headers } });
       const post = (body: unknown, headers: Record<string, string> = {}) => {
@@ -238,7 +243,12 @@ describe('the log behind a proxy', async () => {
       const start = (port: number) => startService('postgres', { place, env: { PORT: String(port) } });
       const ports = [await freePort(), await freePort()] as const;
       const [one, two] = [await start(ports[0]), await start(ports[1])];
-      const { url } = await startProxy('nginx', [one.url, two.url]);
+      let url = '';
+      beforeAll(async () => {
+        const proxy = await startProxy('nginx', [one.url, two.url]);
+        url = proxy.url;
+        return proxy.stop;
+      });
 
       it('restart one after the other, and who writes and follows with the SDK does not notice', async () => {
         const over = new AbortController();

@@ -5,7 +5,6 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll } from 'vitest';
 import { freePort } from './databases.ts';
 import { eventually } from './harness.ts';
 
@@ -34,8 +33,7 @@ export const hasProxy = async (name: ProxyName) =>
 export type WebProxy = {
   /** The address people use. */
   url: string;
-  /** The folder of what it writes. */
-  folder: string;
+  stop(): Promise<void>;
 };
 
 /** Replaces what a machine has of its own, and throws when the shipped file does not say it. */
@@ -48,7 +46,7 @@ function replace(text: string, changes: Record<string, string>): string {
 
 /**
  * Starts one with the shipped file: other ports, a certificate made for it, and a `proxy_read_timeout` short enough
- * for a test. Ended after the file's tests.
+ * for a test. To be stopped: it is a process, and outlives this one.
  */
 export async function startProxy(name: ProxyName, services: string[], read_timeout_s = 60): Promise<WebProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-proxy-'));
@@ -103,20 +101,21 @@ export async function startProxy(name: ProxyName, services: string[], read_timeo
   child.stdout.on('data', (chunk) => (said += chunk));
   child.stderr.on('data', (chunk) => (said += chunk));
   const ended = once(child, 'exit');
-  afterAll(async () => {
+  const stop = async () => {
     child.kill('SIGTERM');
     const late = setTimeout(() => child.kill('SIGKILL'), 5_000);
     await ended;
     clearTimeout(late);
     await rm(folder, { recursive: true, force: true });
-  });
+  };
   const answers = () =>
     fetch(`${url}/livez`).then(
       ({ ok }) => ok,
       () => false,
     );
-  await eventually(`${name} answers`, answers).catch((error) => {
+  await eventually(`${name} answers`, answers).catch(async (error) => {
+    await stop();
     throw new Error(`${error.message}\n${said}`);
   });
-  return { url, folder };
+  return { url, stop };
 }
