@@ -30,6 +30,8 @@ const socket_bytes_max = 8 * 1024 * 1024;
 /** Readers have nothing to say; workerd would take 32 MiB of it. */
 const message_bytes_max = 4_096;
 const too_big = 1009;
+/** What is reported when a close had no code (RFC 6455 §7.4.1): it cannot be sent. */
+const no_code = 1005;
 
 type SocketEvents = ReturnType<typeof socketEvents>;
 
@@ -137,8 +139,10 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     if (bytes > message_bytes_max) close(socket, too_big, 'readers have nothing to say');
   }
 
-  override webSocketClose(socket: WebSocket): void {
+  override webSocketClose(socket: WebSocket, code: number): void {
     this.#events.get(socket)?.onClose();
+    // The reply to a reader's close is ours to send: without it the connection stays until the reader gives up on it.
+    if (socket.readyState === WebSocket.CLOSING) socket.close(code === no_code ? undefined : code);
   }
 
   override webSocketError(socket: WebSocket): void {

@@ -21,17 +21,23 @@ const silentSince = Date.now();
 const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: '500' } });
 
 /** What a reader left behind that never read: how to go on reading, and when it was told that it is cut. */
-type Deaf = { resume(): void; cut: Promise<unknown> };
+type Deaf = { resume(): void; cut(): Promise<void> };
 // Each asks something else, so that what they are owed is not shared.
 const deafened: Record<string, (i: number) => Promise<Deaf>> = {
   SSE: async (i) => {
     const socket = await deafReader(service, `/api/logs/stream?entity_id!=never${i}`);
-    return { resume: () => socket.resume(), cut: new Promise((resolve) => socket.once('close', resolve)) };
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    return { resume: () => socket.resume(), cut: () => closed };
   },
   WebSocket: async (i) => {
-    const { socket, closed } = await followSocket(service, `?entity_id!=never${i}`);
+    const { socket } = await followSocket(service, `?entity_id!=never${i}`);
     socket.pause();
-    return { resume: () => socket.resume(), cut: closed };
+    const cut = async () => {
+      // It has been told: workerd then leaves the connection to the reader.
+      await eventually('the socket is closed', () => socket.readyState >= socket.CLOSING);
+      socket.terminate();
+    };
+    return { resume: () => socket.resume(), cut };
   },
 };
 
@@ -53,7 +59,7 @@ describe('followers that never read', () => {
     expect(grown).toBeLessThan((n_deaf * owed_bytes) / 2);
     // Only reading shows a socket that it was closed.
     for (const reader of deaf) reader?.resume();
-    await Promise.all(deaf.map((reader) => reader?.cut));
+    await Promise.all(deaf.map((reader) => reader?.cut()));
     const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
     expect(idsOf(resumed)).toEqual(written);
   });
