@@ -83,8 +83,9 @@ function listen({ PORT, HOST, HEARTBEAT_MS, UNSENT_BYTES_MAX }: Settings, fetch:
   return serve<BunWebSocketData>({
     port: PORT,
     hostname: HOST,
-    // An error page would show the source.
+    // An error page would show the source. Without it Bun would share the port with whoever has it already.
     development: false,
+    reusePort: false,
     // Ours answers with a problem, and reads what it refuses so that the connection goes on.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     idleTimeout: request_s_max,

@@ -43,13 +43,13 @@ async function main(start: Start): Promise<void> {
   const wasOpen = running.isOpen();
   const waits = 'Edgetrail listens and waits for its database: till then requests are answered with 503';
   const embedded = `PGlite in ${resolve(settings.DATA_DIR)} (survives a killed process; a power cut may lose the last seconds)`;
-  const server = `PostgreSQL by DATABASE_URL${wasOpen ? '' : ': not reached yet'}`;
+  const server = `PostgreSQL by DATABASE_URL${wasOpen ? '' : ': not there yet'}`;
   console.log(`${wasOpen ? `Edgetrail is ready ${after()}` : waits}
   address   ${running.url}
   data      ${settings.DATABASE_URL ? server : embedded}
   sign in   ${running.development ? 'admin / admin123 or guest / guest123: for development only, set USERS' : 'as one of USERS'}`);
   if (wasOpen) return;
-  if (await running.opened) console.log(`Edgetrail is ready ${after()}: the database has been reached`);
+  if (await running.opened) console.log(`Edgetrail is ready ${after()}: the database is there`);
 }
 
 /** The first signal ends the service; a second does not wait for it. */

@@ -37,6 +37,8 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
 
 /** How soon a server that was not there is looked for again. */
 const retry_ms = 1_000;
+/** A server that takes longer to say anything, or to migrate, is waited for by a service that listens and refuses. */
+const patience_ms = 5_000;
 
 /**
  * Opens the database, migrates it unless told not to, and builds the app. While the server cannot be reached the app
@@ -72,19 +74,25 @@ export async function openService(
     tail.stop();
     await database.close();
   };
-  try {
-    await prepare();
-  } catch (error) {
+  const answered = new AbortController();
+  let told = false;
+  const opened = untilPrepared(prepare, tail.stopped, (error) => {
     // The embedded database is here or nowhere.
-    if (!settings.DATABASE_URL || !isPassing(error)) {
-      await close().catch((closing) => report('the database could not be closed', closing));
-      throw error;
-    }
-    report('the database cannot be reached yet', error);
+    if (!settings.DATABASE_URL || !isPassing(error)) throw error;
+    if (!told) report('the database cannot be reached yet', error);
+    told = true;
+    answered.abort();
+  });
+  opened.catch(() => {}); // Whoever waits for it hears of it.
+  try {
+    await (settings.DATABASE_URL ? Promise.race([opened, pause(patience_ms, answered.signal)]) : opened);
+  } catch (error) {
+    await close().catch((closing) => report('the database could not be closed', closing));
+    throw error;
+  } finally {
+    answered.abort();
   }
   const auth = createAuth({ users, tokens, scrypt });
-  const opened = open ? Promise.resolve(true) : untilPrepared(prepare, tail.stopped);
-  opened.catch(() => {}); // Whoever waits for it hears of it.
   return {
     app: createApp({
       store,
@@ -105,18 +113,21 @@ export async function openService(
   };
 }
 
-/** Tries again and again what failed for want of a server. Resolves to false when it is stopped before. */
-async function untilPrepared(prepare: () => Promise<void>, stopped: AbortSignal): Promise<boolean> {
-  for (;;) {
-    await pause(retry_ms, stopped);
-    if (stopped.aborted) return false;
+/** Tries until it works or `judge` throws what a try failed with. Resolves to false when it is stopped before. */
+async function untilPrepared(
+  prepare: () => Promise<void>,
+  stopped: AbortSignal,
+  judge: (error: unknown) => void,
+): Promise<boolean> {
+  while (!stopped.aborted) {
     try {
       await prepare();
       return true;
     } catch (error) {
       // What a shutdown cuts off fails as it may.
-      if (stopped.aborted) return false;
-      if (!isPassing(error)) throw error;
+      if (!stopped.aborted) judge(error);
     }
+    await pause(retry_ms, stopped);
   }
+  return false;
 }
