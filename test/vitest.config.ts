@@ -15,8 +15,8 @@ const project = (
 });
 
 /** A target's project; the bundle for Workers is built only when it runs. */
-const onTarget = (target: Target) =>
-  project(targetName(target), 'test/conformance/*.test.ts', {
+const onTarget = (target: Target, name = targetName(target), include = 'test/conformance/*.test.ts') =>
+  project(name, include, {
     provide: { target },
     globalSetup: target.runtime === 'workers' ? ['test/targets/workers-bundle.ts'] : [],
   });
@@ -28,6 +28,11 @@ export default defineConfig({
     globalSetup: ['test/databases.ts'],
     reporters: ['default', new ConformanceTable()],
     maxWorkers: 2,
-    projects: [...targets.map(onTarget), project('node', 'test/*.test.ts')],
+    projects: [
+      ...targets.map((target) => onTarget(target)),
+      project('node', 'test/*.test.ts'),
+      // What is of Workers alone.
+      onTarget({ runtime: 'workers', database: 'postgres' }, 'workers', 'test/workers/*.test.ts'),
+    ],
   },
 });

@@ -1,0 +1,26 @@
+/** What `wrangler deploy` would upload: small, and nothing that only another runtime has. */
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { expect, inject, it } from 'vitest';
+
+const gzipped_bytes_max = 150 * 1024;
+const { bundle } = inject('worker');
+const text = readFileSync(bundle, 'utf8');
+const { sources }: { sources: string[] } = JSON.parse(readFileSync(`${bundle}.map`, 'utf8'));
+
+it(`is at most ${gzipped_bytes_max} bytes, gzipped`, () => {
+  const bytes = gzipSync(text).length;
+  console.log(`the bundle for Workers: ${text.length} bytes, ${bytes} gzipped`);
+  expect(bytes).toBeLessThanOrEqual(gzipped_bytes_max);
+});
+
+it('holds these packages and no others', () => {
+  const packages = sources.flatMap((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
+  // drizzle-orm's own maps name its files src/…
+  const named = packages.map((name) => (name === 'src' ? 'drizzle-orm' : name));
+  expect([...new Set(named)].toSorted()).toEqual(['drizzle-orm', 'hono', 'papaparse', 'postgres', 'valibot']);
+});
+
+it.each(['node:fs', 'node:http', 'node:net', 'node:child_process', 'bun:', 'PGlite'])('does not know %s', (word) => {
+  expect(text).not.toContain(word);
+});
