@@ -9,10 +9,12 @@ import { freshPostgres, sqlClient } from './harness.ts';
 
 const url = await freshPostgres();
 const sql = sqlClient(url, 1);
+// 2 kB a row: a page is more than a piece of the stream.
 for (let i = 0; i < 8; i++)
   await sql`
     select count(*) from append_logs((
-      select jsonb_agg(jsonb_build_object('event_type', 'A', 'entity_type', 'order')) from generate_series(1, 1000)))`;
+      select jsonb_agg(jsonb_build_object('event_type', 'A', 'entity_type', 'order', 'user_agent', repeat('x', 2000)))
+      from generate_series(1, 1000)))`;
 
 it('pulls a page when the reader takes one, and no more', async () => {
   const database = openPostgres(url, 1);
