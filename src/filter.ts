@@ -167,7 +167,7 @@ export type Term = { key: string; negated: boolean; values: string[] };
 export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 
 /** The parameters that are not about which events but about how they are handed out. */
-export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on';
+export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'q' | 'last' | 'tz';
 
 /**
  * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values; a key
@@ -190,9 +190,19 @@ export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[
       throw badField(key, `takes at most ${filterLimits.values_max} values`);
     asked.set(key, term);
   }
-  const terms = [...asked.values()];
-  return { terms, key: writeFilter(terms).toString(), where: and(...terms.map(termSql)) };
+  return filterOf([...asked.values()]);
 }
+
+/** The question that these terms are; they have been read before. */
+export const filterOf = (terms: Term[]): Filter => ({
+  terms,
+  key: writeFilter(terms).toString(),
+  where: and(...terms.map(termSql)),
+});
+
+/** The same question but for what it asks of one parameter: counted so, a facet shows what else could be chosen. */
+export const without = (filter: Filter, key: string): Filter =>
+  filterOf(filter.terms.filter((term) => term.key !== key));
 
 function rowFor(name: string): Row | undefined {
   return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);

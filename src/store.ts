@@ -1,14 +1,13 @@
-/** The only SQL over entries: append, since, page, each, stats, total. Everything above it speaks of entries. */
+/** The only SQL over entries, with counts.ts: append, since, page, each. Everything above it speaks of entries. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { type Appended, appendQueue } from './append-queue.ts';
+import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
 import { isWrongIsolation } from './problem.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 
 export const storeLimits = {
-  /** A count that must look at rows stops here and says so. */
-  total_rows_max: 100_000,
   /** How many ids one `since` looks through: a rare filter must not scan the whole log in one statement. */
   since_ids_max: 20_000,
   since_rows_max: 256,
@@ -17,15 +16,7 @@ export const storeLimits = {
   partitions_ahead_months: 3,
 } as const;
 
-export type Total = { total: number; total_is_exact: boolean };
-
-export type Stats = {
-  total_logs: number;
-  recent_24h: number;
-  by_event_type: Record<string, number>;
-  by_entity_type: Record<string, number>;
-};
-
+export type { Buckets, Facet, FacetKey, Histogram, Recent, Span, Stats, Total } from './counts.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** All that can be asked of one database. Errors are the driver's own; `problemOf` turns them into answers. */
@@ -143,53 +134,6 @@ export function createStore(db: Database) {
     }
   }
 
-  /**
-   * How many entries match. Exact without a filter at any size; with one, exact up to a bound that it admits. `newest`
-   * is the head for who has just read it.
-   */
-  async function total(filter: Filter, newest?: number): Promise<Total> {
-    if (!filter.where) return { total: newest ?? (await head()), total_is_exact: true };
-    const capped = db
-      .select({ id: log.id })
-      .from(log)
-      .where(filter.where)
-      .limit(storeLimits.total_rows_max + 1)
-      .as('capped');
-    const [counted] = await db.select({ n: sql<number>`count(*)`.mapWith(Number) }).from(capped);
-    const n = counted?.n ?? 0;
-    return n > storeLimits.total_rows_max
-      ? { total: storeLimits.total_rows_max, total_is_exact: false }
-      : { total: n, total_is_exact: true };
-  }
-
-  /** Exact counts of what matches, most frequent first; `recent_24h` by when it happened. One scan. */
-  async function stats(filter: Filter): Promise<Stats> {
-    const n = sql<number>`count(*)`.mapWith(Number);
-    const counts = await db
-      .select({
-        event_type: sql<string | null>`${log.event_type}`,
-        entity_type: sql<string | null>`${log.entity_type}`,
-        n,
-        recent:
-          sql<number>`count(*) filter (where ${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now())`.mapWith(
-            Number,
-          ),
-      })
-      .from(log)
-      .where(filter.where)
-      .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
-      .orderBy(desc(n), asc(log.event_type), asc(log.entity_type));
-    const all = counts.find((row) => row.event_type === null && row.entity_type === null);
-    const by = (key: 'event_type' | 'entity_type') =>
-      Object.fromEntries(counts.flatMap((row) => (row[key] === null ? [] : [[row[key], row.n]])));
-    return {
-      total_logs: all?.n ?? 0,
-      recent_24h: all?.recent ?? 0,
-      by_event_type: by('event_type'),
-      by_entity_type: by('entity_type'),
-    };
-  }
-
   /** What a poll looks at: the newest id, and whether other SQL writers left something in the inbox. */
   async function pulse(): Promise<{ head: number; waiting: boolean }> {
     const [seen] = await db
@@ -235,8 +179,7 @@ export function createStore(db: Database) {
     since,
     page,
     each,
-    total,
-    stats,
+    ...countsOf(db, head),
     pulse,
     drain,
     makePartitions,
