@@ -26,6 +26,16 @@ const commands = {
   // tsx as a loader and not as a command: signals then reach the service and not its parent.
   node: [process.execPath, '--import', 'tsx', `${root}src/runtime/node.ts`],
   bun: [`${root}node_modules/.bin/bun`, `${root}src/runtime/bun.ts`],
+  'node probed': [
+    process.execPath,
+    '--expose-gc',
+    '--import',
+    'tsx',
+    '--import',
+    `${root}test/probe.ts`,
+    `${root}src/runtime/node.ts`,
+  ],
+  'bun probed': [`${root}node_modules/.bin/bun`, '--preload', `${root}test/probe.ts`, `${root}src/runtime/bun.ts`],
 } as const;
 
 /** Starts the service with these settings and no others. Killed after the file's tests if it still runs. */

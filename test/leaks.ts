@@ -1,0 +1,119 @@
+/** A claim about any runtime: followers that vanish leave nothing behind. Seen from outside, by what the process does and holds. */
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { credentials, eventually, freshPostgres, json } from './harness.ts';
+import { proxyTo } from './proxy.ts';
+
+/** What a process holds, by name. */
+export type Holds = Record<string, number>;
+
+export type Leaver = {
+  /** How many followers come and go. */
+  n: number;
+  /** Starts a service with these settings. */
+  start(settings: Record<string, string>): Promise<{ url: string; holds(): Promise<Holds> }>;
+  /** How much more it may hold after `n` followers than after the first few. */
+  grown_max: Holds;
+};
+
+const settings = {
+  USERS: 'admin:admin:admin-password',
+  DATABASE_CONNECTIONS_MAX: '1',
+  // No poll and no heartbeat that would notice by itself who has gone, or blur what a follower asks for.
+  POLL_MS_MIN: '60000',
+  POLL_MS_MAX: '60000',
+  HEARTBEAT_MS: '600000',
+};
+/** Enough for every path to have been taken, every buffer to have been made and every pool to be full. */
+const n_first = 200;
+const n_at_once = 20;
+/** What one read of one follower brings, at the least. */
+const read_bytes_min = 60;
+
+const handshake = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${btoa('0123456789abcdef')}`,
+];
+
+/**
+ * Comes as a follower of its own question, so that what it reads is shared with nobody, and goes by a reset (RST): at
+ * once, after the first bytes, or amid what it is sent.
+ */
+function comeAndGo(url: string, i: number): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const path = i % 2 ? '/ws/logs' : '/api/logs/stream';
+  const head = [
+    `GET ${path}?entity_id!=never${i}${i % 3 === 2 ? '&after=0' : ''} HTTP/1.1`,
+    `Host: ${hostname}`,
+    `Authorization: ${credentials.admin}`,
+    ...(i % 2 ? handshake : []),
+  ];
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname);
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`follower ${i} got no answer`)));
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+    socket.on('data', (bytes) => {
+      if (!/^HTTP\/1\.1 (200|101)/.test(String(bytes))) socket.destroy(new Error(String(bytes)));
+      else socket.resetAndDestroy();
+    });
+    socket.write(`${head.join('\r\n')}\r\n\r\n`, () => {
+      if (i % 3 === 0) setTimeout(() => socket.resetAndDestroy(), i % 5);
+    });
+  });
+}
+
+async function comeAndGoAll(url: string, n: number): Promise<void> {
+  let i = 0;
+  const worker = async () => {
+    while (i < n) await comeAndGo(url, i++);
+  };
+  await Promise.all(Array.from({ length: n_at_once }, worker));
+}
+
+/** What the database sends for one event, once all is quiet: whoever follows reads it. */
+async function bytesOfEvent(url: string, received: () => number): Promise<number> {
+  const quiet = async () => {
+    let seen = -1;
+    await eventually('the database is quiet', async () => {
+      const before = seen;
+      seen = received();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return seen === before;
+    });
+    return seen;
+  };
+  const before = await quiet();
+  const event = { event_type: 'CREATE', entity_type: 'order', entity_id: 'x' };
+  const headers = { authorization: credentials.admin, 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/api/logs`, { ...json(event), headers });
+  expect(answer.status).toBe(201);
+  return (await quiet()) - before;
+}
+
+/** Claims that followers who vanish leave no follower, no socket and no timer behind. */
+export function leavesNothing(name: string, { n, start, grown_max }: Leaver): void {
+  it(`${n} followers that come and are reset leave nothing behind on ${name}`, { timeout: 120_000 }, async () => {
+    const proxy = await proxyTo(await freshPostgres());
+    const { url, holds } = await start({ ...settings, DATABASE_URL: proxy.url });
+    await bytesOfEvent(url, proxy.received);
+    const alone = await bytesOfEvent(url, proxy.received);
+    await comeAndGoAll(url, n_first);
+    await bytesOfEvent(url, proxy.received);
+    const before = await holds();
+    await comeAndGoAll(url, n);
+    const after = await bytesOfEvent(url, proxy.received);
+    expect(after, 'followers that still read').toBeLessThan(alone + read_bytes_min);
+    let grown: Holds = {};
+    const small = async () => {
+      const now = await holds();
+      grown = Object.fromEntries(Object.keys(grown_max).map((what) => [what, (now[what] ?? 0) - (before[what] ?? 0)]));
+      return Object.entries(grown_max).every(([what, max]) => (grown[what] ?? 0) <= max);
+    };
+    await eventually('it holds as little as before', small).catch(() => {});
+    console.log(`${n} followers on ${name}: an event costs ${alone} bytes before, ${after} after; grown`, grown);
+    for (const [what, max] of Object.entries(grown_max)) expect(grown[what], what).toBeLessThanOrEqual(max);
+  });
+}
