@@ -5,6 +5,7 @@ import { type App, type Env, only, type Parts } from './parts.ts';
 import { Problem, problemOf, unavailable } from './problem.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { liveRoutes } from './routes/live.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { viewerRoutes } from './routes/viewer.ts';
 import { problemFragment, problemPage } from './views/layout.ts';
 
@@ -39,6 +40,7 @@ export function createApp(parts: Parts): App {
     if (parts.tail.stopped.aborted) throw new Problem(503, 'The service is shutting down.');
     await parts.store.ready().catch((error) => {
       parts.report('not ready', error);
+      if (error instanceof Problem) throw error;
       throw new Problem(503, 'The database cannot be reached or not written to.', { headers: { 'retry-after': '2' } });
     });
     return c.text('ok\n');
@@ -46,6 +48,7 @@ export function createApp(parts: Parts): App {
   entryRoutes(app, parts);
   liveRoutes(app, parts);
   viewerRoutes(app, parts);
+  sessionRoutes(app, parts);
   for (const path of ['/', '/livez', '/readyz']) only(app, path, 'GET');
 
   app.notFound((c) => refuse(c, new Problem(404, 'There is nothing at this address.')));

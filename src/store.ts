@@ -4,7 +4,7 @@ import { type Appended, appendQueue } from './append-queue.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
-import { isWrongIsolation } from './problem.ts';
+import { isWrongIsolation, unavailable } from './problem.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 
 export const storeLimits = {
@@ -168,8 +168,8 @@ export function createStore(db: Database) {
         dense: sql<boolean>`not exists (select from (select ${logBatches.last_id} - ${logBatches.n} as first, lead(${logBatches.last_id}) over (order by ${logBatches.last_id} desc) as previous from ${logBatches} order by ${logBatches.last_id} desc limit 100) b where b.previous is not null and b.previous <> b.first)`,
       })
       .from(nothing);
-    if (!seen?.writable) throw new Error('the database is read-only');
-    if (!seen.dense) throw new Error('log_batches has a gap or an overlap: ids were handed out twice or lost');
+    if (!seen?.writable) throw unavailable('The database is read-only.');
+    if (!seen.dense) throw unavailable('The log has a gap or an overlap: ids were handed out twice or lost.');
   }
 
   return {

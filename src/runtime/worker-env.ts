@@ -44,8 +44,8 @@ export async function demandFresh(db: Database): Promise<void> {
   };
   const first = await ask();
   if ((await ask()) === first)
-    throw new Error(
-      'Hyperdrive answers from its cache: turn that off (npx wrangler hyperdrive update <id> --caching-disabled true)',
+    throw unavailable(
+      'Hyperdrive answers from its cache, up to a minute late: npx wrangler hyperdrive update <id> --caching-disabled true',
     );
 }
 

@@ -1,6 +1,6 @@
 /** Following on Workers: one poll for everybody, none for nobody, and a schedule for what is left. */
 import { expect, it } from 'vitest';
-import { followSocket, order } from '../conformance/follow.ts';
+import { followSocket, order, type SocketFollower } from '../conformance/follow.ts';
 import { eventually, freshPostgres, sqlClient, startService } from '../harness.ts';
 
 const n_followers = 200;
@@ -38,7 +38,7 @@ it(`asks the database as often for ${n_followers} followers as for one`, { timeo
   const follow = () => service.request('/api/logs/stream', { as: 'guest', signal: leave.signal });
   await follow();
   const one = await rate(true);
-  const sockets = [];
+  const sockets: SocketFollower[] = [];
   for (let i = 1; i < n_followers; i++)
     if (i % 2) await follow();
     else sockets.push(await followSocket(service));
