@@ -12,6 +12,8 @@ export const filterLimits = { values_max: 50, search_chars_max: 200, metadata_pa
 
 type Row = {
   key: string;
+  /** What it is called in the line of src/syntax.ts; nothing for the text that stands there by itself. */
+  word: string;
   label: string;
   input: 'text' | 'search' | 'date' | 'list';
   chars_max: number;
@@ -32,6 +34,7 @@ const aTime = (value: string) =>
 /** A column compared literally. "Not" keeps the rows that have no value: they are not that value either. */
 const exact = (
   key: string,
+  word: string,
   label: string,
   column: PgColumn,
   chars_max: number,
@@ -39,6 +42,7 @@ const exact = (
   input: Row['input'] = 'text',
 ): Row => ({
   key,
+  word,
   label,
   input,
   chars_max,
@@ -64,6 +68,7 @@ const time_chars_max = 40;
 export const filterRows: Row[] = [
   exact(
     'event_type',
+    'type',
     'Event',
     log.event_type,
     label_chars_max,
@@ -72,16 +77,18 @@ export const filterRows: Row[] = [
   ),
   exact(
     'entity_type',
+    'entity',
     'Entity',
     log.entity_type,
     label_chars_max,
     'the kind of thing it happened to: order, customer, …',
     'list',
   ),
-  exact('entity_id', 'Entity id', log.entity_id, identifier_chars_max, 'which thing it happened to'),
-  exact('user_id', 'User', log.user_id, identifier_chars_max, 'who did it'),
+  exact('entity_id', 'id', 'Entity id', log.entity_id, identifier_chars_max, 'which thing it happened to'),
+  exact('user_id', 'user', 'User', log.user_id, identifier_chars_max, 'who did it'),
   {
     key: 'start_date',
+    word: 'from',
     label: 'From',
     input: 'date',
     chars_max: time_chars_max,
@@ -91,6 +98,7 @@ export const filterRows: Row[] = [
   },
   {
     key: 'end_date',
+    word: 'to',
     label: 'To',
     input: 'date',
     chars_max: time_chars_max,
@@ -110,6 +118,7 @@ export const filterRows: Row[] = [
   },
   {
     key: 'search',
+    word: '',
     label: 'Search',
     input: 'search',
     chars_max: filterLimits.search_chars_max,
@@ -122,25 +131,31 @@ export const filterRows: Row[] = [
       ),
     sentence: 'the description contains this text, in upper or lower case; `%`, `_` and `\\` are themselves',
   },
-  exact('service', 'Service', log.service, service_chars_max, 'which service wrote it'),
-  exact('trace_id', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
-  exact('session_id', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
+  exact('service', 'service', 'Service', log.service, service_chars_max, 'which service wrote it'),
+  exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
+  exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
 ];
 
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
-const metadataPrefix = 'metadata.';
+export const metadataPrefix = 'metadata.';
 
 const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,15})?)$/;
+
+const pathOf = (key: string) => key.slice(metadataPrefix.length).split('.');
+
+function pathFault(key: string): string | null {
+  const path = pathOf(key);
+  if (path.length > filterLimits.metadata_path_depth_max)
+    return `must be at most ${filterLimits.metadata_path_depth_max} steps deep`;
+  return path.includes('') ? 'must name a path, such as metadata.order.status' : null;
+}
 
 /**
  * `metadata.order.status=paid`: the value at the path is this text, or this number, true, false or null. Containment,
  * because that is what the jsonb_path_ops index answers.
  */
 function metadataRow(key: string): Row {
-  const path = key.slice(metadataPrefix.length).split('.');
-  if (path.length > filterLimits.metadata_path_depth_max)
-    throw badField(key, `must be at most ${filterLimits.metadata_path_depth_max} steps deep`);
-  if (path.includes('')) throw badField(key, 'must name a path, such as metadata.order.status');
+  const path = pathOf(key);
   const at = (json: string) => path.reduceRight((inner, step) => `{${JSON.stringify(step)}:${inner}}`, json);
   const contains = (values: string[]) =>
     or(
@@ -150,6 +165,7 @@ function metadataRow(key: string): Row {
     ) ?? sql`false`;
   return {
     key,
+    word: key,
     label: key,
     input: 'text',
     chars_max: identifier_chars_max,
@@ -178,13 +194,9 @@ export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[
   const asked = new Map<string, Term>();
   for (const [key, value] of query) {
     if ((alsoAllowed as readonly string[]).includes(key) || value === '') continue;
-    const negated = key.endsWith('!');
-    const name = negated ? key.slice(0, -1) : key;
-    const row = rowFor(name);
-    if (!row || (negated && !row.not)) throw badField(key, 'is not a parameter of this request');
-    const fault = valueFault(row, value);
+    const fault = faultOf(key, value);
     if (fault) throw badField(key, fault);
-    const term = asked.get(key) ?? { key: name, negated, values: [] };
+    const term = asked.get(key) ?? { ...named(key), values: [] };
     term.values.push(value);
     if (term.values.length > filterLimits.values_max)
       throw badField(key, `takes at most ${filterLimits.values_max} values`);
@@ -208,10 +220,22 @@ function rowFor(name: string): Row | undefined {
   return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);
 }
 
-function valueFault(row: Row, value: string): string | null {
+/** The key that a parameter is about, and whether its `!` asks for none of the values. */
+function named(parameter: string): { key: string; negated: boolean } {
+  const negated = parameter.endsWith('!');
+  return { key: negated ? parameter.slice(0, -1) : parameter, negated };
+}
+
+/** Why a parameter (with its `!`) and one value of it cannot be asked, or null. */
+export function faultOf(parameter: string, value: string): string | null {
+  const { key, negated } = named(parameter);
+  const wrongPath = key.startsWith(metadataPrefix) ? pathFault(key) : null;
+  if (wrongPath) return wrongPath;
+  const row = rowFor(key);
+  if (!row || (negated && !row.not)) return 'is not a parameter of this request';
   return (
     unstorable(value) ??
-    unstorable(row.key) ??
+    unstorable(key) ??
     (value.length > row.chars_max ? `must be at most ${row.chars_max} characters long` : row.fault(value))
   );
 }
@@ -225,8 +249,9 @@ function termSql({ key, negated, values }: Term): SQL {
 /** The terms as a query string again, in one order for one question. */
 export function writeFilter(terms: Term[]): URLSearchParams {
   const query = new URLSearchParams();
-  for (const { key, negated, values } of [...terms].sort((a, b) => (a.key < b.key ? -1 : 1)))
-    for (const value of [...values].sort()) query.append(negated ? `${key}!` : key, value);
+  const parameters = terms.map(({ key, negated, values }) => ({ name: negated ? `${key}!` : key, values }));
+  for (const { name, values } of parameters.sort((a, b) => (a.name < b.name ? -1 : 1)))
+    for (const value of [...values].sort()) query.append(name, value);
   return query;
 }
 

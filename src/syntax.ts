@@ -1,15 +1,188 @@
 /** The filter as one line of text, `user:ana -type:DELETE order "late delivery"`: read into parameters, and written. */
-import type { Term } from './filter.ts';
+import { parseInstant } from './entry.ts';
+import { faultOf, filterLimits, filterRows, metadataPrefix, type Term } from './filter.ts';
 
 /** What in the line cannot be asked: the word as it stands there, and why. */
 export type SyntaxFault = { word: string; reason: string };
 
-/** The parameters that a line means, for readFilter, and what in it means none. Ask nothing while there is a fault. */
-export function readSyntax(_text: string): { query: URLSearchParams; faults: SyntaxFault[] } {
-  return { query: new URLSearchParams(), faults: [] };
+/** One value of one parameter, as it stands in a query string; and the word that asks it. */
+type Ask = { name: string; value: string; word: string };
+
+/** What a word means: parameters, text to search for, or nothing. */
+type Meaning = { asks: Ask[]; pair?: boolean } | { text: string; bare: boolean } | { fault: SyntaxFault };
+
+/** A piece of a word: only outside quotes do `-`, `:`, `/` and `,` mean something. */
+type Part = { text: string; quoted: boolean };
+
+const wordForm = /(?:"(?:\\[\s\S]?|[^"\\])*(?:"|$)|[^\s"])+/g;
+const partForm = /"((?:\\[\s\S]?|[^"\\])*)(?:"|$)|([^"]+)/g;
+const escapeForm = /\\(?:(["\\])|u\{(10[\da-f]{4}|[\da-f]{1,5})\})/gi;
+
+const metaWord = 'meta.';
+const words = filterRows.flatMap(({ word }) => (word === '' ? [] : [word]));
+const fields = [...words, `${metaWord}<path>`].join(', ');
+/** Also the parameters' own names, and two words that people bring along from elsewhere. */
+const keyOf = new Map([
+  ...filterRows.flatMap(({ key, word }) => [[key, key] as const, [word, key] as const]),
+  ['after', 'start_date'],
+  ['before', 'end_date'],
+]);
+const rowOf = new Map(filterRows.map((row) => [row.key, row]));
+
+/**
+ * The parameters that a line means, for readFilter, and what in it cannot be asked: then nothing should be. A qualifier
+ * given twice means any of its values, `-` before it none of them. The words without one are one text, each text in
+ * quotes is another, and any of these texts is enough. A quote that is not closed ends with the line: it is being typed.
+ */
+export function readSyntax(line: string): { query: URLSearchParams; faults: SyntaxFault[] } {
+  const meanings = [...line.matchAll(wordForm)].map(([word]) => meaningOf(word));
+  const faults = meanings.flatMap((meaning) => ('fault' in meaning ? [meaning.fault] : []));
+  const texts = (bare: boolean) =>
+    meanings.flatMap((meaning) => ('text' in meaning && meaning.bare === bare ? [meaning.text] : []));
+  const searches = [texts(true).join(' '), ...texts(false)].filter((text) => text !== '');
+  const asks = [
+    ...meanings.flatMap((meaning) => ('asks' in meaning ? meaning.asks : [])),
+    ...searches.map((value) => ({ name: 'search', value, word: value })),
+  ];
+  const query = new URLSearchParams();
+  for (const { name, value, word } of asks) {
+    query.append(name, value);
+    const reason = askFault(name, value, query.getAll(name).length);
+    if (reason) faults.push({ word, reason });
+  }
+  // Kinds and ids are two fields: order/55 customer/7 would find order 7 too.
+  const paired = meanings.some((meaning) => 'pair' in meaning && meaning.pair);
+  const kinds = new Set(query.getAll('entity_type'));
+  const other = asks.findLast(({ name, value }) => name === 'entity_type' && value !== query.get('entity_type'));
+  if (paired && kinds.size > 1 && other)
+    faults.push({ word: other.word, reason: 'is a second kind beside an id; an id belongs to one kind' });
+  return { query, faults };
 }
 
-/** Terms as a line that reads back as the same terms. */
-export function writeSyntax(_terms: Term[]): string {
-  return '';
+function askFault(name: string, value: string, n: number): string | null {
+  if (n === filterLimits.values_max + 1)
+    return `is one too many; a field takes at most ${filterLimits.values_max} values`;
+  if (name.endsWith('!') && !rowOf.get(name.slice(0, -1))?.not && !name.startsWith(metadataPrefix))
+    return 'is a bound of time and has no opposite; leave the - away';
+  return faultOf(name, value);
 }
+
+function meaningOf(word: string): Meaning {
+  const parts = partsOf(word);
+  const negated = word !== '-' && word.startsWith('-');
+  const [name, value] = cut(negated ? after(parts, 1) : parts, ':');
+  if (value && !name[0]?.quoted && /^[a-z_]/i.test(plain(name))) return qualified(word, negated, plain(name), value);
+  const text = plain(negated ? after(parts, 1) : parts);
+  if (negated) return { asks: text === '' ? [] : [{ name: 'search!', value: text, word }] };
+  return { text, bare: !parts.some(({ quoted }) => quoted) };
+}
+
+function qualified(word: string, negated: boolean, name: string, value: Part[]): Meaning {
+  const fault = (reason: string, what = word): Meaning => ({ fault: { word: what, reason } });
+  const inMetadata = /^meta(?:data)?\.(.*)$/is.exec(name);
+  const key = inMetadata ? `${metadataPrefix}${inMetadata[1]}` : keyOf.get(name.toLowerCase());
+  if (!key) return fault(`is not a field; fields are ${fields}; text with a colon goes in quotes`, `${name}:`);
+  if (plain(value) === '') return fault('needs a value');
+  const ask = (what: string, text: string): Ask => ({ name: negated ? `${what}!` : what, value: text, word });
+  if (key === 'entity_type') {
+    const [kind, id] = cut(value, '/');
+    if (id && negated) return fault('excludes two things at once; say -entity: or -id:');
+    if (id && (plain(kind) === '' || plain(id) === '')) return fault('needs a kind before the / and an id after it');
+    if (id) return { asks: [...list(kind).map((text) => ask(key, text)), ask('entity_id', plain(id))], pair: true };
+  }
+  // "!" at the end of a parameter means "none of": a path that itself ends so can only be excluded.
+  if (inMetadata && !negated && key.endsWith('!')) return fault('cannot be asked for: the path ends in !');
+  const isList = rowOf.get(key)?.input === 'list';
+  const values = isList ? list(value) : [name.toLowerCase() === 'before' ? justBefore(plain(value)) : plain(value)];
+  return values.length > 0 ? { asks: values.map((text) => ask(key, text)) } : fault('needs a value');
+}
+
+/** `before:` leaves its moment out, as mail and code search do; `to:` and end_date include it. */
+function justBefore(text: string): string {
+  const moment = parseInstant(text);
+  if (!moment) return text;
+  const last = new Date(moment.ms - 1).toISOString();
+  return moment.dateOnly ? last.slice(0, 10) : last;
+}
+
+function partsOf(word: string): Part[] {
+  return [...word.matchAll(partForm)].map(([, quoted, bare = '']) =>
+    quoted === undefined ? { text: bare, quoted: false } : { text: unescaped(quoted), quoted: true },
+  );
+}
+
+const unescaped = (text: string) =>
+  text.replace(
+    escapeForm,
+    (_, char?: string, hex?: string) => char ?? String.fromCodePoint(Number.parseInt(hex ?? '', 16)),
+  );
+
+const plain = (parts: Part[]) => parts.map(({ text }) => text).join('');
+
+/** Without its first characters, which stand outside quotes. */
+const after = ([first, ...rest]: Part[], chars: number): Part[] =>
+  first
+    ? [{ ...first, text: first.text.slice(chars) }, ...rest].filter(({ text, quoted }) => quoted || text !== '')
+    : [];
+
+/** What stands before and after the first such character outside quotes; without one there is no second half. */
+function cut(parts: Part[], char: ':' | '/' | ','): [Part[], Part[] | null] {
+  const at = parts.findIndex(({ text, quoted }) => !quoted && text.includes(char));
+  const part = parts[at];
+  if (!part) return [parts, null];
+  const i = part.text.indexOf(char);
+  return [[...parts.slice(0, at), { ...part, text: part.text.slice(0, i) }], after(parts.slice(at), i + 1)];
+}
+
+/** The values between commas; blank ones are not asked. */
+function list(parts: Part[]): string[] {
+  const values: string[] = [];
+  for (let rest: Part[] | null = parts; rest; ) {
+    const [first, others] = cut(rest, ',');
+    values.push(plain(first));
+    rest = others;
+  }
+  return values.filter((value) => value !== '');
+}
+
+/** Terms as a line that reads back as the same terms: in the order of the fields, the text last. */
+export function writeSyntax(terms: Term[]): string {
+  const has = (key: string) => terms.find((term) => term.key === key && !term.negated && term.values.length === 1);
+  const [kind, id] = [has('entity_type'), has('entity_id')];
+  const places = [...rowOf.keys()].filter((key) => key !== 'search');
+  const place = ({ key }: Term) =>
+    key === 'search' ? Number.POSITIVE_INFINITY : places.indexOf(key) + 1 || places.length + 1;
+  return terms
+    .filter((term) => !(kind && term === id))
+    .toSorted((a, b) => (place(a) < place(b) ? -1 : place(a) > place(b) ? 1 : 0))
+    .flatMap((term) =>
+      id && term === kind ? [`${written(term)}/${bare(id.values[0] ?? '', /[\s"]/)}`] : written(term),
+    )
+    .join(' ');
+}
+
+function written({ key, negated, values }: Term): string {
+  const minus = negated ? '-' : '';
+  if (key === 'search')
+    return values.map((text, i) => `${minus}${isBareText(text, negated, i) ? text : quote(text)}`).join(' ');
+  const name = key.startsWith(metadataPrefix)
+    ? `${metaWord}${bare(key.slice(metadataPrefix.length), /[\s":]/)}`
+    : (rowOf.get(key)?.word ?? key);
+  if (rowOf.get(key)?.input === 'list')
+    return `${minus}${name}:${values.map((value) => bare(value, /[\s",/]/)).join(',')}`;
+  return values.map((value) => `${minus}${name}:${bare(value, /[\s"]/)}`).join(' ');
+}
+
+/** A text that reads back without quotes. After another text it needs them, or it would be more of that one. */
+const isBareText = (text: string, negated: boolean, i: number) =>
+  negated
+    ? /^(?!-)[^\s":\p{Cc}]+$/u.test(text)
+    : i === 0 && /^(?!-)[^\s":\p{Cc}]+(?: (?!-)[^\s":\p{Cc}]+)*$/u.test(text);
+
+const bare = (text: string, special: RegExp) => (special.test(text) || /\p{Cc}/u.test(text) ? quote(text) : text);
+
+/** Line breaks cannot stand in a line of text, nor in a browser's field: they are written by number. */
+const quote = (text: string) =>
+  `"${text
+    .replace(/["\\]/g, '\\$&')
+    .replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)}"`;

@@ -11,7 +11,7 @@ const house: Record<string, string[]> = {
   'schema.ts': ['entry.ts'],
   'problem.ts': ['entry.ts'],
   'filter.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
-  'syntax.ts': ['filter.ts'],
+  'syntax.ts': ['entry.ts', 'filter.ts'],
   'counts.ts': ['filter.ts', 'schema.ts'],
   'append-queue.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
   'store.ts': ['append-queue.ts', 'counts.ts', 'entry.ts', 'filter.ts', 'problem.ts', 'schema.ts'],
