@@ -117,7 +117,6 @@ notOn(reasons.embedded).describe('200 requests at once on a pool of 5', async ()
     others.delete(503);
     expect(others).toEqual(new Set([200, 201]));
     await Promise.all(answers.map((answer) => answer.body?.cancel()));
-    console.log(`200 requests on a pool of 5: ${refused.length} refused`);
   });
 
   it('and it recovers', async () => {

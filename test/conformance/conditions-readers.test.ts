@@ -55,7 +55,6 @@ describe('followers that never read', () => {
     const before = service.rss_bytes();
     const written = await write(n_batches);
     const grown = service.rss_bytes() - before;
-    console.log(`${how}: ${n_deaf} followers cost ${Math.round(grown / 2 ** 20)} MiB`);
     expect(grown).toBeLessThan((n_deaf * owed_bytes) / 2);
     // Only reading shows a socket that it was closed.
     for (const reader of deaf) reader?.resume();
