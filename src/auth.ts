@@ -14,7 +14,13 @@ export type User = { name: string; role: Role; password: { plain: string } | { h
 export type Token = { name: string; rights: Right[]; sha256: Uint8Array };
 
 /** Who a request comes from. */
-export type Principal = { name: string; kind: 'person' | 'service'; rights: readonly Right[] };
+export type Principal = {
+  name: string;
+  kind: 'person' | 'service';
+  rights: readonly Right[];
+  /** The digest of the session by which a person came; its streams end with it. */
+  session?: string;
+};
 
 /** scrypt as the runtime has it: password and salt to `length` bytes, N = 2^ln. */
 export type Scrypt = (
@@ -71,18 +77,22 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 const challenge = { 'www-authenticate': 'Basic realm="Edgetrail", charset="UTF-8", Bearer realm="Edgetrail"' };
+/** For what a page of ours asks: at the word Basic a browser would put its own dialog before the page. */
+export const quietChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
 const unknown = (detail: string) => new Problem(401, detail, { headers: challenge });
+export const nobody = () => unknown('Sign in with a user and password, or send a bearer token.');
 
 export type Auth = ReturnType<typeof createAuth>;
 
 /**
  * `identify` turns an Authorization header into a principal: 401 with a challenge when it proves nobody, 503 when too
- * many passwords wait to be checked. `demand` refuses with 403 what the principal may not do.
+ * many passwords wait to be checked. `prove` does so for a name and password, with null for a 401. `person` is who a
+ * name stands for now, without any proof. `demand` refuses with 403 what the principal may not do.
  */
 export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
   // A user name that does not exist is checked against this, so that it costs what a wrong password costs. A key that
   // no password was hashed to, but as good as one, and it costs nothing where processes start by the request.
-  const nobody: ScryptHash = {
+  const decoy: ScryptHash = {
     ...authLimits.scrypt_cost,
     salt: crypto.getRandomValues(new Uint8Array(authLimits.salt_bytes)),
     key: crypto.getRandomValues(new Uint8Array(authLimits.key_bytes)),
@@ -99,19 +109,21 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
   const gate = createGate(authLimits.hashing_max, authLimits.hash_waiting_max);
 
   async function verify(name: string, password: string): Promise<Principal | null> {
-    const expected = await (hashes.get(name) ?? nobody);
+    const expected = await (hashes.get(name) ?? decoy);
     const key = await gate(() => scrypt(password, expected.salt, expected, expected.key.length));
-    const role = roleOf.get(name);
-    return same(key, expected.key) && role ? { name, kind: 'person', rights: roles[role] } : null;
+    return same(key, expected.key) ? person(name) : null;
   }
 
-  async function person(credentials: string): Promise<Principal | null> {
-    const decoded = decodeBasic(credentials);
-    if (!decoded) return null;
-    const key = (await sha256(pepper + credentials)).join();
+  function person(name: string): Principal | null {
+    const role = roleOf.get(name);
+    return role ? { name, kind: 'person', rights: roles[role] } : null;
+  }
+
+  async function prove(name: string, password: string): Promise<Principal | null> {
+    const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
     const seen = proven.get(key);
     if (seen && seen.until > Date.now()) return seen.principal;
-    const principal = verify(decoded.name, decoded.password);
+    const principal = verify(name, password);
     // Remembered while it is being checked: fifty requests of one page hash once.
     remember(key, principal);
     const forget = () => proven.delete(key);
@@ -140,19 +152,26 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
     return principal;
   }
 
+  async function byBasic(credentials: string): Promise<Principal | null> {
+    const decoded = decodeBasic(credentials);
+    return decoded && prove(decoded.name, decoded.password);
+  }
+
   return {
     async identify(authorization: string | undefined): Promise<Principal> {
-      if (!authorization) throw unknown('Sign in with a user and password, or send a bearer token.');
+      if (!authorization) throw nobody();
       const [, scheme = '', credentials = ''] = /^(\S+) +(\S+)\s*$/.exec(authorization) ?? [];
       const principal =
         scheme.toLowerCase() === 'basic'
-          ? await person(credentials)
+          ? await byBasic(credentials)
           : scheme.toLowerCase() === 'bearer'
             ? await service(credentials)
             : null;
       if (!principal) throw unknown('The user name, password or token is not right.');
       return principal;
     },
+    prove,
+    person,
     demand,
   };
 }
@@ -175,6 +194,8 @@ export const provenElsewhere: Auth = {
     if (!proven) throw new Error('a request came through the inner door without its principal');
     return JSON.parse(decodeURIComponent(proven)) as Principal;
   },
+  prove: async () => null,
+  person: () => null,
   demand,
 };
 

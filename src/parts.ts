@@ -1,11 +1,14 @@
 /** What the app is made of, and the doors that every route stands behind. */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { UpgradeWebSocket } from 'hono/ws';
-import type { Auth, Principal, Right } from './auth.ts';
+import { type Auth, nobody, type Principal, quietChallenge, type Right } from './auth.ts';
+import { readSecret } from './cookie.ts';
 import { Problem } from './problem.ts';
+import { digestOf, type Sessions } from './session.ts';
 import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Tail } from './tail.ts';
+import { signInFor } from './way-back.ts';
 
 /** What differs between runtimes about a socket: how much it owes, and how to end it at once. */
 export type Sockets = {
@@ -20,6 +23,7 @@ export type Parts = {
   store: Store;
   tail: Tail;
   auth: Auth;
+  sessions: Sessions;
   sockets: Sockets;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
@@ -42,13 +46,48 @@ export type App = Hono<Env>;
 
 /** Middleware: only who has the right passes; the principal is then in the context. */
 export const may =
-  ({ auth }: Parts, right: Right): MiddlewareHandler<Env> =>
+  (parts: Parts, right: Right): MiddlewareHandler<Env> =>
   async (c, next) => {
-    const principal = await auth.identify(c.req.header('authorization'));
-    auth.demand(principal, right);
+    const authorization = c.req.header('authorization');
+    const principal = authorization ? await parts.auth.identify(authorization) : await sessionOf(c, parts);
+    if (!principal) return leadToSignIn(c);
+    // A browser sends the cookie along with whatever a page of ours, or of a neighbour of the same site, starts.
+    if (principal.session && !['GET', 'HEAD'].includes(c.req.method) && !isSameOrigin(c, parts.limits))
+      throw new Problem(403, 'With a session, only a page of this service may do that.');
+    parts.auth.demand(principal, right);
     c.set('principal', principal);
     await next();
   };
+
+/** Who signed in with the form and is still a user, with the rights that one has now; or null. */
+export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): Promise<Principal | null> {
+  const secret = readSecret(c, limits.PUBLIC_URL);
+  if (!secret) return null;
+  const session = await digestOf(secret);
+  const user = await sessions.userOf(session);
+  const person = user === null ? null : auth.person(user);
+  return person && { ...person, session };
+}
+
+/** Leads a browser to the form: by a redirect where a page was asked for, by htmx where a part of one was. Or refuses. */
+function leadToSignIn(c: Context): Response {
+  if (isForPrograms(c.req.path) || !c.req.header('accept')?.includes('text/html')) throw nobody();
+  if (!c.req.header('hx-request-type') && !c.req.header('hx-request')) {
+    const { pathname, search } = new URL(c.req.url);
+    return c.redirect(signInFor(pathname + search), 303);
+  }
+  const shown = c.req.header('hx-current-url') ?? '';
+  const { pathname, search } = URL.canParse(shown) ? new URL(shown) : { pathname: '', search: '' };
+  throw new Problem(401, 'You are not signed in any more.', {
+    // A stream that breaks off must not take the page away from who reads it.
+    headers: {
+      ...quietChallenge,
+      ...(!c.req.path.endsWith('/stream') && { 'hx-redirect': signInFor(pathname + search) }),
+    },
+  });
+}
+
+const isForPrograms = (path: string) => /^\/(api|ws)\//.test(path);
 
 /** Middleware: hands the request to the follower elsewhere, where there is one. */
 export const elsewhere =
@@ -73,7 +112,19 @@ export function isOurs(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts['limits']
   if (origin && CORS_ORIGINS.includes(origin)) return true;
   const site = c.req.header('sec-fetch-site');
   if (site) return site === 'same-origin' || site === 'none';
-  if (!origin) return true;
-  if (origin === PUBLIC_URL) return true;
-  return URL.canParse(origin) && new URL(origin).host === c.req.header('host');
+  return !origin || isOwn(origin, c, PUBLIC_URL);
 }
+
+/**
+ * Whether a request says that it comes from a page of ours: for what a cookie proves, silence is not enough, and the
+ * origins that the operator named are others.
+ */
+export function isSameOrigin(c: Context, { PUBLIC_URL }: Parts['limits']): boolean {
+  const site = c.req.header('sec-fetch-site');
+  if (site) return site === 'same-origin';
+  const origin = c.req.header('origin');
+  return origin !== undefined && isOwn(origin, c, PUBLIC_URL);
+}
+
+const isOwn = (origin: string, c: Context, PUBLIC_URL: string) =>
+  origin === PUBLIC_URL || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'));

@@ -101,6 +101,16 @@ export const logTakeover = pgTable('log_takeover', {
   last_id: bigint({ mode: 'number' }).notNull(),
 });
 
+/** Who is signed in by the form. The one table that is no log: a session that was ended is deleted. */
+export const logSessions = pgTable('log_sessions', {
+  /** Of the secret in the cookie, SHA-256: whoever reads the table can sign in as nobody. */
+  digest: text().primaryKey(),
+  /** Not the role: that is looked up at each use, so that a user who was removed is out. */
+  user_name: text().notNull(),
+  created_at: instant().notNull().default(sql`now()`),
+  expires_at: instant().notNull(),
+});
+
 /**
  * Where other SQL writers log inside their own transaction: no lock, no waiting. The checks refuse at the INSERT what
  * the log could not take later, so that draining cannot stumble over a row that nobody is there to correct.

@@ -57,6 +57,11 @@ export const settingRows = {
     'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
     readOrigins,
   ),
+  SESSION_SECONDS_MAX: setting(
+    '43200',
+    'how long a person who signed in with the form stays so, in seconds',
+    whole(1, 30 * 24 * 60 * 60),
+  ),
   DATABASE_CONNECTIONS_MAX: setting('10', 'connections to PostgreSQL', whole(1, 1_000)),
   BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),
   POLL_MS_MIN: setting('50', 'how soon the log is looked at again while rows flow, in ms', whole(5, 60_000)),

@@ -22,12 +22,16 @@ const house: Record<string, string[]> = {
   'credentials.ts': ['auth.ts'],
   'settings.ts': ['auth.ts', 'credentials.ts'],
   'client.ts': ['entry.ts', 'schema.ts'],
-  'parts.ts': ['auth.ts', 'problem.ts', 'settings.ts', 'store.ts', 'tail.ts'],
+  'session.ts': ['auth.ts', 'pause.ts', 'schema.ts'],
+  'cookie.ts': [],
+  'way-back.ts': [],
+  'parts.ts': ['auth.ts', 'cookie.ts', 'problem.ts', 'session.ts', 'settings.ts', 'store.ts', 'tail.ts', 'way-back.ts'],
   'cors.ts': [],
   'conditional.ts': [],
   'views/hx.ts': [],
   'views/layout.ts': ['problem.ts', 'views/hx.ts'],
   'views/log.ts': ['entry.ts', 'filter.ts', 'schema.ts', 'store.ts', 'views/hx.ts', 'views/layout.ts'],
+  'views/sign-in.ts': ['views/layout.ts'],
   'routes/entries.ts': [
     'append-queue.ts',
     'conditional.ts',
@@ -60,12 +64,23 @@ const house: Record<string, string[]> = {
     'stream.ts',
     'views/log.ts',
   ],
+  'routes/session.ts': [
+    'auth.ts',
+    'cookie.ts',
+    'parts.ts',
+    'problem.ts',
+    'routes/entries.ts',
+    'session.ts',
+    'views/sign-in.ts',
+    'way-back.ts',
+  ],
   'app.ts': [
     'cors.ts',
     'parts.ts',
     'problem.ts',
     'routes/entries.ts',
     'routes/live.ts',
+    'routes/session.ts',
     'routes/viewer.ts',
     'views/layout.ts',
   ],
@@ -128,11 +143,11 @@ describe('the house', () => {
     },
   );
 
-  it('writes SQL over entries in store.ts and counts.ts alone', () => {
+  it('writes SQL over entries in store.ts and counts.ts alone, and over sessions in session.ts', () => {
     const speaksSql = files.filter(
       (file) => !inRuntime(file) && importsOf(file).packages.some((name) => name.startsWith('drizzle-orm')),
     );
-    expect(speaksSql.toSorted()).toEqual(['counts.ts', 'filter.ts', 'schema.ts', 'store.ts']);
+    expect(speaksSql.toSorted()).toEqual(['counts.ts', 'filter.ts', 'schema.ts', 'session.ts', 'store.ts']);
   });
 
   it('gives the client types only', () => {

@@ -7,7 +7,7 @@ import { createClient } from '../src/client.ts';
 import { demoHistory } from '../src/runtime/demo-shop.ts';
 import { startNode } from '../src/runtime/node.ts';
 import { readSettings } from '../src/settings.ts';
-import { openChromium } from './browser.ts';
+import { openChromium, signIn } from './browser.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-picture-'));
 const service = await startNode(readSettings({ PORT: '0', DATA_DIR: folder }));
@@ -15,10 +15,8 @@ const browser = await openChromium();
 try {
   const log = createClient({ url: service.url, user: 'admin', password: 'admin123' });
   await log(demoHistory({ n_events: 800, days: 2, seed: 7, now_ms: Date.now() }).slice(-1_000));
-  const context = await browser.newContext({
-    httpCredentials: { username: 'admin', password: 'admin123' },
-    viewport: { width: 1200, height: 900 },
-  });
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 } });
+  await signIn(context, service.url, 'admin', 'admin123');
   const page = await context.newPage();
   await page.goto(`${service.url}/logs?live=1`);
   await page.getByText('Live: new events appear on top.').waitFor();

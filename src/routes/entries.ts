@@ -133,7 +133,7 @@ function contentType(c: Context<Env>): string {
 }
 
 /** The body as text. What keeps it from being read to its end is the sender's connection, not ours. */
-async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
+export async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
   const chunks = await readChunks(c, bytes_max).catch((error) => {
     throw error instanceof Problem ? error : new Problem(400, 'The body could not be read to its end.');
   });

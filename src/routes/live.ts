@@ -36,7 +36,8 @@ export function liveRoutes(app: App, parts: Parts): void {
     async (c, next) => {
       const filter = readFilter(queryOf(c), ['after']);
       const after = await startOf(c, parts);
-      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, after));
+      const { session } = c.get('principal');
+      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, after, session));
       return upgrade(c, next);
     },
   );
@@ -83,6 +84,7 @@ export function sseResponse(
   const { body, outlet, signal, cut, end } = openBody(UNSENT_BYTES_MAX);
   // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
   c.req.raw.signal.addEventListener('abort', end);
+  void parts.sessions.watch(c.get('principal').session, signal, end);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly handed over: an id older than what was sent would make the client resume too early.
   let told: number | null = after;
@@ -170,10 +172,10 @@ function envelopes(entries: Entry[]): string[] {
 }
 
 /** WebSocket close codes (RFC 6455 §7.4.1, and 1013 "try again later" of the IANA registry). */
-const closing = { goingAway: 1001, failed: 1011, tooSlow: 1013 } as const;
+const closing = { goingAway: 1001, signedOut: 1008, failed: 1011, tooSlow: 1013 } as const;
 
 /** What a socket does: it is written to, and what it says is ignored. */
-export function socketEvents(parts: Parts, filter: Filter, after: number) {
+export function socketEvents(parts: Parts, filter: Filter, after: number, session?: string) {
   const over = new AbortController();
   return {
     onOpen(_event: Event, socket: WSContext) {
@@ -184,6 +186,10 @@ export function socketEvents(parts: Parts, filter: Filter, after: number) {
       };
       const moved = (cursor: number) => parts.sockets.moved?.(socket.raw, cursor);
       moved(after);
+      void parts.sessions.watch(session, over.signal, () => {
+        socket.close(closing.signedOut, 'signed out');
+        over.abort();
+      });
       void followInto(parts, filter, after, over.signal, outlet, (batch) => batch.as('ws', envelopes), moved).then(
         (kept) => {
           if (kept) return socket.close(closing.goingAway, 'the service is going away');

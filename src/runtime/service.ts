@@ -5,6 +5,7 @@ import { tokensOf } from '../credentials.ts';
 import type { App, Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { isPassing } from '../problem.ts';
+import { createSessions } from '../session.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { createStore } from '../store.ts';
 import { createTail, type Tail } from '../tail.ts';
@@ -98,6 +99,7 @@ export async function openService(
       store,
       tail,
       auth,
+      sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX),
       sockets,
       assets,
       limits: settings,

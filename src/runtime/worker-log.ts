@@ -7,8 +7,9 @@ import { createApp } from '../app.ts';
 import { provenElsewhere } from '../auth.ts';
 import type { NewEntry } from '../entry.ts';
 import { readFilter } from '../filter.ts';
-import type { App, Parts } from '../parts.ts';
+import type { App, Env, Parts } from '../parts.ts';
 import { socketEvents } from '../routes/live.ts';
+import { createSessions } from '../session.ts';
 import { createStore } from '../store.ts';
 import { createTail } from '../tail.ts';
 import { postgresClient } from './postgres-client.ts';
@@ -36,7 +37,7 @@ const no_code = 1005;
 type SocketEvents = ReturnType<typeof socketEvents>;
 
 /** What a socket is about, kept by the runtime while the object itself is put away. */
-type Kept = { search: string; cursor: number };
+type Kept = { search: string; cursor: number; session?: string };
 
 export class LogObject extends DurableObject<Bindings> implements LogStub {
   readonly #parts: Parts;
@@ -64,6 +65,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       store,
       tail,
       auth: provenElsewhere,
+      sessions: createSessions(db, settings.SESSION_SECONDS_MAX),
       sockets: {
         upgrade: defineWebSocketHelper(async (c, events) => this.#accept(c, events as SocketEvents)),
         unsent: (raw) => (this.#sentTo(raw as WebSocket) > socket_bytes_max ? Number.POSITIVE_INFINITY : 0),
@@ -94,9 +96,14 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     );
   }
 
-  #accept(c: Context, events: SocketEvents): Response {
+  #accept(c: Context<Env>, events: SocketEvents): Response {
     const [far, near] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
-    near.serializeAttachment({ search: new URL(c.req.url).search, cursor: 0 } satisfies Kept);
+    const { session } = c.get('principal');
+    near.serializeAttachment({
+      search: new URL(c.req.url).search,
+      cursor: 0,
+      ...(session && { session }),
+    } satisfies Kept);
     this.ctx.acceptWebSocket(near);
     this.#open(near, events);
     return new Response(null, { status: 101, webSocket: far });
@@ -110,9 +117,9 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
 
   /** The object was put away while the socket was quiet: it goes on where its reader was. */
   #resume(socket: WebSocket): void {
-    const { search, cursor } = socket.deserializeAttachment() as Kept;
+    const { search, cursor, session } = socket.deserializeAttachment() as Kept;
     const filter = readFilter(new URLSearchParams(search), ['after']);
-    this.#open(socket, socketEvents(this.#parts, filter, cursor));
+    this.#open(socket, socketEvents(this.#parts, filter, cursor, session));
   }
 
   #sentTo = (socket: WebSocket) => this.#sent_bytes.get(socket) ?? 0;
@@ -156,6 +163,6 @@ function close(socket: WebSocket, code?: number, reason?: string): void {
 }
 
 function keep(socket: WebSocket, cursor: number): void {
-  const { search } = socket.deserializeAttachment() as Kept;
-  socket.serializeAttachment({ search, cursor } satisfies Kept);
+  const kept = socket.deserializeAttachment() as Kept;
+  socket.serializeAttachment({ ...kept, cursor } satisfies Kept);
 }

@@ -7,6 +7,7 @@ import { tokensOf } from '../credentials.ts';
 import type { Filter } from '../filter.ts';
 import type { Parts } from '../parts.ts';
 import { Problem } from '../problem.ts';
+import { createSessions, type KnownSessions, type Sessions } from '../session.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { createStore, type Store } from '../store.ts';
 import { createTail } from '../tail.ts';
@@ -21,13 +22,13 @@ export { LogObject } from './worker-log.ts';
 const request_connections_max = 5;
 
 /** What an isolate keeps between requests: nothing that does input or output. */
-type Isolate = { settings: Settings; auth: Auth };
+type Isolate = { settings: Settings; auth: Auth; known: KnownSessions };
 let isolate: Promise<Isolate> | null = null;
 
 async function openIsolate(env: Bindings): Promise<Isolate> {
   const settings = settingsOf(env);
   const tokens = await tokensOf(settings.TOKENS);
-  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt }) };
+  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt }), known: new Map() };
 }
 
 export default {
@@ -44,7 +45,7 @@ export default {
   },
 
   async scheduled(_controller, env): Promise<void> {
-    const { store, end } = storeOfRequest(settingsOf(env));
+    const { store, end } = databaseOfRequest(settingsOf(env));
     try {
       await store.makePartitions();
       while ((await store.drain()) > 0);
@@ -58,15 +59,16 @@ async function answer(
   request: Request,
   env: Bindings,
   context: ExecutionContext,
-  { settings, auth }: Isolate,
+  { settings, auth, known }: Isolate,
 ): Promise<Response> {
-  const { store, end } = storeOfRequest(settings);
+  const { store, sessions, end } = databaseOfRequest(settings, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
   const parts: Parts = {
     store: { ...store, append: (entries) => appendThrough(env, entries) },
     // Never started: followers are the Durable Object's.
     tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
     auth,
+    sessions,
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
@@ -89,8 +91,11 @@ async function answer(
   return answered;
 }
 
-/** A store over connections that belong to one request: what one request opened no other can use. */
-function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void> } {
+/** What reads the database, over connections that belong to one request: what one request opened no other can use. */
+function databaseOfRequest(
+  settings: Settings,
+  known?: KnownSessions,
+): { store: Store; sessions: Sessions; end(): Promise<void> } {
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
   const db = drizzle({ client });
@@ -117,6 +122,7 @@ function storeOfRequest(settings: Settings): { store: Store; end(): Promise<void
         await demandFresh(db);
       },
     },
+    sessions: createSessions(db, settings.SESSION_SECONDS_MAX, known),
     end: async () => {
       if (!exporting) await close();
     },

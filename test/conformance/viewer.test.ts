@@ -1,7 +1,7 @@
 /** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasChromium, openChromium } from '../browser.ts';
+import { hasChromium, openChromium, signIn } from '../browser.ts';
 import { startService } from '../harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
@@ -31,10 +31,8 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
     who: 'admin' | 'guest' = 'admin',
     options: BrowserContextOptions = {},
   ): Promise<Page> {
-    const context = await browser.newContext({
-      ...options,
-      httpCredentials: { username: who, password: `${who}-password` },
-    });
+    const context = await browser.newContext(options);
+    await signIn(context, service.url, who, `${who}-password`);
     const page = await context.newPage();
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && faults.push(message.text()));
     page.on('pageerror', (error) => faults.push(error.message));
@@ -130,7 +128,8 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
   });
 
   it('says what is wrong with a question, as a page', async () => {
-    const context = await browser.newContext({ httpCredentials: { username: 'guest', password: 'guest-password' } });
+    const context = await browser.newContext();
+    await signIn(context, service.url, 'guest', 'guest-password');
     const page = await context.newPage();
     const answer = await page.goto(`${service.url}/logs?start_date=yesterday`);
     expect(answer?.status()).toBe(400);
