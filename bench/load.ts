@@ -5,7 +5,16 @@
 import { connect } from 'node:net';
 import { shopEvent, shopTexts } from './shop.ts';
 
-export type Order = { port: number; token: string; callers: number; rows: number; warm_ms: number; ms: number };
+export type Order = {
+  port: number;
+  token: string;
+  callers: number;
+  /** Events a POST; 0 for GETs of `path`, each of which counts as one. */
+  rows: number;
+  path?: string;
+  warm_ms: number;
+  ms: number;
+};
 
 /** What was acknowledged with a 201, warm-up and all, and the measured part: rows, seconds and each answer's ms. */
 export type Outcome = { acknowledged: number; rows: number; seconds: number; latencies: number[] };
@@ -18,13 +27,16 @@ function bodies(rows: number): string[] {
   return Array.from({ length: singles_in_pool }, (_, i) => JSON.stringify(shopEvent(i)));
 }
 
-const requestOf = ({ port, token }: Order, body: string) =>
+const getOf = ({ port, token, path }: Order) =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`);
+
+const postOf = ({ port, token }: Order, body: string) =>
   Buffer.from(
     `POST /api/logs HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n` +
       `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 
-/** One connection: `post` resolves when the whole answer is there, and rejects unless it is a 201. */
+/** One connection: `ask` resolves when the whole answer is there, and rejects unless it is a 200 or 201. */
 function openCaller(port: number) {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   let answered: { resolve(): void; reject(error: Error): void } | null = null;
@@ -40,14 +52,14 @@ function openCaller(port: number) {
       const end = head.indexOf('\r\n\r\n');
       if (end < 0) return;
       const length = /\r\ncontent-length: (\d+)\r\n/i.exec(head.slice(0, end + 2))?.[1];
-      if (!head.startsWith('HTTP/1.1 201 ') || !length) return fail(head.slice(0, 600));
+      if (!/^HTTP\/1\.1 20[01] /.test(head) || !length) return fail(head.slice(0, 600));
       missing_bytes = Number(length) - (head.length - end - 4);
       head = '';
     } else missing_bytes -= chunk.length;
     if (missing_bytes === 0) answered?.resolve();
   });
   return {
-    post: (request: Buffer) =>
+    ask: (request: Buffer) =>
       new Promise<void>((resolve, reject) => {
         answered = { resolve, reject };
         socket.write(request);
@@ -60,7 +72,8 @@ function openCaller(port: number) {
 }
 
 async function run(order: Order): Promise<Outcome> {
-  const requests = bodies(order.rows).map((body) => requestOf(order, body));
+  const requests = order.rows > 0 ? bodies(order.rows).map((body) => postOf(order, body)) : [getOf(order)];
+  const counted = order.rows || 1;
   const outcome: Outcome = { acknowledged: 0, rows: 0, seconds: order.ms / 1000, latencies: [] };
   const from = performance.now() + order.warm_ms;
   const until = from + order.ms;
@@ -69,11 +82,11 @@ async function run(order: Order): Promise<Outcome> {
     const caller = openCaller(order.port);
     for (let now = performance.now(); now < until; ) {
       const request = requests[next++ % requests.length] as Buffer;
-      await caller.post(request);
+      await caller.ask(request);
       const then = performance.now();
-      outcome.acknowledged += order.rows;
+      outcome.acknowledged += counted;
       if (then >= from && then < until) {
-        outcome.rows += order.rows;
+        outcome.rows += counted;
         outcome.latencies.push(then - now);
       }
       now = then;
