@@ -34,7 +34,8 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   const bell = createBell();
   /** The last read of each question, pending or done: followers that stand at the same place share it. */
   const reads = new Map<string, { after: number; n_followers: number; batch: Promise<Batch> | null }>();
-  let n_followers = 0;
+  /** How each follower is ended. */
+  const followers = new Set<() => void>();
   let head = 0;
   let poll_ms = poll_ms_max;
   let nap = new AbortController();
@@ -61,7 +62,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   async function poll(): Promise<void> {
     let failing = false;
     while (!stopping.signal.aborted) {
-      if (n_followers === 0 && !poll_unfollowed) {
+      if (followers.size === 0 && !poll_unfollowed) {
         nap = new AbortController();
         await once(nap.signal);
         continue;
@@ -69,7 +70,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
       try {
         const moved = await look();
         // Nobody follows: only the inbox is looked after, at the slow pace.
-        poll_ms = n_followers === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
+        poll_ms = followers.size === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
         failing = false;
       } catch (error) {
         if (!failing && !stopping.signal.aborted) report('the log cannot be polled', error);
@@ -105,17 +106,16 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   async function* follow(after: number, filter: Filter, signal: AbortSignal): AsyncGenerator<Batch> {
     const over = new AbortController();
     const end = () => over.abort();
-    // Not AbortSignal.any: on Node 20 each leaves some bytes behind in a signal that lives as long as the process.
-    for (const source of [signal, stopping.signal]) {
-      source.addEventListener('abort', end);
-      if (source.aborted) end();
-    }
+    // Neither AbortSignal.any nor a listener on a signal that lives as long as the process: on Node 20 the one leaves
+    // some bytes behind, and the other is warned about from the eleventh follower on.
+    followers.add(end);
+    signal.addEventListener('abort', end);
+    if (signal.aborted || stopping.signal.aborted) end();
     const ended = over.signal;
     const question = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
     reads.set(filter.key, question);
     question.n_followers += 1;
-    n_followers += 1;
-    if (n_followers === 1) nap.abort();
+    if (followers.size === 1) nap.abort();
     let cursor = after;
     try {
       while (!ended.aborted) {
@@ -132,8 +132,8 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
         }
       }
     } finally {
-      for (const source of [signal, stopping.signal]) source.removeEventListener('abort', end);
-      n_followers -= 1;
+      followers.delete(end);
+      signal.removeEventListener('abort', end);
       question.n_followers -= 1;
       if (question.n_followers === 0) reads.delete(filter.key);
     }
@@ -146,6 +146,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     stop: () => {
       stopping.abort();
       nap.abort();
+      for (const end of followers) end();
     },
     /** Fires when the tail stops: streams end with it. */
     stopped: stopping.signal,

@@ -18,8 +18,11 @@ import { appendThrough, type Bindings, demandFresh, logObject, settingsOf } from
 
 export { LogObject } from './worker-log.ts';
 
-/** A Worker may have six connections open at once; one is the Durable Object's. */
-const request_connections_max = 5;
+/**
+ * What one request asks is asked on one connection: a second takes longer to open than it saves (twice as many lists a
+ * second in workerd), and a Worker may have six open in all.
+ */
+const request_connections_max = 1;
 
 /** What an isolate keeps between requests: nothing that does input or output. */
 type Isolate = { settings: Settings; auth: Auth; known: KnownSessions };
