@@ -87,7 +87,7 @@ export type Settings = { [K in keyof typeof settingRows]: ReturnType<(typeof set
  * unknown EDGETRAIL_ names, names a letter or two away from a setting, and a service that would stand open.
  */
 export function readSettings(env: Record<string, string | undefined>): Settings {
-  const faults = Object.keys(env).flatMap((name) => unknownName(name));
+  const faults = Object.entries(env).flatMap(([name, value]) => unknownName(name, value));
   const entries = Object.entries(settingRows).map(([name, row]) => {
     const text = env[name]?.trim() || row.fallback;
     try {
@@ -106,7 +106,9 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
 
 /** The users of a development machine, or none when the service can be reached by others or holds a real database. */
 export function developmentUsers(settings: Settings): User[] | null {
-  if (settings.USERS.length > 0 || settings.DATABASE_URL || !isLoopback(settings.HOST)) return null;
+  // A PUBLIC_URL says that others reach it though it listens on loopback: a proxy stands in front.
+  if (settings.USERS.length > 0 || settings.DATABASE_URL || settings.PUBLIC_URL || !isLoopback(settings.HOST))
+    return null;
   return [
     { name: 'admin', role: 'admin', password: { plain: 'admin123' } },
     { name: 'guest', role: 'guest', password: { plain: 'guest123' } },
@@ -131,8 +133,9 @@ export function usersOf(settings: Settings): { users: User[]; development: boole
 const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 
 /** A misspelt DATABASE_URL would quietly start an empty embedded database: names close to ours are asked about. */
-function unknownName(name: string): string[] {
+function unknownName(name: string, value = ''): string[] {
   if (name in settingRows) return [];
+  if (fromKubernetes.test(`${name}=${value}`)) return [];
   if (name.startsWith('EDGETRAIL_'))
     return [`${name}: is not a setting (the client's are EDGETRAIL_URL, EDGETRAIL_TOKEN and EDGETRAIL_USER)`].filter(
       () => !clientNames.includes(name),
@@ -140,6 +143,9 @@ function unknownName(name: string): string[] {
   const meant = Object.keys(settingRows).find((known) => known.includes('_') && distance(name, known, 2) <= 2);
   return meant ? [`${name}: is not a setting; is ${meant} meant?`] : [];
 }
+
+/** What Kubernetes puts into every pod beside a Service of our name. */
+const fromKubernetes = /^EDGETRAIL_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)=|^EDGETRAIL_PORT=(tcp|udp):/;
 
 /** What the commands that talk to a running service read. */
 export const clientNames = ['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'];

@@ -133,6 +133,17 @@ describe('a name that is not a setting', () => {
     },
   );
 
+  it('what Kubernetes says of a Service of our name is not for us', () => {
+    const added = {
+      EDGETRAIL_SERVICE_HOST: '10.0.0.1',
+      EDGETRAIL_SERVICE_PORT: '9000',
+      EDGETRAIL_SERVICE_PORT_HTTP: '9000',
+      EDGETRAIL_PORT: 'tcp://10.0.0.1:9000',
+      EDGETRAIL_PORT_9000_TCP_ADDR: '10.0.0.1',
+    };
+    expect(readSettings(added)).toEqual(readSettings({}));
+  });
+
   it.each(['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'])("%s is the client's", (name) => {
     expect(faultsOf({ [name]: 'x' })).toBeNull();
   });
@@ -212,6 +223,7 @@ describe('the users for development', () => {
 
   it.each<[string, Env]>([
     ['it listens everywhere', { HOST: '0.0.0.0' }],
+    ['a proxy stands in front', { PUBLIC_URL: 'https://log.example.com' }],
     ['it listens everywhere, in IPv6', { HOST: '::' }],
     ['it listens on a network', { HOST: '192.168.1.5' }],
     ['it listens on a name that begins like loopback', { HOST: '127.0.0.1.example.com' }],
