@@ -10,6 +10,7 @@ import { filterLimits, filterRows, pageLimits } from '../src/filter.ts';
 import { requestLimits } from '../src/routes/entries.ts';
 import { settingRows } from '../src/settings.ts';
 import { eventually, sqlClient, startService } from './harness.ts';
+import { reasons } from './targets/reasons.ts';
 
 const root = new URL('..', import.meta.url);
 const readme = readFileSync(new URL('README.md', root), 'utf8');
@@ -51,6 +52,10 @@ describe('the tables of the README', () => {
     );
   });
 
+  it('name every reason for which a promise is left out somewhere', () => {
+    expect(table('where')).toEqual(Object.values(reasons).map(({ on, because }) => [on.join(', '), because]));
+  });
+
   it('name every field of an event', () => {
     const read = readEntry({ event_type: 'A', entity_type: 'b' });
     if (!('entry' in read)) throw new Error('a plain event was refused');
@@ -75,7 +80,7 @@ describe('the tables of the README', () => {
     ).toEqual([]);
   });
 
-  it.each([...readme.matchAll(/`?npm run ([a-z-]+)/g)].map(([, name]) => name))(
+  it.each([...readme.matchAll(/`?npm run ([a-z:-]+)/g)].map(([, name]) => name))(
     'name a command that exists: npm run %s',
     (name) => {
       expect(manifest.scripts).toHaveProperty([name ?? '']);
