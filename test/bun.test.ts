@@ -11,15 +11,16 @@ const service = spawnService(
 );
 const { hostname, port } = new URL(await service.ready);
 
-/** What comes back for some bytes, till the connection is closed or has been quiet for a while. */
+/** What comes back for some bytes, till the connection is closed or says no more. */
 async function answerTo(bytes: string): Promise<string> {
   const socket = connect(Number(port), hostname);
   let text = '';
   socket.on('data', (chunk) => {
     text += chunk;
+    socket.setTimeout(200);
   });
   socket.write(bytes);
-  socket.setTimeout(500, () => socket.destroy());
+  socket.setTimeout(10_000, () => socket.destroy());
   await once(socket, 'close');
   return text;
 }
