@@ -1,18 +1,12 @@
-/** Counting entries: totals, statistics, facets, histogram. Bounded, and what is not exact says so. */
-import { and, asc, desc, gte, type SQL, sql } from 'drizzle-orm';
-import { type Filter, without } from './filter.ts';
+/** How many entries match, and since when: totals, the last day, the statistics of the API. */
+import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
+import type { Filter } from './filter.ts';
+import { inTime } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const countLimits = {
   /** A count that must look at rows stops here and says so. */
   total_rows_max: 100_000,
-  /** Facets count this many of the newest entries that match, */
-  facet_rows_max: 20_000,
-  /** and name this many values each. */
-  facet_values_max: 10,
-  histogram_rows_max: 100_000,
-  /** A bar is split by this many types; the others are one. */
-  histogram_types_max: 8,
 } as const;
 
 export type Total = { total: number; total_is_exact: boolean };
@@ -24,35 +18,6 @@ export type Stats = {
   by_entity_type: Record<string, number>;
 };
 
-export const facetKeys = ['event_type', 'entity_type', 'service', 'user_id'] as const;
-export type FacetKey = (typeof facetKeys)[number];
-
-/**
- * The values of a field, most frequent first, each with how many entries have it under the filter without that field's
- * own terms. Those that the filter names are there also with n = 0. `more`: there are other values. Not `exact`: counted
- * among the newest `looked_at` entries that match.
- */
-export type Facet = {
-  key: FacetKey;
-  values: { value: string; n: number }[];
-  more: boolean;
-  exact: boolean;
-  looked_at: number;
-};
-
-/** From and to (exclusive) in epoch milliseconds, both whole multiples of bucket_ms since 1970 in UTC. */
-export type Buckets = { from: number; to: number; bucket_ms: number };
-
-/**
- * How many entries match in each bucket, split by event type: `by[i]` belongs to `types[i]`, the rest of `n` to types not
- * named. Every bucket has its bar, empty ones too. Not `exact`: an estimate from a sample.
- */
-export type Histogram = Buckets & {
-  types: string[];
-  bars: { from: number; n: number; by: number[] }[];
-  exact: boolean;
-};
-
 export type Recent = { recent_24h: number; recent_is_exact: boolean };
 
 /** When the oldest and the newest entry that match happened, in epoch milliseconds. */
@@ -62,14 +27,14 @@ const n = sql<number>`count(*)`.mapWith(Number);
 
 /** The counting part of a store. `head` reads the id of the newest entry. */
 export function countsOf(db: Database, head: () => Promise<number>) {
-  const count = async (where: SQL | undefined, rows_max: number) => {
-    const capped = db
+  const count = async (tx: Database, where: SQL | undefined, rows_max: number) => {
+    const capped = tx
       .select({ id: log.id })
       .from(log)
       .where(where)
       .limit(rows_max + 1)
       .as('capped');
-    const [counted] = await db.select({ n }).from(capped);
+    const [counted] = await tx.select({ n }).from(capped);
     const found = counted?.n ?? 0;
     return { n: Math.min(found, rows_max), exact: found <= rows_max };
   };
@@ -80,15 +45,16 @@ export function countsOf(db: Database, head: () => Promise<number>) {
    */
   async function total(filter: Filter, newest?: number): Promise<Total> {
     if (!filter.where) return { total: newest ?? (await head()), total_is_exact: true };
-    const counted = await count(filter.where, countLimits.total_rows_max);
+    const counted = await count(db, filter.where, countLimits.total_rows_max);
     return { total: counted.n, total_is_exact: counted.exact };
   }
 
-  /** How many entries that match happened in the last 24 hours; exact up to the same bound. */
-  async function recent(filter: Filter): Promise<Recent> {
+  /** How many entries that match happened in the last 24 hours; exact up to the same bound, null when it took too long. */
+  async function recent(filter: Filter): Promise<Recent | null> {
     const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
-    const counted = await count(and(lastDay, filter.where), countLimits.total_rows_max);
-    return { recent_24h: counted.n, recent_is_exact: counted.exact };
+    const where = and(lastDay, filter.where);
+    const counted = await inTime(db, (tx) => count(tx, where, countLimits.total_rows_max));
+    return counted && { recent_24h: counted.n, recent_is_exact: counted.exact };
   }
 
   /** Exact counts of what matches, most frequent first; `recent_24h` by when it happened. One scan. */
@@ -118,52 +84,22 @@ export function countsOf(db: Database, head: () => Promise<number>) {
     };
   }
 
-  /** The oldest and the newest moment of what matches, or null when nothing does. */
-  async function span(filter: Filter): Promise<Span | null> {
-    const end = async (order: SQL) => {
-      const [found] = await db
-        .select({ timestamp: log.timestamp })
-        .from(log)
-        .where(filter.where)
-        .orderBy(order)
-        .limit(1);
-      return found ? Date.parse(found.timestamp) : null;
-    };
-    const [oldest, newest] = await Promise.all([end(asc(log.timestamp)), end(desc(log.timestamp))]);
-    return oldest === null || newest === null ? null : { oldest, newest };
+  /**
+   * When the oldest and the newest entry that match happened, or null when none does. Of a filter that takes too long
+   * the span of the whole log: it holds what matches.
+   */
+  async function span({ where }: Filter): Promise<Span | null> {
+    const found = (await ends(where)) ?? (await ends(undefined));
+    const [oldest, newest] = found ?? [];
+    return oldest && newest ? { oldest: Date.parse(oldest), newest: Date.parse(newest) } : null;
   }
 
-  /** The facets in the order of facetKeys; null when counting took too long. */
-  async function facets(filter: Filter): Promise<Facet[] | null> {
-    return Promise.all(facetKeys.map((key) => facet(without(filter, key), key)));
-  }
+  const ends = (where: SQL | undefined) =>
+    inTime(db, async (tx) => {
+      const end = async (order: SQL) =>
+        (await tx.select({ at: log.timestamp }).from(log).where(where).orderBy(order).limit(1))[0]?.at;
+      return [await end(asc(log.timestamp)), await end(desc(log.timestamp))];
+    });
 
-  async function facet(filter: Filter, key: FacetKey): Promise<Facet> {
-    const looked = db
-      .select({ value: sql<string | null>`${log[key]}`.as('value') })
-      .from(log)
-      .where(filter.where)
-      .orderBy(desc(log.timestamp), desc(log.id))
-      .limit(countLimits.facet_rows_max + 1)
-      .as('looked');
-    const found = await db.select({ value: looked.value, n }).from(looked).groupBy(looked.value).orderBy(desc(n));
-    const looked_at = found.reduce((sum, row) => sum + row.n, 0);
-    const values = found.flatMap(({ value, n }) => (value === null ? [] : [{ value, n }]));
-    return {
-      key,
-      values: values.slice(0, countLimits.facet_values_max),
-      more: values.length > countLimits.facet_values_max,
-      exact: looked_at <= countLimits.facet_rows_max,
-      looked_at,
-    };
-  }
-
-  /** The bars of a stretch of time; null when counting took too long. */
-  async function histogram(filter: Filter, { from, to, bucket_ms }: Buckets): Promise<Histogram | null> {
-    const within = and(gte(log.timestamp, new Date(from).toISOString()), filter.where);
-    void within;
-    return { from, to, bucket_ms, types: [], bars: [], exact: true };
-  }
-
-  return { total, recent, stats, span, facets, histogram };
+  return { total, recent, stats, span };
 }

@@ -119,6 +119,9 @@ export function appendProblemOf(error: unknown): Problem {
 /** SQLSTATE 25000: append_logs was called under another isolation level than READ COMMITTED. */
 export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '25000';
 
+/** SQLSTATE 57014: a statement took longer than it was given. */
+export const isTooSlow = (error: unknown): boolean => codeOf(error) === '57014';
+
 /** True when the data is at fault (SQLSTATE classes 22 and 23): the batch's other events may still be stored. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
 

@@ -1,6 +1,7 @@
-/** The only SQL over entries, with counts.ts: append, since, page, each. Everything above it speaks of entries. */
+/** The only SQL over entries, with its parts for counting: append, since, page, each. Everything above speaks of entries. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { type Appended, appendQueue } from './append-queue.ts';
+import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Cursor, Filter, Page } from './filter.ts';
@@ -16,7 +17,8 @@ export const storeLimits = {
   partitions_ahead_months: 3,
 } as const;
 
-export type { Buckets, Facet, FacetKey, Histogram, Recent, Span, Stats, Total } from './counts.ts';
+export type { Buckets, Facet, FacetKey, Histogram } from './breakdown.ts';
+export type { Recent, Span, Stats, Total } from './counts.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** All that can be asked of one database. Errors are the driver's own; `problemOf` turns them into answers. */
@@ -180,6 +182,7 @@ export function createStore(db: Database) {
     page,
     each,
     ...countsOf(db, head),
+    ...breakdownOf(db, head),
     pulse,
     drain,
     makePartitions,

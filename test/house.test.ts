@@ -12,9 +12,11 @@ const house: Record<string, string[]> = {
   'problem.ts': ['entry.ts'],
   'filter.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
   'syntax.ts': ['entry.ts', 'filter.ts'],
-  'counts.ts': ['filter.ts', 'schema.ts'],
+  'sample.ts': ['problem.ts', 'schema.ts'],
+  'counts.ts': ['filter.ts', 'sample.ts', 'schema.ts'],
+  'breakdown.ts': ['entry.ts', 'filter.ts', 'sample.ts', 'schema.ts'],
   'append-queue.ts': ['entry.ts', 'problem.ts', 'schema.ts'],
-  'store.ts': ['append-queue.ts', 'counts.ts', 'entry.ts', 'filter.ts', 'problem.ts', 'schema.ts'],
+  'store.ts': ['append-queue.ts', 'breakdown.ts', 'counts.ts', 'entry.ts', 'filter.ts', 'problem.ts', 'schema.ts'],
   'tail.ts': ['filter.ts', 'pause.ts', 'problem.ts', 'schema.ts', 'store.ts'],
   'stream.ts': ['pause.ts'],
   'formats.ts': ['schema.ts'],
@@ -143,11 +145,19 @@ describe('the house', () => {
     },
   );
 
-  it('writes SQL over entries in store.ts and counts.ts alone, and over sessions in session.ts', () => {
+  it('writes SQL over entries in the store and its parts alone, and over sessions in session.ts', () => {
     const speaksSql = files.filter(
       (file) => !inRuntime(file) && importsOf(file).packages.some((name) => name.startsWith('drizzle-orm')),
     );
-    expect(speaksSql.toSorted()).toEqual(['counts.ts', 'filter.ts', 'schema.ts', 'session.ts', 'store.ts']);
+    expect(speaksSql.toSorted()).toEqual([
+      'breakdown.ts',
+      'counts.ts',
+      'filter.ts',
+      'sample.ts',
+      'schema.ts',
+      'session.ts',
+      'store.ts',
+    ]);
   });
 
   it('gives the client types only', () => {

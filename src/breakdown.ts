@@ -1,0 +1,183 @@
+/** What matches, broken down by field and by time: exact when it is little, else an estimate that says so. */
+import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
+import { earliest_ms, latest_ms } from './entry.ts';
+import { type Filter, type Term, without } from './filter.ts';
+import { type Counted, counted, type Looked } from './sample.ts';
+import { type Database, activityLogs as log } from './schema.ts';
+
+export const breakdownLimits = {
+  facet_values_max: 10,
+  /** A bar is split by this many types; the others are one. */
+  histogram_types_max: 8,
+} as const;
+
+export const facetKeys = ['event_type', 'entity_type', 'service', 'user_id'] as const;
+export type FacetKey = (typeof facetKeys)[number];
+
+/**
+ * The values of a field, most frequent first, each with how many entries have it under the filter without that field's
+ * own terms. Those that the filter names are there too, also with n = 0. `more`: there are other values. Not `exact`:
+ * estimated from `looked_at` entries, taken evenly from the whole log.
+ */
+export type Facet = {
+  key: FacetKey;
+  values: { value: string; n: number }[];
+  more: boolean;
+  exact: boolean;
+  looked_at: number;
+};
+
+/** From and to (exclusive) in epoch milliseconds; between them a whole number of buckets. */
+export type Buckets = { from: number; to: number; bucket_ms: number };
+
+/**
+ * How many entries match in each bucket, split by event type: `by[i]` belongs to `types[i]`, the rest of `n` to types not
+ * named. Every bucket has its bar, empty ones too. Not `exact`: an estimate from a sample.
+ */
+export type Histogram = Buckets & {
+  types: string[];
+  bars: { from: number; n: number; by: number[] }[];
+  exact: boolean;
+};
+
+const n = sql<number>`count(*)`.mapWith(Number);
+
+/** The breaking down part of a store. `head` reads the id of the newest entry. */
+export function breakdownOf(db: Database, head: () => Promise<number>) {
+  /** The facets in the order of facetKeys; null when counting took too long. */
+  async function facets(filter: Filter): Promise<Facet[] | null> {
+    const newest = await head();
+    const named = facetKeys.flatMap((key) => valuesOf(filter.terms, key));
+    const tallyOf = ({ where }: Filter) =>
+      counted(db, where, newest, (tx, looked) => tally(tx, looked, named), tallySize);
+    const all = await tallyOf(filter);
+    if (!all) return null;
+    const found: Facet[] = [];
+    for (const key of facetKeys) {
+      const asked = filter.terms.some((term) => term.key === key);
+      const others = asked ? await tallyOf(without(filter, key)) : all;
+      if (!others) return null;
+      found.push(facetFrom(key, filter.terms, all, others));
+    }
+    return found;
+  }
+
+  /** The bars of a stretch of time; null when counting took too long. */
+  async function histogram(filter: Filter, buckets: Buckets): Promise<Histogram | null> {
+    const { from, to, bucket_ms } = buckets;
+    const iso = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
+    const end = to > latest_ms ? lte(log.timestamp, iso(to)) : lt(log.timestamp, iso(to));
+    const within = and(gte(log.timestamp, iso(from)), end, filter.where);
+    const all = await counted(
+      db,
+      within,
+      await head(),
+      (tx, looked) =>
+        tx
+          .select({
+            bar: sql<number>`floor((extract(epoch from ${looked.timestamp}) * 1000 - ${from}::numeric) / ${bucket_ms}::numeric) as bar`.mapWith(
+              Number,
+            ),
+            event_type: looked.event_type,
+            n,
+          })
+          .from(looked)
+          .groupBy(sql`bar`, looked.event_type),
+      (rows) => rows.reduce((sum, row) => sum + row.n, 0),
+    );
+    return all && histogramFrom(buckets, all);
+  }
+
+  return { facets, histogram };
+}
+
+type TallyRow = { key: FacetKey | null; value: string | null; n: number; place: number };
+
+/** The most frequent values of each field, those that were named, and (without a key) how many rows there are. */
+function tally(tx: Database, looked: Looked, named: string[]): Promise<TallyRow[]> {
+  const columns = facetKeys.map((key) => looked[key]);
+  const list = sql.join(columns, sql`, `);
+  const sets = sql.join(
+    columns.map((column) => sql`(${column})`),
+    sql`, `,
+  );
+  const key = sql<FacetKey | null>`case grouping(${list}) when 7 then 'event_type' when 11 then 'entity_type' when 13 then 'service' when 14 then 'user_id' end`;
+  const value = sql<string | null>`coalesce(${list})`;
+  const ranked = tx
+    .select({
+      key: key.as('key'),
+      value: value.as('value'),
+      n: n.as('n'),
+      place:
+        sql<number>`row_number() over (partition by grouping(${list}) order by coalesce(${list}) is null, count(*) desc, coalesce(${list}))`
+          .mapWith(Number)
+          .as('place'),
+    })
+    .from(looked)
+    .groupBy(sql`grouping sets (${sets}, ())`)
+    .as('ranked');
+  const known = named.length > 0 ? inArray(ranked.value, named) : undefined;
+  return tx
+    .select({ key: ranked.key, value: ranked.value, n: ranked.n, place: ranked.place })
+    .from(ranked)
+    .where(or(lte(ranked.place, breakdownLimits.facet_values_max + 1), known))
+    .orderBy(ranked.place);
+}
+
+const tallySize = (rows: TallyRow[]) => rows.find(({ key }) => key === null)?.n ?? 0;
+
+const valuesOf = (terms: Term[], key: string, alsoNegated = true) =>
+  terms.flatMap((term) => (term.key === key && (alsoNegated || !term.negated) ? term.values : []));
+
+/** An estimate has no more than two digits that mean something. */
+const about = (n: number, weight: number) => (weight === 1 ? n : Number((n * weight).toPrecision(2)));
+
+/**
+ * `all` is counted under the whole filter, `others` without this field's own terms. How many have a value that was
+ * asked for is taken from `all`: it is the same number, and a rare one may be exact there and missing in a sample.
+ */
+function facetFrom(key: FacetKey, terms: Term[], all: Counted<TallyRow>, others: Counted<TallyRow>): Facet {
+  const of = ({ rows, weight }: Counted<TallyRow>) =>
+    rows.flatMap((row) =>
+      row.key === key && row.value !== null ? [{ ...row, value: row.value, n: about(row.n, weight) }] : [],
+    );
+  const found = of(others);
+  const numbers = new Map(found.map(({ value, n }) => [value, n]));
+  for (const value of valuesOf(terms, key)) numbers.set(value, numbers.get(value) ?? 0);
+  const mine = new Map(of(all).map(({ value, n }) => [value, n]));
+  for (const value of valuesOf(terms, key, false)) numbers.set(value, mine.get(value) ?? 0);
+  const { facet_values_max } = breakdownLimits;
+  const named = new Set(valuesOf(terms, key));
+  const values = [...numbers]
+    .map(([value, n]) => ({ value, n }))
+    .toSorted((a, b) => b.n - a.n || (a.value < b.value ? -1 : 1));
+  const shown = values.filter(({ value }, i) => i < facet_values_max || named.has(value));
+  const { exact, looked_at } = others;
+  return { key, values: shown, more: values.length > shown.length, exact, looked_at };
+}
+
+function histogramFrom(
+  { from, to, bucket_ms }: Buckets,
+  { rows, weight, exact }: Counted<{ bar: number; event_type: string; n: number }>,
+): Histogram {
+  const totals = new Map<string, number>();
+  for (const { event_type, n } of rows) totals.set(event_type, (totals.get(event_type) ?? 0) + n);
+  const types = [...totals]
+    .toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))
+    .slice(0, breakdownLimits.histogram_types_max)
+    .map(([type]) => type);
+  const place = new Map(types.map((type, i) => [type, i]));
+  const bars = Array.from({ length: Math.ceil((to - from) / bucket_ms) }, (_, i) => ({
+    from: from + i * bucket_ms,
+    n: 0,
+    by: types.map(() => 0),
+  }));
+  for (const row of rows) {
+    const bar = bars[row.bar];
+    const i = place.get(row.event_type);
+    const n = Math.round(row.n * weight);
+    if (bar) bar.n += n;
+    if (bar && i !== undefined) bar.by[i] = n;
+  }
+  return { from, to, bucket_ms, types, bars, exact };
+}
