@@ -47,7 +47,7 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
   /** The facets in the order of facetKeys; null when counting took too long. */
   async function facets(filter: Filter): Promise<Facet[] | null> {
     const newest = await head();
-    const named = facetKeys.flatMap((key) => valuesOf(filter.terms, key));
+    const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
     const tallyOf = ({ where }: Filter) =>
       counted(db, where, newest, (tx, looked) => tally(tx, looked, named), tallySize);
     const all = await tallyOf(filter);
@@ -126,32 +126,30 @@ function tally(tx: Database, looked: Looked, named: string[]): Promise<TallyRow[
 
 const tallySize = (rows: TallyRow[]) => rows.find(({ key }) => key === null)?.n ?? 0;
 
-const valuesOf = (terms: Term[], key: string, alsoNegated = true) =>
-  terms.flatMap((term) => (term.key === key && (alsoNegated || !term.negated) ? term.values : []));
+const valuesOf = (terms: Term[], key: string, negated: boolean) =>
+  terms.flatMap((term) => (term.key === key && term.negated === negated ? term.values : []));
 
 /** An estimate has no more than two digits that mean something. */
 const about = (n: number, weight: number) => (weight === 1 ? n : Number((n * weight).toPrecision(2)));
 
 /**
  * `all` is counted under the whole filter, `others` without this field's own terms. How many have a value that was
- * asked for is taken from `all`: it is the same number, and a rare one may be exact there and missing in a sample.
+ * chosen is taken from `all`: it is the same number, and a rare one may be exact there and missing in a sample.
  */
 function facetFrom(key: FacetKey, terms: Term[], all: Counted<TallyRow>, others: Counted<TallyRow>): Facet {
-  const of = ({ rows, weight }: Counted<TallyRow>) =>
-    rows.flatMap((row) =>
-      row.key === key && row.value !== null ? [{ ...row, value: row.value, n: about(row.n, weight) }] : [],
-    );
-  const found = of(others);
-  const numbers = new Map(found.map(({ value, n }) => [value, n]));
-  for (const value of valuesOf(terms, key)) numbers.set(value, numbers.get(value) ?? 0);
-  const mine = new Map(of(all).map(({ value, n }) => [value, n]));
-  for (const value of valuesOf(terms, key, false)) numbers.set(value, mine.get(value) ?? 0);
-  const { facet_values_max } = breakdownLimits;
-  const named = new Set(valuesOf(terms, key));
+  const numbersIn = ({ rows, weight }: Counted<TallyRow>) =>
+    new Map(rows.flatMap((row) => (row.key === key && row.value !== null ? [[row.value, about(row.n, weight)]] : [])));
+  const numbers = numbersIn(others);
+  const under = numbersIn(all);
+  const refused = new Set(valuesOf(terms, key, true));
+  const chosen = valuesOf(terms, key, false);
+  for (const value of refused) numbers.set(value, numbers.get(value) ?? 0);
+  for (const value of chosen) if (!refused.has(value)) numbers.set(value, under.get(value) ?? 0);
+  const named = new Set([...refused, ...chosen]);
   const values = [...numbers]
     .map(([value, n]) => ({ value, n }))
     .toSorted((a, b) => b.n - a.n || (a.value < b.value ? -1 : 1));
-  const shown = values.filter(({ value }, i) => i < facet_values_max || named.has(value));
+  const shown = values.filter(({ value }, i) => i < breakdownLimits.facet_values_max || named.has(value));
   const { exact, looked_at } = others;
   return { key, values: shown, more: values.length > shown.length, exact, looked_at };
 }
