@@ -114,10 +114,14 @@ export function openBody(unsent_bytes_max: number): {
   body: ReadableStream<Uint8Array>;
   outlet: Outlet<Uint8Array>;
   signal: AbortSignal;
+  /** Whether something lies there and nothing was taken since this was last asked. */
+  stalled(): boolean;
   cut(): void;
   end(): void;
 } {
   const over = new AbortController();
+  let sent_bytes = 0;
+  let taken_bytes = -1;
   let controller: ReadableStreamDefaultController<Uint8Array>;
   let nap = new AbortController();
   const body = new ReadableStream<Uint8Array>(
@@ -140,13 +144,21 @@ export function openBody(unsent_bytes_max: number): {
     how();
     leave();
   };
+  const unsent = () => unsent_bytes_max - (controller.desiredSize ?? unsent_bytes_max);
   return {
     body,
+    stalled: () => {
+      const before = taken_bytes;
+      taken_bytes = sent_bytes - unsent();
+      return unsent() > 0 && taken_bytes === before;
+    },
     outlet: {
       send: (chunk) => {
-        if (!over.signal.aborted) controller.enqueue(chunk);
+        if (over.signal.aborted) return;
+        sent_bytes += chunk.byteLength;
+        controller.enqueue(chunk);
       },
-      unsent: () => unsent_bytes_max - (controller.desiredSize ?? unsent_bytes_max),
+      unsent,
       taken: (ms) => {
         if (!over.signal.aborted) nap = new AbortController();
         return pause(ms, nap.signal);

@@ -81,9 +81,10 @@ export function sseResponse(
   // Nobody reads the body of a HEAD, so nobody would ever leave it either.
   if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
   const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
-  const { body, outlet, signal, cut, end } = openBody(UNSENT_BYTES_MAX);
+  const { body, outlet, signal, stalled, cut, end } = openBody(UNSENT_BYTES_MAX);
   // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
   c.req.raw.signal.addEventListener('abort', end);
+  if (c.req.raw.signal.aborted) end();
   void parts.sessions.watch(c.get('principal').session, signal, end);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly handed over: an id older than what was sent would make the client resume too early.
@@ -92,6 +93,8 @@ export function sseResponse(
   // before its first event.
   outlet.send(encoder.encode(sseComment('edgetrail') + sseMessage({ id: after })));
   const heartbeat = setInterval(() => {
+    // Whoever took nothing from one beat to the next has gone, whether the runtime noticed or not.
+    if (stalled()) return cut();
     if (outlet.unsent() < UNSENT_BYTES_MAX)
       outlet.send(encoder.encode(sseComment('heartbeat') + (told === null ? '' : heartbeatOf(form, told))));
   }, HEARTBEAT_MS);

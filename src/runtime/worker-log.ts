@@ -106,6 +106,13 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     } satisfies Kept);
     this.ctx.acceptWebSocket(near);
     this.#open(near, events);
+    // A client that left before its answer came: nothing else would ever tell.
+    const leave = () => {
+      events.onClose();
+      close(near);
+    };
+    c.req.raw.signal.addEventListener('abort', leave);
+    if (c.req.raw.signal.aborted) leave();
     return new Response(null, { status: 101, webSocket: far });
   }
 
