@@ -43,9 +43,15 @@ export function countsOf(db: Database, head: () => Promise<number>) {
    * How many entries match. Exact without a filter at any size; with one, exact up to a bound that it admits. `newest`
    * is the head for who has just read it.
    */
-  async function total(filter: Filter, newest?: number): Promise<Total> {
-    if (!filter.where) return { total: newest ?? (await head()), total_is_exact: true };
-    const counted = await count(db, filter.where, countLimits.total_rows_max);
+  const total = (filter: Filter, newest?: number): Promise<Total> => totalBy(db, filter, newest);
+
+  /** The same for who would rather have no number than wait for one: null when it took too long. */
+  const totalInTime = (filter: Filter, newest?: number): Promise<Total | null> =>
+    filter.where ? inTime(db, (tx) => totalBy(tx, filter)) : total(filter, newest);
+
+  async function totalBy(tx: Database, { where }: Filter, newest?: number): Promise<Total> {
+    if (!where) return { total: newest ?? (await head()), total_is_exact: true };
+    const counted = await count(tx, where, countLimits.total_rows_max);
     return { total: counted.n, total_is_exact: counted.exact };
   }
 
@@ -101,5 +107,5 @@ export function countsOf(db: Database, head: () => Promise<number>) {
       return [await end(asc(log.timestamp)), await end(desc(log.timestamp))];
     });
 
-  return { total, recent, stats, span };
+  return { total, totalInTime, recent, stats, span };
 }

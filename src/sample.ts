@@ -4,14 +4,16 @@ import { isTooSlow } from './problem.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const sampleLimits = {
-  /** What matches no more entries than this is counted exactly. */
-  counted_rows_max: 50_000,
-  /** In a longer log these many stretches of ids are looked at, spread evenly over it, */
+  /** A log no longer than this is counted without a sample. */
+  short_rows_max: 50_000,
+  /** In a longer one these many stretches of ids are looked at, spread evenly over it, */
   sample_stretches: 500,
   /** each of so many ids. Stretches of ids and not of time: a burst then weighs what it should. */
   sample_stretch_ids: 20,
   /** A sample with fewer rows that match says too little (with 400, the error of their number is about 5 %). */
   sample_rows_min: 400,
+  /** Then all that matches is counted, up to here. */
+  counted_rows_max: 100_000,
   /** What a statement may take. The embedded database has no clock for it. */
   statement_ms_max: 300,
 } as const;
@@ -51,8 +53,8 @@ export async function counted<T>(
   read: (tx: Database, looked: Looked) => Promise<T[]>,
   size: (rows: T[]) => number,
 ): Promise<Counted<T> | null> {
-  const { counted_rows_max, sample_stretches, sample_stretch_ids, sample_rows_min } = sampleLimits;
-  const some = newest > counted_rows_max ? await inTime(db, (tx) => read(tx, sampled(tx, where, newest))) : null;
+  const { short_rows_max, counted_rows_max, sample_stretches, sample_stretch_ids, sample_rows_min } = sampleLimits;
+  const some = newest > short_rows_max ? await inTime(db, (tx) => read(tx, sampled(tx, where, newest))) : null;
   const looked_at = sample_stretches * sample_stretch_ids;
   const estimate = some && { rows: some, looked_at, weight: newest / looked_at, exact: false };
   if (some && size(some) >= sample_rows_min) return estimate;

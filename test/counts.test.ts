@@ -113,10 +113,14 @@ describe.each(databases)('a short log on %s', async (name) => {
     );
   });
 
-  it('spans from the oldest to the newest that match', async () => {
+  it('has a span from the oldest to the newest that match, and a total', async () => {
     const times = all.filter(({ user_id }) => user_id === 'u1').map(({ timestamp }) => Date.parse(timestamp));
     expect(await store.span(ask('user_id=u1'))).toEqual({ oldest: Math.min(...times), newest: Math.max(...times) });
     expect(await store.span(ask('user_id=nobody'))).toBeNull();
+    const total = { total: times.length, total_is_exact: true };
+    expect(await store.totalInTime(ask('user_id=u1'))).toEqual(total);
+    expect(await store.total(ask('user_id=u1'))).toEqual(total);
+    expect(await store.totalInTime(ask(''))).toEqual({ total: 400, total_is_exact: true });
   });
 });
 
@@ -225,6 +229,7 @@ describe('a database that does not answer in time', async () => {
       expect(await store.facets(ask(''))).toBeNull();
       expect(await store.histogram(ask(''), { from: 0, to: 10, bucket_ms: 10 })).toBeNull();
       expect(await store.recent(ask(''))).toBeNull();
+      expect(await store.totalInTime(ask('user_id=x'))).toBeNull();
       expect(await store.span(ask('user_id=x'))).toBeNull();
     });
     const shown = sql<string>`current_setting('statement_timeout')`;
