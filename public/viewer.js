@@ -1,15 +1,113 @@
-// Says in words what the live stream is doing. Everything else on the page works without this file.
-const say = (text) => {
-  const state = document.getElementById('live-state');
-  if (state) state.textContent = text;
+// What needs a script: live rows, ages, keys.
+const $ = (id) => document.getElementById(id);
+const all = (css) => [...document.querySelectorAll(css)];
+const on = (name, run) => document.addEventListener(name, run, true);
+const now = Date.now;
+const skew = $('page').dataset.now - now();
+let [held, n_held, n_new, told] = ['', 0, 0, 0];
+let wait, tick, heard, stream;
+
+const live = () => $('live')?.className;
+const reading = () => scrollY > 150 || all('#rows>li>[open]')[0];
+
+// At most every 5 s.
+const tell = (text) => {
+  clearTimeout(wait);
+  const say = () => {
+    $('status').textContent = text;
+    [told, n_new] = [now(), 0];
+  };
+  wait = setTimeout(say, told + 5e3 - now());
 };
-document.addEventListener('htmx:before:request', (event) => {
-  if (event.target.id === 'live') say('Connecting…');
+const state = (text, s) => {
+  heard = now();
+  clearTimeout(tick);
+  $('live-state').textContent = s ? `${text} in ${s} s` : text;
+  if (s) tick = setTimeout(state, 1000, text, s - 1);
+  else tell(text);
+};
+
+const hold = (n, text) => {
+  n_held = n;
+  held = n > 500 ? '' : text;
+  Object.assign($('pill'), { hidden: !n, textContent: `${n} new` });
+};
+const release = () => {
+  // The newest page has what was not held.
+  if (n_held && (!held || !$('newer').hidden)) $('newer').click();
+  else if (held) htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
+  hold(0, '');
+};
+
+on('htmx:sse:before:message', (e) => {
+  const { event, data, id } = e.detail.message;
+  heard = now();
+  $('after').value = id;
+  if (event) return;
+  const n = +data.match(/\d+/);
+  n_new += n;
+  tell(`${n_new} new events`);
+  if (!reading()) return release();
+  e.preventDefault();
+  hold(n_held + n, data + held);
 });
-document.addEventListener('htmx:sse:after:connection', () => say('Live: new events appear on top.'));
-document.addEventListener('htmx:sse:before:connection', (event) => {
-  if (event.detail.connection.attempt > 0) say(document.hidden ? 'Paused while hidden.' : 'Reconnecting…');
+on('htmx:sse:before:connection', (e) => {
+  stream = e.detail.connection;
+  if (stream.attempt) state('Reconnecting', Math.min(16, 2 ** (stream.attempt - 1)));
 });
-document.addEventListener('htmx:sse:error', () => say('Not connected. Trying again…'));
-document.addEventListener('htmx:error', () => say('Not connected. Trying again…'));
-document.addEventListener('htmx:response:error', () => say('Not connected. Trying again…'));
+on('htmx:sse:after:connection', () => state('Live'));
+on('visibilitychange', () => document.hidden && live() && state('Paused while hidden'));
+on('htmx:error', ({ target }) => {
+  if (target.id === 'live') state('Not connected, retry', 5);
+  else $('problem').textContent = 'Cannot reach the service. Try again.';
+});
+on('htmx:after:swap', (e) => {
+  const { id } = e.detail.ctx.target;
+  if (id === 'log') {
+    hold(0, '');
+    all(':focus')[0] || $('list').focus();
+  }
+  for (const li of all('#rows>[id]')) $(li.id) === li || li.remove();
+  const rows = all('#rows>li');
+  const extra = id === 'more' ? rows.slice(0, -1000) : rows.slice(1000);
+  for (const li of extra) li.remove();
+  if (!extra[0]) return;
+  if (id === 'more') $('newer').hidden = false;
+  else $('more').href = $('newer').dataset.before + rows[999].id;
+});
+on('toggle', ({ target }) => {
+  const body = target.lastChild;
+  const { href } = target.matches('#rows>li>details') && body.firstChild;
+  if (!target.open) reading() || release();
+  else if (href) htmx.ajax('GET', href, { source: '#list', target: body });
+});
+on('scroll', () => reading() || release());
+on('click', ({ target }) => {
+  if (target.id === 'pill') {
+    release();
+    $('list').focus();
+    scrollTo(0, 0);
+  }
+  if (target.className === 'copy') {
+    navigator.clipboard.writeText(target.value);
+    target.textContent = 'Copied';
+  }
+});
+on('keydown', (e) => {
+  if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest('input')) return;
+  const li = e.target.closest('#rows>li');
+  const row = { j: li ? li.nextSibling : $('rows')?.firstChild, k: li?.previousSibling }[e.key];
+  const to = row?.querySelector('summary,a') ?? all(`[aria-keyshortcuts="${CSS.escape(e.key)}"]`)[0];
+  if (to) e.preventDefault();
+  to?.[row ? 'focus' : 'click']();
+});
+
+setInterval(() => {
+  for (const time of all('summary time')) {
+    const s = (now() + skew - Date.parse(time.dateTime)) / 1000;
+    const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : s < 86400 ? [3600, 'h'] : [86400, 'd'];
+    if (s > 5 && s < 2592e3) time.textContent = `${(s / size) | 0} ${unit} ago`;
+  }
+  if (live() && now() - heard > $('live').dataset.quiet) stream?.reader?.cancel();
+}, 5e3);
+if ($('local')) $('local').value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;

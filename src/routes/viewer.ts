@@ -1,68 +1,167 @@
-/** GET /logs: the log as a page, its live control and its live rows. */
-
+/** The log for people: /logs, its counts, and the page of one event. */
+import type { Context } from 'hono';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
-import { readFilter, readPage, wholeNumber } from '../filter.ts';
-import { type App, elsewhere, may, only, type Parts } from '../parts.ts';
-import { badField } from '../problem.ts';
-import type { Entry } from '../schema.ts';
-import { sseMessage } from '../stream.ts';
-import { liveControl, logPage, message_rows_max, pushedRows } from '../views/log.ts';
+import { readPage, writeCursor } from '../filter.ts';
+import { type App, type Env, may, only, type Parts } from '../parts.ts';
+import { Problem } from '../problem.ts';
+import { isFromForm, type Question, readQuestion } from '../question.ts';
+import { countsFragment, countsSection } from '../views/counts.ts';
+import { details } from '../views/details.ts';
+import { eventPage } from '../views/event.ts';
+import { closing, opening } from '../views/layout.ts';
+import { pageOf } from '../views/links.ts';
+import { type LogPage, logBeginning, logEnd, logFragment, moreRows, type Source } from '../views/log.ts';
+import type { Reader } from '../views/shell.ts';
+import { countAll, nothingCounted } from './counting.ts';
 import { queryOf } from './entries.ts';
-import { sseResponse, startOf } from './live.ts';
+import { lookOf, lookRoutes } from './look.ts';
+import { viewerLiveRoutes } from './viewer-live.ts';
 
 const page_rows = '50';
+/** How long the end of a page waits for its counts, and a fragment of nothing else. */
+const counts_ms_max = { page: 700, fragment: 8_000 } as const;
 
-/** With it htmx asks for a part of the page. */
-const fragment = 'HX-Request';
+/** With it htmx says whether it wants a part of the page. */
+const fragment = 'HX-Request-Type';
+const isFragment = (c: Context) => c.req.header(fragment) === 'partial';
+
+const encoder = new TextEncoder();
 
 export function viewerRoutes(app: App, parts: Parts): void {
   const { store } = parts;
+  viewerLiveRoutes(app, parts);
+  lookRoutes(app, parts);
 
   app.get('/logs', may(parts, 'read'), async (c) => {
-    const query = queryOf(c);
-    if (!query.get('limit')) query.set('limit', page_rows);
-    const filter = readFilter(query, ['limit', 'offset', 'before', 'after', 'live']);
-    const page = readPage(query);
-    const live = query.get('live') === '1';
-    const { name, rights } = c.get('principal');
-    const who = { name, mayExport: rights.includes('export') };
-    const minute = thisMinute();
+    const look = lookOf(c);
+    const asked = queryOf(c);
+    const question = readQuestion(asked, look.now_ms, look.zone);
+    const { filter } = question;
+    const live = asked.get('live') === '1';
+    if (isFromForm(asked) && !isFragment(c)) return c.redirect(addressOf(question, live), 303);
+    const place = new URLSearchParams(asked);
+    if (!place.get('limit')) place.set('limit', page_rows);
+    await resolvePlace(parts, place);
+    const page = readPage(place);
+    const who = readerOf(c);
     // Before the rows: what comes in between is then pushed again rather than missed.
     const head = await store.head();
-    const tag = await tagOf(c, minute, head, filter.key, page, live, who, c.req.header(fragment));
-    if (isKnown(c, tag)) return unchanged(c, tag, [fragment]);
-    const [found, total, stats] = await Promise.all([
-      store.page(filter, page),
-      store.total(filter, head),
-      store.stats(filter),
-    ]);
-    const markup = logPage({ ...found, filter, total, stats, head, live, who });
-    return tagged(c, tag, [fragment]).html(markup);
+    const tag = await tagOf(c, thisMinute(), head, asked.toString(), live, who, look.theme, look.zone);
+    if (!isFragment(c) && isKnown(c, tag)) return unchanged(c, tag, [fragment]);
+    const found = await store.page(filter, page);
+    // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
+    const after = Math.max(head, ...found.logs.map(({ id }) => id));
+    const { origin } = new URL(parts.limits.PUBLIC_URL || c.req.url);
+    const log: LogPage = {
+      ...found,
+      question,
+      after,
+      live,
+      who,
+      look,
+      origin,
+      heartbeat_ms: parts.limits.HEARTBEAT_MS,
+    };
+    if (isFragment(c)) return answerPart(c, log);
+    tagged(c, tag, [fragment]);
+    c.header('content-type', 'text/html; charset=UTF-8');
+    if (c.req.method === 'HEAD') return c.body(null);
+    const counts = within(counts_ms_max.page, countAll(parts, question, look.now_ms, head));
+    const beginning = `${opening('Log', look)}${logBeginning(log)}`;
+    const end = counts.then(
+      (counted) =>
+        `${logEnd(countsSection(counted ?? nothingCounted, question, look), question, counted === null)}${closing()}`,
+    );
+    return c.body(inTwo(beginning, end));
   });
 
-  app.get('/logs/live', may(parts, 'read'), async (c) => {
-    const query = queryOf(c);
-    const filter = readFilter(query, ['after', 'on']);
-    const on = query.get('on');
-    if (on !== '0' && on !== '1') throw badField('on', 'must be 0 or 1');
-    const after = wholeNumber('after', query.get('after') || null, await store.head(), 0, Number.MAX_SAFE_INTEGER);
-    return c.html(liveControl(filter, after, on === '1'));
+  app.get('/logs/counts', may(parts, 'read'), async (c) => {
+    const look = lookOf(c);
+    const question = readQuestion(queryOf(c), look.now_ms, look.zone);
+    const counted = await within(counts_ms_max.fragment, countAll(parts, question, look.now_ms));
+    return c.html(countsFragment(counted ?? nothingCounted, question, look));
   });
 
-  app.get('/logs/stream', may(parts, 'read'), elsewhere(parts), async (c) =>
-    sseResponse(c, parts, readFilter(queryOf(c), ['after']), await startOf(c, parts), 'html', pushedMessages),
-  );
+  app.get('/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {
+    const id = Number(c.req.param('id'));
+    const [entry, newest] = Number.isSafeInteger(id) ? await Promise.all([store.one(id), store.head()]) : [null, 0];
+    if (!entry) throw new Problem(404, `There is no event ${c.req.param('id')} in this log.`);
+    const look = lookOf(c);
+    if (isFragment(c)) return c.html(details(entry, shownTo(c, look), look, true));
+    return c.html(eventPage(entry, newest, readerOf(c), look));
+  });
 
-  for (const path of ['/logs', '/logs/live', '/logs/stream']) only(app, path, 'GET');
+  for (const path of ['', '/counts', '/:id{[0-9]+}']) only(app, `/logs${path}`, 'GET');
 }
 
-/** A batch as messages of rows; each carries the id of its newest, where a reconnect goes on. */
-function pushedMessages(entries: Entry[]): string[] {
-  const messages: string[] = [];
-  for (let from = 0; from < entries.length; from += message_rows_max) {
-    const rows = entries.slice(from, from + message_rows_max);
-    const id = rows.at(-1)?.id;
-    messages.push(sseMessage({ ...(id !== undefined && { id }), data: pushedRows(rows) }));
+/** viewer.js names the row below which to go on by its id in the page, `e55`; what is read is a place in time. */
+async function resolvePlace({ store }: Parts, place: URLSearchParams): Promise<void> {
+  const id = /^e(\d{1,15})$/.exec(place.get('before') ?? '')?.[1];
+  const entry = id ? await store.one(Number(id)) : null;
+  if (entry) place.set('before', writeCursor(entry));
+}
+
+const readerOf = (c: Context<Env>): Reader => {
+  const { name, rights, session } = c.get('principal');
+  return { name, mayExport: rights.includes('export'), bySession: session !== undefined };
+};
+
+const addressOf = ({ query }: Question, live: boolean) => {
+  const to = new URLSearchParams(query);
+  if (live) to.set('live', '1');
+  return pageOf(to);
+};
+
+/** The parts of the page that changed, and the address that they belong to. */
+function answerPart(c: Context<Env>, log: LogPage): Response | Promise<Response> {
+  if (c.req.header('HX-Source')?.endsWith('#more')) return c.html(moreRows(log));
+  const isForm = (id: string) => c.req.header('HX-Source') === `form#${id}`;
+  const source: Source = isForm('query') ? 'line' : isForm('fields-form') ? 'fields' : 'link';
+  const address = addressOf(log.question, log.live);
+  const before = shownAddress(c);
+  // Each keystroke would be a step for Back otherwise: only what was sent is.
+  const isStep = !(source === 'line' && !queryOf(c).has('show')) && before !== address;
+  c.header(isStep ? 'hx-push-url' : 'hx-replace-url', address);
+  return c.html(logFragment(log, source));
+}
+
+/** The address in the browser's bar, as htmx tells it. */
+function shownAddress(c: Context): string {
+  const shown = c.req.header('HX-Current-URL') ?? '';
+  if (!URL.canParse(shown)) return '';
+  const { pathname, search } = new URL(shown);
+  return pathname + search;
+}
+
+/** What the page asks on which a row was opened: its values are added to that. */
+function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSearchParams {
+  const [path, search = ''] = shownAddress(c).split('?');
+  try {
+    return path === '/logs' ? readQuestion(new URLSearchParams(search), now_ms, zone).query : new URLSearchParams();
+  } catch {
+    return new URLSearchParams();
   }
-  return messages;
 }
+
+/** What was found in time, or null. */
+function within<T>(ms: number, work: Promise<T>): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(null), ms);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** A body that is sent in two pieces: the second as soon as there is one. */
+const inTwo = (beginning: string, end: Promise<string>) =>
+  new ReadableStream<Uint8Array>({
+    async start(controller) {
+      controller.enqueue(encoder.encode(beginning));
+      // Who has left needs no end: their controller is closed.
+      await end
+        .then((text) => {
+          controller.enqueue(encoder.encode(text));
+          controller.close();
+        })
+        .catch((error) => controller.error(error));
+    },
+  });

@@ -14,13 +14,85 @@ const attributes = (pairs: Record<string, string>) =>
 
 /** htmx swaps error answers too, unless told where they go. */
 const problems = {
-  'hx-status:4xx': 'target:#problem swap:innerHTML push:false',
-  'hx-status:5xx': 'target:#problem swap:innerHTML push:false',
+  'hx-status:4xx': 'target:#problem swap:innerHTML push:false replace:false',
+  'hx-status:5xx': 'target:#problem swap:innerHTML push:false replace:false',
 };
 
+/** What Back swaps: the scripts stand outside of it, or they would run again. */
+export const restored = () => attributes({ 'hx-history-elt': '' });
+
+/** One queue for all that changes what is asked: what was asked last wins, and the one before is given up. */
+const newest = { 'hx-sync': '#query:replace', 'hx-indicator': '#busy', ...problems };
+const toTop = 'innerHTML show:top showTarget:#page';
+
+/** A form that asks when it is sent, and when a pause is made in writing in one of its fields. */
+export const asks = (whileTyping?: string) =>
+  attributes({
+    'hx-get': '/logs',
+    'hx-target': '#log',
+    'hx-swap': toTop,
+    // On one element: sending the form takes back the question that a keystroke was about to ask.
+    'hx-trigger': whileTyping ? `submit, input changed delay:300ms target:${whileTyping}` : 'submit',
+    ...newest,
+  });
+
+/**
+ * On what holds links that ask something else, and no rows: each of them, and a form, asks the same way; with the
+ * keys that open it elsewhere, a link stays a link. Following live goes on.
+ */
+export const asking = () =>
+  attributes(
+    inherited({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': '[name=live]', ...newest }),
+  );
+
+/** One such link by itself. */
+export const asksAgain = () =>
+  attributes({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': '[name=live]', ...newest });
+
+const inherited = (pairs: Record<string, string>) =>
+  Object.fromEntries(Object.entries(pairs).map(([name, value]) => [`${name}:inherited`, value]));
+
+/** What viewer.js names as the source when a row is opened: a failure leaves the row's plain link, to be tried again. */
+export const opens = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
+
 /** A control that replaces an element with what the server sends. */
-export const replaces = (url: string, target: string) =>
-  attributes({ 'hx-get': url, 'hx-target': target, 'hx-swap': 'outerHTML', ...problems });
+export const replaces = (url: string, target: string, include?: string) =>
+  attributes({
+    'hx-get': url,
+    'hx-target': target,
+    'hx-swap': 'outerHTML',
+    'hx-sync': 'this:replace',
+    ...(include && { 'hx-include': include }),
+    ...problems,
+  });
+
+/**
+ * The link to what is older: followed by itself when it comes near. A failure leaves it there, to be clicked. Boosted,
+ * so that where it leads is its href, which viewer.js changes when rows are taken out of the page.
+ */
+export const goesOn = () =>
+  attributes({
+    'hx-boost': 'true',
+    'hx-trigger': "intersect once rootMargin:'600px 0px', click",
+    'hx-target': 'this',
+    'hx-swap': 'outerHTML show:none',
+    'hx-push-url': 'false',
+    'hx-sync': 'this:drop',
+    'hx-indicator': '#busy',
+    ...problems,
+  });
+
+/** What counts again while rows come, at most every five seconds; `now` also when it is put into the page. */
+export const recounts = (url: string, target: string, now: boolean) =>
+  attributes({
+    'hx-get': url,
+    'hx-trigger': `${now ? 'load, ' : ''}htmx:sse:after:message from:body throttle:5s`,
+    'hx-target': target,
+    'hx-swap': 'innerHTML',
+    'hx-sync': `${target}:replace`,
+    'hx-status:4xx': 'swap:none',
+    'hx-status:5xx': 'swap:none',
+  });
 
 /**
  * An element that follows a stream while it is in the page; messages are put at the top of the target. A first
@@ -33,9 +105,12 @@ export const follows = (url: string, target: string) =>
     'hx-sync': 'this:drop',
     'hx-target': target,
     'hx-swap': 'afterbegin',
-    ...problems,
+    // Doubling from a second: what the page counts down.
+    'hx-config': 'sse.reconnectDelay:1s sse.reconnectMaxDelay:16s',
+    'hx-status:4xx': 'target:#live-state swap:textContent',
+    'hx-status:5xx': 'target:#live-state swap:textContent',
   });
 
-/** Part of a message: removes what the selector finds. */
-export const removes = (selector: string) =>
-  raw(`<hx-partial ${attributes({ 'hx-target': selector, 'hx-swap': 'delete' })}></hx-partial>`);
+/** Part of an answer that goes elsewhere than the rest. */
+export const part = (target: string, swap: 'innerHTML' | 'outerHTML' | 'beforeend', markup: unknown) =>
+  raw(`<hx-partial ${attributes({ 'hx-target': target, 'hx-swap': swap })}>${String(markup)}</hx-partial>`);

@@ -1,0 +1,36 @@
+/** The numbers of a page, asked for together: what fails or takes too long is left out, and the page says so. */
+import type { Parts } from '../parts.ts';
+import { isPassing } from '../problem.ts';
+import { bucketsOf, type Question } from '../question.ts';
+import type { Histogram } from '../store.ts';
+import type { Counts } from '../views/counts.ts';
+
+export const nothingCounted: Counts = { total: null, recent: null, facets: null, histogram: null };
+
+/** Never rejects: a page whose rows are there is not broken by a number that is not. */
+export async function countAll(
+  { store, report }: Parts,
+  { filter, range }: Question,
+  now_ms: number,
+  head?: number,
+): Promise<Counts> {
+  const orNull = <T>(work: Promise<T | null>) =>
+    work.catch((error) => {
+      if (!isPassing(error)) report('a count failed', error);
+      return null;
+    });
+  async function histogram(): Promise<Histogram | null> {
+    const spanned = range.from === null || range.to === null ? await store.span(filter) : null;
+    if (!spanned && range.from === null) return { from: 0, to: 0, bucket_ms: 1, types: [], bars: [], exact: true };
+    const from = range.from ?? spanned?.oldest ?? now_ms;
+    const to = range.to ?? Math.max(range.last ? now_ms : 0, spanned?.newest ?? now_ms);
+    return store.histogram(filter, bucketsOf(from, Math.max(from, to)));
+  }
+  const [total, recent, chart, facets] = await Promise.all([
+    orNull(store.total(filter, head)),
+    orNull(store.recent(filter)),
+    orNull(histogram()),
+    orNull(store.facets(filter)),
+  ]);
+  return { total, recent, facets, histogram: chart };
+}

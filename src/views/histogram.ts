@@ -1,0 +1,62 @@
+/** Events over time as SVG, stacked by event type; every bar is a link to its own stretch of time. */
+import { html } from 'hono/html';
+import type { Question } from '../question.ts';
+import type { Histogram } from '../store.ts';
+import type { Markup } from './layout.ts';
+import { between } from './links.ts';
+import { clock, count, events, type Look, tone } from './text.ts';
+
+/** Units of the drawing: it is stretched to the width there is. */
+const height = 48;
+const step = 10;
+const bar = 9;
+/** One event among thousands is still seen. */
+const height_min = 1.5;
+
+type Bar = Histogram['bars'][number];
+
+const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup => {
+  const named = by.reduce((sum, m) => sum + m, 0);
+  const parts: [string, number][] = [
+    ...types.map((type, i): [string, number] => [tone(type), by[i] ?? 0]),
+    ['t0', n - named],
+  ];
+  const scale = Math.max(height_min, (n / most) * height) / Math.max(1, n);
+  let y = height;
+  return html`${parts
+    .filter(([, m]) => m > 0)
+    .map(([name, m]) => {
+      const h = m * scale;
+      y -= h;
+      return html`<rect class="${name}" x="${x}" y="${y.toFixed(2)}" width="${bar}" height="${h.toFixed(2)}"/>`;
+    })}`;
+};
+
+const widthInWords = (ms: number) => {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ] as const;
+  const [unit_ms, unit] = units.find(([size]) => ms % size === 0) ?? units[3];
+  return `${ms / unit_ms} ${unit}`;
+};
+
+export const histogramOf = (histogram: Histogram | null, { query }: Question, look: Look): Markup => {
+  if (!histogram) return html`<p class="chart none">No histogram: counting takes too long.</p>`;
+  const { bars, types, bucket_ms, exact } = histogram;
+  const most = Math.max(0, ...bars.map(({ n }) => n));
+  if (most === 0) return html`<p class="chart none">Nothing to draw in this range.</p>`;
+  const about = exact ? '' : 'about ';
+  const [first, last] = [bars[0], bars.at(-1)];
+  const fullest = bars.find(({ n }) => n === most) ?? first;
+  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${events(most)}${fullest ? ` from ${clock(fullest.from, look)}` : ''}.`;
+  return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
+    (each, i) => {
+      if (each.n === 0) return '';
+      const said = `${clock(each.from, look)}: ${about}${events(each.n)}`;
+      return html`<a href="${between(query, each.from, each.from + bucket_ms - 1)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
+    },
+  )}</svg><figcaption>${first ? html`<span>${clock(first.from, look).slice(0, 16)}</span>` : ''}<span>${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${clock(last.from + bucket_ms, look).slice(0, 16)}</span>` : ''}</figcaption></figure>`;
+};

@@ -1,0 +1,64 @@
+/** Addresses within the viewer: the page's own query with something changed. Every one is a plain link. */
+import type { Term } from '../filter.ts';
+
+export type Query = URLSearchParams;
+
+const changed = (query: Query, change: (to: Query) => void): string => {
+  const to = new URLSearchParams(query);
+  change(to);
+  to.sort();
+  const text = to.toString();
+  return text === '' ? '/logs' : `/logs?${text}`;
+};
+
+export const pageOf = (query: Query): string => changed(query, () => {});
+
+/** Nothing else of this field. */
+export const only = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(`${key}!`);
+    to.set(key, value);
+  });
+
+/** All but this. */
+export const not = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(key, value);
+    to.delete(`${key}!`, value);
+    to.append(`${key}!`, value);
+  });
+
+/** This as well as what is chosen of its field already. */
+export const also = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(`${key}!`, value);
+    to.append(key, value);
+  });
+
+/** One value no longer asked for. */
+export const dropped = (query: Query, { key, negated }: Pick<Term, 'key' | 'negated'>, value: string) =>
+  changed(query, (to) => to.delete(negated ? `${key}!` : key, value));
+
+const rangeless = (to: Query) => {
+  for (const key of ['last', 'start_date', 'end_date']) to.delete(key);
+};
+export const anyTime = (query: Query) => changed(query, rangeless);
+export const lastOf = (query: Query, last: string) =>
+  changed(query, (to) => {
+    rangeless(to);
+    to.set('last', last);
+  });
+/** From and to in epoch ms, both included. */
+export const between = (query: Query, from: number, to_ms: number) =>
+  changed(query, (to) => {
+    rangeless(to);
+    to.set('start_date', new Date(from).toISOString());
+    to.set('end_date', new Date(to_ms).toISOString());
+  });
+export const liveOf = (query: Query, on: boolean) =>
+  changed(query, (to) => (on ? to.set('live', '1') : to.delete('live')));
+
+/** What has these values, whatever else was asked. */
+export const about = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
+
+export const eventOf = (id: number) => `/logs/${id}`;

@@ -1,0 +1,62 @@
+/** What stands around the log: the header with its line and its menu, the help. Data in, markup out. */
+import { html } from 'hono/html';
+import type { Markup } from './layout.ts';
+import { signOutForm } from './sign-in.ts';
+import type { Look } from './text.ts';
+
+/** Who reads, and what they may. */
+export type Reader = { name: string; mayExport: boolean; bySession: boolean };
+
+const choice = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>
+  html`<button type="submit" name="${name}" value="${value}" aria-pressed="${String(isChosen)}"${more}>${label}</button>`;
+
+const themes = ['system', 'light', 'dark'] as const;
+
+/** What this browser is to be shown, kept in its cookies. */
+const looks = (look: Look): Markup => html`<form id="look" method="post" action="/logs/look">
+<fieldset><legend>Clocks</legend>${choice('zone', 'UTC', 'UTC', look.zone === 'UTC')}${
+  look.zone === 'UTC'
+    ? choice('zone', '', 'Local', false, html` id="local"`)
+    : choice('zone', look.zone, look.zone.replaceAll('_', ' '), true, html` id="local"`)
+}</fieldset>
+<fieldset><legend>Colours</legend>${themes.map((theme, i) => {
+  const name = `${theme[0]?.toUpperCase()}${theme.slice(1)}`;
+  // The key goes round: from each to the next.
+  const isNext = i === (themes.indexOf(look.theme) + 1) % themes.length;
+  return choice('theme', theme, name, look.theme === theme, isNext ? html` aria-keyshortcuts="t"` : '');
+})}</fieldset></form>`;
+
+export const menu = (
+  { name, bySession }: Reader,
+  look: Look,
+): Markup => html`<button id="me" type="button" popovertarget="menu">${name}</button>
+<div id="menu" popover><p>Signed in as <b>${name}</b></p>${looks(look)}
+<p><button type="button" popovertarget="help" aria-keyshortcuts="?">Keys and syntax</button></p>${bySession ? signOutForm() : ''}</div>`;
+
+const keys: [string, string][] = [
+  ['/', 'search'],
+  ['j k', 'next and previous event'],
+  ['Enter', 'open or close it'],
+  ['l', 'start or stop live'],
+  ['[ ]', 'the window before and after'],
+  ['e', 'export'],
+  ['t', 'light or dark'],
+  ['?', 'this help'],
+];
+const phrases: [string, string][] = [
+  ['late delivery', 'the description contains these words'],
+  ['"late delivery" "no show"', 'either of these texts'],
+  ['type:DELETE type:UPDATE', 'either of these events'],
+  ['-user:ana', 'not by ana'],
+  ['entity:order/55', 'what happened to order 55'],
+  ['service:checkout trace:4bf9', 'of a service, of a trace'],
+  ['meta.order.status:paid', 'a value inside the metadata'],
+];
+
+const table = (caption: string, rows: [string, string][]): Markup =>
+  html`<table><caption>${caption}</caption><tbody>${rows.map(([key, means]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${means}</td></tr>`)}</tbody></table>`;
+
+export const help =
+  (): Markup => html`<dialog id="help" popover aria-labelledby="help-title"><h2 id="help-title">Keys and syntax</h2>
+${table('Keys', keys)}${table('The search line', phrases)}
+<p><button type="button" popovertarget="help" popovertargetaction="hide">Close</button></p></dialog>`;
