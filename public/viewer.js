@@ -59,7 +59,7 @@ on('htmx:sse:after:connection', () => state('Live'));
 on('visibilitychange', () => document.hidden && live() && state('Paused while hidden'));
 on('htmx:error', ({ target }) => {
   if (target.id === 'live') state('Not connected, retry', 5);
-  else $('problem').textContent = 'Cannot reach the service. Try again.';
+  else $('problem').textContent = 'The service cannot be reached.';
 });
 on('htmx:after:swap', (e) => {
   const { id } = e.detail.ctx.target;

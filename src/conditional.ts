@@ -41,11 +41,12 @@ export function isKnown(c: Context, tag: string): boolean {
 
 /**
  * The context, for an answer that its client may keep and must ask about each time; a shared cache may not keep it.
- * Called when nothing can fail any more: a refusal has no tag. The cookie will be a session's.
+ * Called when nothing can fail any more: a refusal has no tag. What a session showed is not kept at all: after signing
+ * out Back would show it, as Chromium keeps whole pages and clears them for no Clear-Site-Data.
  */
 export function tagged<C extends Context>(c: C, tag: string, alsoVaries: string[] = []): C {
   c.header('etag', tag);
-  c.header('cache-control', 'private, no-cache');
+  c.header('cache-control', c.get('principal')?.session ? 'no-store' : 'private, no-cache');
   c.header('vary', ['Authorization', 'Cookie', ...alsoVaries].join(', '), { append: true });
   return c;
 }

@@ -1,6 +1,6 @@
 /** Chromium as Debian installs it, for the tests of the page and its picture. */
 import { existsSync } from 'node:fs';
-import { type Browser, type BrowserContext, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium, type LaunchOptions } from 'playwright-core';
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
@@ -12,8 +12,9 @@ export function hasChromium(): boolean {
 }
 
 /** Starts it without the background traffic that a closed network would only refuse. */
-export const openChromium = (): Promise<Browser> =>
+export const openChromium = (more: LaunchOptions = {}): Promise<Browser> =>
   chromium.launch({
+    ...more,
     executablePath,
     args: [
       '--no-sandbox',

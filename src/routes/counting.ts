@@ -27,7 +27,7 @@ export async function countAll(
     return store.histogram(filter, bucketsOf(from, Math.max(from, to)));
   }
   const [total, recent, chart, facets] = await Promise.all([
-    orNull(store.total(filter, head)),
+    orNull(store.totalInTime(filter, head)),
     orNull(store.recent(filter)),
     orNull(histogram()),
     orNull(store.facets(filter)),

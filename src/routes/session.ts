@@ -51,8 +51,6 @@ export function sessionRoutes(app: App, parts: Parts): void {
     // First the table: a cookie that is gone while its session lives on would be no sign-out.
     if (secret) await sessions.close(await digestOf(secret));
     takeSecret(c, PUBLIC_URL);
-    // The browser's memory of pages, for who presses Back.
-    c.header('clear-site-data', '"cache"');
     return c.redirect(signInFor(null), 303);
   });
 

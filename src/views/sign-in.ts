@@ -19,12 +19,12 @@ export const signInPage = ({ to, user, fault }: SignInPage): Markup =>
 <form method="post" action="/sign-in">
 ${fault === null ? '' : html`<p id="fault" role="alert">${fault}</p>`}
 <input type="hidden" name="to" value="${to}">
-<label>User name <input name="user" value="${user}" autocomplete="username" autocapitalize="none" spellcheck="false" required${user === '' ? html` autofocus` : ''}></label>
+<label>User name <input name="user" type="text" value="${user}" autocomplete="username" autocapitalize="none" spellcheck="false" required${user === '' ? html` autofocus` : ''}></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required${user === '' ? '' : html` autofocus`}${fault === null ? '' : html` aria-describedby="fault"`}></label>
-<button>Sign in</button>
+<button type="submit">Sign in</button>
 </form></main>`,
   );
 
 /** For the head of a page, when its reader came by a session. */
 export const signOutForm = (): Markup =>
-  html`<form id="sign-out" method="post" action="/sign-out"><button>Sign out</button></form>`;
+  html`<form id="sign-out" method="post" action="/sign-out"><button type="submit">Sign out</button></form>`;

@@ -1,0 +1,143 @@
+/** Signing in and out as a person does, in a real browser: with a keyboard, without JavaScript, and Back afterwards. */
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { hasChromium, openChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+declare global {
+  interface Window {
+    axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+  }
+}
+
+notOn(reasons.noChromium, !hasChromium()).describe('in Chromium', async () => {
+  const service = await startService();
+  await service.write({ event_type: 'CREATE', entity_type: 'order', description: 'for members only' });
+  let browser: Browser;
+  const faults: string[] = [];
+  beforeAll(async () => {
+    // Playwright turns off what people have: whole pages kept for Back.
+    browser = await openChromium({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
+  });
+  afterAll(() => browser.close());
+
+  async function open(path: string, options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    page.on('console', (message) => {
+      // A browser says of every refused document that it was refused.
+      const refused = /status of 40[13]/.test(message.text());
+      if (['error', 'warning'].includes(message.type()) && !refused) faults.push(message.text());
+    });
+    page.on('pageerror', (error) => faults.push(error.message));
+    await page.goto(service.url + path);
+    return page;
+  }
+  async function enter(page: Page, user: string, password: string): Promise<void> {
+    await page.getByLabel('User name').fill(user);
+    await page.getByLabel('Password').fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+  }
+
+  it('leads to the form, says what is wrong in place, and leads back to what was asked for', async () => {
+    const page = await open('/logs?entity_type=order');
+    await page.waitForURL('**/sign-in?to=*');
+    await enter(page, 'guest', 'wrong');
+    expect(await page.getByRole('alert').textContent()).toBe('The user name or password is not right.');
+    expect(await page.getByLabel('User name').inputValue()).toBe('guest');
+    expect(await page.getByLabel('Password').inputValue()).toBe('');
+    // The caret stands where something is missing.
+    await page.keyboard.type('guest-password');
+    await page.keyboard.press('Enter');
+    await page.waitForURL('**/logs?entity_type=order');
+    await page.getByText('for members only').first().waitFor();
+    const [cookie] = await page.context().cookies();
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Lax', path: '/' });
+    expect(await page.evaluate(() => document.cookie)).not.toContain('edgetrail');
+  });
+
+  it('works without JavaScript, and at a reload of what was refused', async () => {
+    const page = await open('/logs', { javaScriptEnabled: false });
+    await enter(page, 'guest', 'wrong');
+    await page.reload();
+    await page.getByRole('alert').waitFor();
+    await enter(page, 'guest', 'guest-password');
+    await page.waitForURL('**/logs');
+  });
+
+  it.each([
+    ['light', 1200],
+    ['dark', 360],
+  ] as const)('has no fault that axe finds: %s, %i px wide', async (colorScheme, width) => {
+    const page = await open('/sign-in', { colorScheme, viewport: { width, height: 700 }, bypassCSP: true });
+    for (const user of ['', 'guest']) {
+      if (user) await enter(page, user, 'wrong');
+      await page.addScriptTag({ path: axe });
+      const { violations } = await page.evaluate(() =>
+        window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+      );
+      expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+    }
+  });
+
+  it('shows nothing of the log on Back after signing out', async () => {
+    const page = await open('/logs');
+    await enter(page, 'guest', 'guest-password');
+    await page.waitForURL('**/logs');
+    await page.getByText('for members only').first().waitFor();
+    await page.evaluate(() => {
+      const form = document.createElement('form');
+      form.method = 'post';
+      form.action = '/sign-out';
+      document.body.append(form);
+      form.submit();
+    });
+    await page.waitForURL('**/sign-in');
+    // Not goBack(): it waits for a page to load, and a page that was kept does not.
+    await page.evaluate(() => history.back());
+    await page.waitForTimeout(1_000);
+    console.log(page.url(), await page.content());
+    await page.getByLabel('Password').waitFor({timeout:5000});
+    expect(await page.getByText('for members only').count()).toBe(0);
+  });
+
+  it('a neighbour can neither sign in nor out, though the cookie comes along', async () => {
+    const forms = ['/sign-out', '/sign-in']
+      .map((path) => `<form method="post" action="${service.url}${path}"><button>${path}</button></form>`)
+      .join('');
+    // Another port is the same site: SameSite keeps nothing from it.
+    const neighbour = createServer((_request, answer) =>
+      answer.setHeader('content-type', 'text/html').end(`<!doctype html><title>n</title>${forms}`),
+    );
+    await new Promise<void>((resolve) => neighbour.listen(0, '127.0.0.1', resolve));
+    const address = neighbour.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const page = await open('/logs');
+    await enter(page, 'guest', 'guest-password');
+    await page.waitForURL('**/logs');
+    for (const path of ['/sign-out', '/sign-in']) {
+      await page.goto(`http://127.0.0.1:${port}/`);
+      const [answer] = await Promise.all([
+        page.waitForResponse(service.url + path),
+        page.getByRole('button', { name: path }).click(),
+      ]);
+      expect((await answer.request().allHeaders())['sec-fetch-site']).toBe('same-site');
+      expect(answer.status()).toBe(403);
+    }
+    await page.goto(`${service.url}/logs`);
+    await page.getByText('for members only').first().waitFor();
+    neighbour.close();
+    neighbour.closeAllConnections();
+  });
+
+  it('had nothing to complain about in the console', () => {
+    expect(faults).toEqual([]);
+  });
+});

@@ -1,0 +1,45 @@
+/** Signing in and out over HTTP, as a browser's form does it. */
+import type { TestService } from '../harness.ts';
+
+/** Posts a form, by itself as a page of the service would; redirects are not followed. */
+export const postForm = (
+  service: TestService,
+  path: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = {},
+): Promise<Response> =>
+  fetch(service.url + path, {
+    method: 'POST',
+    redirect: 'manual',
+    body: new URLSearchParams(form),
+    headers: { origin: service.url, accept: 'text/html', ...headers },
+  });
+
+/** The cookie that an answer sets: its name, its value and its attributes in lower case. */
+export function cookieOf(answer: Response): { name: string; value: string; attributes: string[] } | null {
+  const [set, ...others] = answer.headers.getSetCookie();
+  if (others.length > 0) throw new Error(`more than one cookie: ${others}`);
+  if (set === undefined) return null;
+  const [pair = '', ...attributes] = set.split('; ');
+  const [name = '', value = ''] = pair.split('=');
+  return { name, value, attributes: attributes.map((attribute) => attribute.toLowerCase()).toSorted() };
+}
+
+/** Signs in and returns the Cookie header; throws unless it works. */
+export async function signIn(
+  service: TestService,
+  who: 'admin' | 'guest',
+  headers: Record<string, string> = {},
+): Promise<string> {
+  const answer = await postForm(service, '/sign-in', { user: who, password: `${who}-password` }, headers);
+  const cookie = cookieOf(answer);
+  if (answer.status !== 303 || !cookie) throw new Error(`${answer.status} ${await answer.text()}`);
+  return `${cookie.name}=${cookie.value}`;
+}
+
+export const signOut = (service: TestService, cookie: string, headers: Record<string, string> = {}) =>
+  postForm(service, '/sign-out', {}, { cookie, ...headers });
+
+/** Whether a cookie opens the log. */
+export const opens = async (service: TestService, cookie: string): Promise<boolean> =>
+  (await service.request('/api/logs?limit=1', { as: null, headers: { cookie } })).status === 200;
