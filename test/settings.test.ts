@@ -9,7 +9,6 @@ import { hashPassword, writeScryptHash } from '../src/auth.ts';
 import { tokensOf } from '../src/credentials.ts';
 import { scrypt } from '../src/runtime/scrypt.ts';
 import { readSettings, SettingsError, settingRows, usersOf } from '../src/settings.ts';
-import { freePort } from './databases.ts';
 import { spawnService } from './process.ts';
 
 type Env = Record<string, string>;
@@ -272,11 +271,6 @@ describe('the process', async () => {
   it.concurrent.each<[string, Env, RegExp]>([
     ['PORT=banana', { PORT: 'banana' }, /^Settings:\n {2}PORT: must be a whole number/],
     ['HOST=0.0.0.0 without USERS', { HOST: '0.0.0.0' }, /^Settings:\n {2}USERS: /],
-    [
-      'a DATABASE_URL that nobody answers',
-      { DATABASE_URL: `postgres://log:${secret}@127.0.0.1:${await freePort()}/log`, USERS: users },
-      /Edgetrail could not start/,
-    ],
   ])('%s ends with 1 and says why', async (_what, env, says) => {
     const { ended, output } = spawnService({ DATA_DIR: join(folder, 'data'), ...env });
     expect(await ended).toBe(1);

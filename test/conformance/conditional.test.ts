@@ -34,7 +34,7 @@ it.each(conditional)('%s has a weak tag, and is not sent twice to who has it', a
   expect(Object.fromEntries(again.headers)).toMatchObject({
     etag: tag,
     'cache-control': 'private, no-cache',
-    vary: path === '/logs' ? 'Authorization, Cookie, HX-Request' : 'Authorization, Cookie',
+    vary: path === '/logs' ? 'Authorization, Cookie, HX-Request-Type' : 'Authorization, Cookie',
   });
   expect(again.headers.get('content-type')).toBeNull();
 });

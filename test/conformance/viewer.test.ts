@@ -44,30 +44,30 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
   it('shows the newest events, opens them, and leads to older ones', async () => {
     const page = await open('/logs', 'guest');
     expect(await rows(page).count()).toBe(50);
-    await rows(page).first().locator('summary').click();
-    expect(await rows(page).first().locator('dd').allTextContents()).toContain('order 119 taken');
-    await page.getByRole('link', { name: 'Older events' }).click();
-    expect(await rows(page).first().locator('summary').textContent()).toContain('order 69');
-    expect(await page.getByText('Exporting needs the role admin.').count()).toBe(1);
+    await rows(page).first().locator('summary').first().click();
+    await rows(page).first().locator('dd', { hasText: 'order 119 taken' }).first().waitFor();
+    await page.goto(`${service.url}${await page.getByRole('link', { name: 'Older events' }).getAttribute('href')}`);
+    expect(await rows(page).first().locator('summary').first().textContent()).toContain('order 69');
+    expect(await page.getByRole('link', { name: 'NDJSON', exact: true }).count()).toBe(0);
   });
 
   it('filters by its form, and keeps what a link negated', async () => {
     const page = await open('/logs?entity_id!=7');
-    await page.getByLabel('Search').fill('order 7');
-    await page.getByRole('button', { name: 'Show' }).click();
+    await page.locator('#q').fill('-id:7 order 7');
+    await page.getByRole('button', { name: 'Search', exact: true }).click();
+    await expect.poll(() => rows(page).count()).toBe(10);
     expect(new URL(page.url()).searchParams.getAll('entity_id!')).toEqual(['7']);
-    expect(await rows(page).count()).toBe(10);
   });
 
   it('follows live on a click, says so, and stops', async () => {
     const page = await open('/logs?event_type=LIVE');
     await page.getByRole('button', { name: 'Start live' }).click();
-    await page.getByText('Live: new events appear on top.').waitFor();
+    await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
     await service.write([order(1, { event_type: 'LIVE' }), order(2), order(3, { event_type: 'LIVE' })]);
     await page.locator('#rows > li:nth-child(2)').waitFor();
-    expect(await rows(page).locator('summary span:nth-of-type(1)').allTextContents()).toEqual(['order 3', 'order 1']);
+    expect(await rows(page).locator('summary i').allTextContents()).toEqual(['3', '1']);
     await page.getByRole('button', { name: 'Stop live' }).click();
-    await page.getByText('Live is stopped.').waitFor();
+    await page.locator('#live-state', { hasText: 'Stopped' }).waitFor();
     await service.write([order(4, { event_type: 'LIVE' })]);
     await page.waitForTimeout(300);
     expect(await rows(page).count()).toBe(2);
@@ -83,20 +83,18 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
 
   it('keeps a thousand rows at most while it follows', async () => {
     const page = await open('/logs?live=1');
-    await page.getByText('Live: new events appear on top.').waitFor();
+    await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
     for (let i = 0; i < 3; i++)
       await service.write(Array.from({ length: 400 }, (_, n) => order(n, { user_id: 'flood' })));
-    await page.waitForFunction(
-      () => document.querySelector('#rows > li summary span')?.textContent === 'order 399',
-      null,
-      { timeout: 10_000 },
-    );
+    await page.waitForFunction(() => document.querySelector('#rows > li summary i')?.textContent === '399', null, {
+      timeout: 10_000,
+    });
     expect(await rows(page).count()).toBeLessThanOrEqual(1_000);
   });
 
   it('runs nothing that an event brings', async () => {
     const page = await open('/logs?event_type=HOSTILE&live=1');
-    await page.getByText('Live: new events appear on top.').waitFor();
+    await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
     const told = {
       entity_type: hostile.slice(0, 50),
       entity_id: hostile,
@@ -106,17 +104,17 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
       metadata: { [hostile]: hostile },
     };
     await service.write([{ event_type: 'HOSTILE', ...told }]);
-    await rows(page).first().locator('summary').click();
+    await rows(page).first().locator('summary').first().click();
     expect(await rows(page).first().textContent()).toContain(hostile);
     await page.reload();
-    await rows(page).first().locator('summary').hover();
+    await rows(page).first().locator('summary').first().hover();
     expect(await page.evaluate(() => 'ran' in window)).toBe(false);
   });
 
   it('is complete without JavaScript', async () => {
     const page = await open('/logs?search=order+1', 'admin', { javaScriptEnabled: false });
-    await rows(page).first().locator('summary').click();
-    expect(await rows(page).first().locator('dl').isVisible()).toBe(true);
+    await rows(page).first().locator('summary').first().click();
+    expect(await rows(page).first().getByRole('link', { name: 'Open event' }).isVisible()).toBe(true);
     const [file] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('link', { name: 'NDJSON', exact: true }).click(),
@@ -124,7 +122,7 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
     expect(file.suggestedFilename()).toMatch(/^edgetrail-\d{4}-\d\d-\d\d\.ndjson$/);
     await page.goto(`${service.url}/logs`);
     await page.getByRole('button', { name: 'Start live' }).click();
-    await page.getByText('Following live needs JavaScript.').waitFor({ timeout: 5_000 });
+    expect(await page.content()).toContain('Following live needs JavaScript.');
   });
 
   it('says what is wrong with a question, as a page', async () => {
