@@ -19,6 +19,7 @@ const promises: Record<string, string> = {
   conditional: 'Unchanged answers (304)',
   cors: 'Pages of other sites (CORS)',
   viewer: 'Viewer',
+  session: 'Sessions',
   conditions: 'Bad conditions',
   racing: 'Racing, two instances',
   shutdown: 'Shutdown',

@@ -1,0 +1,179 @@
+/** For everybody: axe finds nothing, every key works, focus stays where it was, and the page fits any screen. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { assorted, order } from './orders.ts';
+import { addressOf, axeFindings, idsOf, rowsOf, visitors } from './visit.ts';
+
+const long = 'x'.repeat(250);
+
+describe.skipIf(!hasChromium())('the page is for everybody', async () => {
+  const service = await startService('pglite');
+  await service.write([
+    ...assorted(),
+    order(1, {
+      event_type: long.slice(0, 50),
+      entity_id: long,
+      user_id: long,
+      description: `${long}${long}`,
+      metadata: { old_price: 10, new_price: 12, [long]: { deep: { deeper: long } }, list: [1, 2, 3] },
+    }),
+  ]);
+  const open = visitors(() => service.url);
+  const openRow = async (page: Page) => {
+    await rowsOf(page).first().locator('summary').first().click();
+    await rowsOf(page).first().getByRole('link', { name: 'Permalink' }).waitFor();
+  };
+  const live = (page: Page) => expect.poll(() => page.locator('#live-state').textContent()).toMatch(/^Live/);
+  const focused = (page: Page) =>
+    page.evaluate(() => {
+      const here = document.activeElement;
+      return here === document.body ? 'nothing' : (here?.textContent?.trim() ?? '');
+    });
+
+  const states: [string, string, (page: Page) => Promise<unknown>][] = [
+    ['the list', '/logs', async () => {}],
+    ['an open row', '/logs', openRow],
+    ['a filter with chips', '/logs?user_id=ana&event_type!=DELETE&last=24h', async () => {}],
+    [
+      'live, with a pill',
+      '/logs?live=1',
+      async (page) => {
+        await live(page);
+        await openRow(page);
+        await service.write(order(1));
+        await page.locator('#pill').waitFor();
+      },
+    ],
+    ['the fields', '/logs', (page) => page.getByRole('button', { name: 'Fields' }).click()],
+    ['a range of one’s own', '/logs', (page) => page.getByRole('button', { name: 'Custom' }).click()],
+    ['the menu', '/logs', (page) => page.getByRole('button', { name: 'admin' }).click()],
+    [
+      'the help',
+      '/logs',
+      async (page) => {
+        await page.keyboard.press('?');
+        await page.getByRole('dialog').waitFor();
+      },
+    ],
+    ['nothing found', '/logs?search=nowhere', async () => {}],
+    ['an event', '/logs/1', async () => {}],
+  ];
+  it.each(states)('axe finds no fault in %s, light and dark, narrow and wide', async (_what, path, make) => {
+    const page = await open(path, 'admin', { viewport: { width: 1200, height: 900 } });
+    await make(page);
+    expect(await axeFindings(page)).toEqual([]);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize({ width: 360, height: 740 });
+    expect(await axeFindings(page)).toEqual([]);
+  });
+
+  it.each([360, 2_000])('fits a screen of %i px: nothing has to be scrolled sideways', async (width) => {
+    const page = await open('/logs', 'admin', { viewport: { width, height: 800 } });
+    const overhang = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(await overhang()).toBeLessThanOrEqual(0);
+    await openRow(page);
+    expect(await overhang()).toBeLessThanOrEqual(0);
+    const [list] = await page
+      .locator('#rows')
+      .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().width));
+    expect(list).toBeGreaterThan(width * 0.7);
+    for (const path of ['/logs/121', '/logs?search=nowhere', `/logs?user_id=${long}`, '/logs?last=30d&user_id=ana']) {
+      await page.goto(service.url + path);
+      expect([path, await overhang()]).toEqual([path, 0]);
+    }
+  });
+
+  it('is worked by keys', async () => {
+    const page = await open('/logs');
+    await page.keyboard.press('/');
+    await page.keyboard.type('jl?');
+    expect(await page.getByRole('searchbox').inputValue()).toBe('jl?');
+    await page.goto(`${service.url}/logs?user_id=ana`);
+    const ids = await idsOf(page);
+    const row = () => page.evaluate(() => Number(document.activeElement?.closest('li')?.id.slice(1)));
+    for (const at of [0, 1, 2]) {
+      await page.keyboard.press('j');
+      expect(await row()).toBe(ids[at]);
+    }
+    await page.keyboard.press('k');
+    expect(await row()).toBe(ids[1]);
+    await page.keyboard.press('Enter');
+    await page.locator(`#e${ids[1]}`).getByRole('link', { name: 'Permalink' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('l');
+    await live(page);
+    await page.keyboard.press('l');
+    await expect.poll(() => page.locator('#live-state').textContent()).toBe('Stopped');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    // What the browser does with a modifier is the browser's.
+    await page.keyboard.press('Control+l');
+    await page.waitForTimeout(100);
+    expect(await page.locator('#live-state').textContent()).toBe('Stopped');
+  });
+
+  it('leads past its header with the first Tab', async () => {
+    const page = await open('/logs');
+    await page.keyboard.press('Tab');
+    expect(await focused(page)).toBe('To the events');
+  });
+
+  it.each([
+    ['a preset', '/logs', (page: Page) => page.getByRole('link', { name: '24 h', exact: true }), '24 h'],
+    ['a value of a facet', '/logs', (page: Page) => page.getByRole('link', { name: 'ben', exact: true }), 'ben'],
+  ])('leaves the focus on %s that was followed', async (_what, path, link, name) => {
+    const page = await open(path);
+    await link(page).first().focus();
+    await page.keyboard.press('Enter');
+    await page.waitForURL((url) => url.search !== '');
+    await expect.poll(() => focused(page)).toBe(name);
+  });
+
+  it('leaves the focus somewhere near when what had it is gone', async () => {
+    const page = await open('/logs?user_id=ana');
+    await page.getByRole('link', { name: 'Remove user: ana' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => addressOf(page)).toBe('/logs');
+    await expect.poll(() => focused(page)).not.toBe('nothing');
+  });
+
+  it('leaves the focus where it is while rows come and are counted', async () => {
+    const page = await open('/logs?live=1');
+    await live(page);
+    const row = rowsOf(page).nth(3).locator('summary');
+    await row.focus();
+    const text = await focused(page);
+    await service.write(order(5));
+    await expect.poll(() => rowsOf(page).first().textContent()).toContain('order 5 taken');
+    expect(await focused(page)).toBe(text);
+    const facet = page.getByRole('list', { name: 'User' }).getByRole('link').first();
+    await facet.focus();
+    const before = await page.locator('#total').textContent();
+    await service.write([order(6), order(7)]);
+    await expect.poll(() => page.locator('#total').textContent()).not.toBe(before);
+    expect(await focused(page)).not.toBe('nothing');
+  });
+
+  it('goes by the colours of the system, and by those that a person chose', async () => {
+    const page = await open('/logs', 'admin', { colorScheme: 'dark' });
+    const isDark = () =>
+      page.evaluate(() => {
+        const [r = 255] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(Number);
+        const [bright = 0] = (getComputedStyle(document.body).color.match(/\d+/g) ?? []).map(Number);
+        return r < 80 && bright > 150;
+      });
+    expect(await isDark()).toBe(true);
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('button', { name: 'Light' }).click();
+    await expect.poll(isDark).toBe(false);
+    await page.goto(`${service.url}/logs/1`);
+    expect(await isDark()).toBe(false);
+    await page.keyboard.press('t');
+    await expect.poll(isDark).toBe(true);
+    expect(addressOf(page)).toBe('/logs/1');
+  });
+});

@@ -1,0 +1,147 @@
+/** Finding: the line while it is typed, chips, facets, values in details; what is shown is what the address says. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { assorted, expected, numbersOf } from './orders.ts';
+import { addressOf, allow, rowsOf, visitors } from './visit.ts';
+
+describe.skipIf(!hasChromium())('finding', async () => {
+  const service = await startService('pglite');
+  await service.write(assorted());
+  const open = visitors(() => service.url);
+  const line = (page: Page) => page.getByRole('searchbox');
+  const shows = async (page: Page, address: string, fits: (n: number) => boolean) => {
+    await expect.poll(() => numbersOf(page)).toEqual(expected(fits));
+    expect(decodeURIComponent(addressOf(page).replaceAll('+', ' '))).toBe(address);
+  };
+  const isLate = (n: number) => n % 10 === 0;
+
+  it('shows what the last keystroke asks, though the server answers the one before last', async () => {
+    const page = await open('/logs');
+    const asked: string[] = [];
+    await page.route(
+      ({ pathname, searchParams }) => pathname === '/logs' && searchParams.has('q'),
+      async (route, request) => {
+        const q = new URL(request.url()).searchParams.get('q') ?? '';
+        asked.push(q);
+        await new Promise((resolve) => setTimeout(resolve, q === 'order 11' ? 1_200 : 50));
+        await route.continue().catch(() => {});
+      },
+    );
+    const steps = await page.evaluate(() => history.length);
+    await line(page).pressSequentially('order 11', { delay: 20 });
+    await expect.poll(() => asked).toEqual(['order 11']);
+    await line(page).pressSequentially('9', { delay: 20 });
+    await shows(page, '/logs?search=order 119', (n) => n === 119);
+    await page.waitForTimeout(1_300);
+    await shows(page, '/logs?search=order 119', (n) => n === 119);
+    expect(asked).toEqual(['order 11', 'order 119']);
+    expect(await page.evaluate(() => [document.activeElement?.id, history.length])).toEqual(['q', steps]);
+    expect(await line(page).inputValue()).toBe('order 119');
+  });
+
+  it('takes one step of Back for what was sent, and none for what was typed on the way', async () => {
+    const page = await open('/logs');
+    await line(page).pressSequentially('late', { delay: 10 });
+    await shows(page, '/logs?search=late', isLate);
+    await page.keyboard.press('Enter');
+    await page.waitForTimeout(400);
+    await line(page).fill('user:ana');
+    await page.keyboard.press('Enter');
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    await page.goBack();
+    await shows(page, '/logs?search=late', isLate);
+    expect(await line(page).inputValue()).toBe('late');
+    await page.goForward();
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    expect(await line(page).inputValue()).toBe('user:ana');
+  });
+
+  it('reads a line that says it all, and keeps it readable', async () => {
+    const page = await open('/logs');
+    await line(page).fill('user:ana -type:DELETE "late delivery"');
+    await page.keyboard.press('Enter');
+    await shows(
+      page,
+      '/logs?event_type!=DELETE&search=late delivery&user_id=ana',
+      (n) => isLate(n) && n % 4 === 0 && n % 3 !== 2,
+    );
+    await page.reload();
+    const words = (await line(page).inputValue()).split(' ').toSorted();
+    expect(words).toEqual(['-type:DELETE', 'delivery', 'late', 'user:ana']);
+    expect(await page.getByRole('list', { name: 'What is asked' }).getByRole('listitem').count()).toBe(4);
+  });
+
+  it('says in place what cannot be asked, with the rows and the address left alone', async () => {
+    const page = await open('/logs?user_id=ana');
+    allow(page, /422/);
+    await line(page).fill('usr:ana');
+    await page.getByRole('alert').getByText('usr').waitFor();
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    await line(page).fill('user:ben');
+    await shows(page, '/logs?user_id=ben', (n) => n % 4 === 1);
+    await expect.poll(() => page.getByRole('alert').textContent()).toBe('');
+  });
+
+  it('takes away what is asked chip by chip, and all at once', async () => {
+    const page = await open('/logs?event_type=DELETE&event_type=UPDATE&user_id!=ana');
+    await shows(page, '/logs?event_type=DELETE&event_type=UPDATE&user_id!=ana', (n) => n % 3 !== 0 && n % 4 !== 0);
+    await page.getByRole('link', { name: 'Remove type: UPDATE' }).click();
+    await shows(page, '/logs?event_type=DELETE&user_id!=ana', (n) => n % 3 === 2 && n % 4 !== 0);
+    await page.getByRole('link', { name: 'Remove not user: ana' }).click();
+    await shows(page, '/logs?event_type=DELETE', (n) => n % 3 === 2);
+    await page.getByRole('link', { name: 'Clear all' }).click();
+    await shows(page, '/logs', () => true);
+  });
+
+  it('counts what each field holds, and includes and excludes by a link', async () => {
+    const page = await open('/logs');
+    const facets = page.getByRole('region', { name: 'Facets' });
+    const facet = (name: string) => facets.getByRole('list', { name });
+    await expect
+      .poll(async () =>
+        (await facet('Event').getByRole('listitem').allTextContents()).map((t) => t.replace(/\W+/g, ' ')),
+      )
+      .toEqual(['CREATE 40 ', 'DELETE 40 ', 'UPDATE 40 ']);
+    await facet('User').getByRole('link', { name: 'ben', exact: true }).click();
+    await shows(page, '/logs?user_id=ben', (n) => n % 4 === 1);
+    // Its own field is counted as if it were not asked for: that is what makes a second value worth a click.
+    await facet('User').getByRole('link', { name: 'cy', exact: true }).click();
+    await shows(page, '/logs?user_id=ben&user_id=cy', (n) => n % 4 === 1 || n % 4 === 2);
+    await facet('Event').getByRole('link', { name: 'Without DELETE' }).click();
+    await shows(
+      page,
+      '/logs?event_type!=DELETE&user_id=ben&user_id=cy',
+      (n) => n % 3 !== 2 && (n % 4 === 1 || n % 4 === 2),
+    );
+    await facet('User').getByRole('link', { name: 'ben', exact: true }).click();
+    await shows(page, '/logs?event_type!=DELETE&user_id=cy', (n) => n % 3 !== 2 && n % 4 === 2);
+  });
+
+  it.each([
+    ['only this user_id', '/logs?event_type=UPDATE&user_id=cy', (n: number) => n % 3 === 1 && n % 4 === 2],
+    ['not this user_id', '/logs?event_type=UPDATE&user_id!=cy', (n: number) => n % 3 === 1 && n % 4 !== 2],
+    ['not this service', '/logs?event_type=UPDATE&service!=checkout', (n: number) => n % 3 === 1 && n % 2 !== 0],
+  ])('offers at a value of an open row: %s', async (name, address, fits) => {
+    const page = await open('/logs?event_type=UPDATE');
+    const row = rowsOf(page).filter({ hasText: 'order 118 taken' });
+    await row.locator('summary').first().click();
+    await row.getByRole('link', { name }).click();
+    await shows(page, address, fits);
+  });
+
+  it('has a field for each parameter, beside the line', async () => {
+    const page = await open('/logs');
+    await page.getByRole('button', { name: 'Fields' }).click();
+    await page.getByLabel('Entity id').fill('55');
+    await page.keyboard.press('Enter');
+    await shows(page, '/logs?entity_id=55', (n) => n === 55);
+    expect(await line(page).inputValue()).toBe('id:55');
+  });
+
+  it('means the same to whom the address is sent', async () => {
+    const address = '/logs?entity_type=customer&event_type!=CREATE&search=late';
+    await shows(await open(address, 'guest'), address, (n) => isLate(n) && n % 3 !== 0);
+  });
+});

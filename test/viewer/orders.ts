@@ -1,0 +1,39 @@
+/** What stands in the log that the tests of the page look at. */
+import type { Page } from 'playwright-core';
+import { rowsOf } from './visit.ts';
+
+export const order = (n: number, more: object = {}) => ({
+  event_type: 'CREATE',
+  entity_type: 'order',
+  entity_id: `${n}`,
+  user_id: 'ana',
+  service: 'shop',
+  description: `order ${n} taken`,
+  ...more,
+});
+
+const of = (words: string[], n: number) => words[n % words.length];
+
+/** 120 events of 3 types, 2 kinds, 4 users and 2 services; every tenth is a late delivery. */
+export const assorted = () =>
+  Array.from({ length: 120 }, (_, n) =>
+    order(n, {
+      event_type: of(['CREATE', 'UPDATE', 'DELETE'], n),
+      entity_type: n % 5 === 0 ? 'customer' : 'order',
+      user_id: of(['ana', 'ben', 'cy', 'dot'], n),
+      service: of(['checkout', 'billing'], n),
+      ...(n % 10 === 0 && { description: `late delivery of ${n}` }),
+    }),
+  );
+
+/** The numbers of the events in the page, as their descriptions say them, from the top. */
+export const numbersOf = async (page: Page): Promise<number[]> =>
+  (await rowsOf(page).locator('summary > :last-child').allTextContents()).map((text) =>
+    Number(/\d+/.exec(text)?.[0] ?? Number.NaN),
+  );
+
+/** The newest 50 at most of the assorted events that these words fit. */
+export const expected = (fits: (n: number) => boolean): number[] =>
+  Array.from({ length: 120 }, (_, n) => 119 - n)
+    .filter(fits)
+    .slice(0, 50);

@@ -1,0 +1,163 @@
+/** Reading: a row that opens in place, what changed in it, older events as one scrolls, and what a failure leaves. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { order } from './orders.ts';
+import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
+
+const n_events = 1_300;
+const metadata = {
+  old_price: 10,
+  new_price: 12,
+  before: { state: 'open', note: 'x' },
+  after: { state: 'paid', note: 'x' },
+  basket: { lines: [{ sku: 'a-1' }], paid: true },
+};
+const told = order(1, {
+  event_type: 'UPDATE',
+  user_id: 'told',
+  trace_id: 'trace-7',
+  session_id: 'session-7',
+  ip_address: '192.0.2.7',
+  user_agent: 'shop/7',
+  description: 'the price went up',
+  metadata,
+});
+
+describe.skipIf(!hasChromium())('reading', async () => {
+  const service = await startService('pglite');
+  const written = [
+    ...(await service.write(Array.from({ length: 1_000 }, (_, n) => order(n)))),
+    ...(await service.write([...Array.from({ length: n_events - 1_001 }, (_, n) => order(n)), told])),
+  ];
+  const newestFirst = written.map(({ id }) => id).toReversed();
+  const open = visitors(() => service.url);
+  const first = (page: Page) => rowsOf(page).first();
+  const openFirst = async (page: Page) => {
+    await first(page).locator('summary').first().click();
+    await first(page).getByText('session-7').first().waitFor();
+  };
+
+  it('opens a row in place and fetches it once: all fields, what changed, the rest as a tree', async () => {
+    const page = await open('/logs');
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await openFirst(page);
+    const text = (await first(page).textContent()) ?? '';
+    for (const value of ['told', 'shop', 'trace-7', '192.0.2.7', 'shop/7', 'the price went up', `${newestFirst[0]}`])
+      expect(text).toContain(value);
+    const changes = await first(page)
+      .getByRole('table', { name: 'What changed' })
+      .getByRole('row')
+      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    expect(changes.toSorted()).toEqual(
+      [
+        ['Field', 'Before', 'After'],
+        ['price', '10', '12'],
+        ['state', 'open', 'paid'],
+      ].toSorted(),
+    );
+    expect(text).toContain('sku');
+    await first(page).locator('summary').first().click();
+    await first(page).locator('summary').first().click();
+    expect(asked.filter((path) => path === `/logs/${newestFirst[0]}`).length).toBe(1);
+    expect(addressOf(page)).toBe('/logs');
+  });
+
+  it('copies it as JSON', async () => {
+    const page = await open('/logs', 'admin', { permissions: ['clipboard-read', 'clipboard-write'] });
+    await openFirst(page);
+    await first(page).getByRole('button', { name: 'Copy as JSON' }).click();
+    await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('"old_price"');
+    expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toMatchObject({
+      id: newestFirst[0],
+      metadata,
+    });
+  });
+
+  it.each([
+    ['Permalink', () => `/logs/${newestFirst[0]}`],
+    ['Same entity', () => '/logs?entity_id=1&entity_type=order'],
+    ['Same user', () => '/logs?user_id=told'],
+    ['Same trace', () => '/logs?trace_id=trace-7'],
+    ['±30 s around this', () => /^\/logs\?end_date=[^&]+&start_date=[^&]+$/],
+  ])('leads on from an open row: %s', async (name, to) => {
+    const page = await open('/logs');
+    await openFirst(page);
+    await first(page).getByRole('link', { name }).click();
+    await page.getByText('the price went up').first().waitFor();
+    const address = to();
+    await expect
+      .poll(() => addressOf(page))
+      .toEqual(typeof address === 'string' ? address : expect.stringMatching(address));
+  });
+
+  it('has a page for each event, which leads to its neighbours', async () => {
+    const page = await open(`/logs/${newestFirst[1]}`);
+    expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(`${newestFirst[1]}`);
+    await page.getByRole('link', { name: 'Stored after' }).click();
+    await page.getByRole('table', { name: 'What changed' }).waitFor();
+    expect(addressOf(page)).toBe(`/logs/${newestFirst[0]}`);
+  });
+
+  it('goes on to older events as one scrolls, and keeps a thousand of them at most', async () => {
+    const page = await open('/logs');
+    const seen: number[] = [];
+    for (let last = 0; last !== newestFirst.at(-1); ) {
+      const [n_seen, ids] = [seen.length, await idsOf(page)];
+      seen.push(...ids.filter((id) => !seen.includes(id)));
+      expect(ids.length).toBeLessThanOrEqual(1_000);
+      last = ids.at(-1) ?? 0;
+      if (seen.length === n_seen) await page.waitForTimeout(20);
+      await page.mouse.wheel(0, 20_000);
+    }
+    expect(seen).toEqual(newestFirst);
+    await page.getByRole('link', { name: /Newer events/ }).click();
+    await expect.poll(async () => (await idsOf(page)).slice(0, 50)).toEqual(newestFirst.slice(0, 50));
+  });
+
+  it('keeps its rows when older ones cannot be had, says so, and has them at the next try', async () => {
+    const page = await open('/logs');
+    allow(page, /503/);
+    await page.route(
+      ({ searchParams }) => searchParams.has('before'),
+      (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
+      { times: 1 },
+    );
+    await page.mouse.wheel(0, 20_000);
+    await page.getByRole('alert').getByText('The database is away.').waitFor();
+    expect(await idsOf(page)).toEqual(newestFirst.slice(0, 50));
+    await page.getByRole('link', { name: 'Older events' }).click();
+    await expect.poll(async () => (await idsOf(page)).slice(0, 100)).toEqual(newestFirst.slice(0, 100));
+    expect(await page.getByRole('alert').textContent()).toBe('');
+  });
+
+  it('opens a row at the second try when the first one failed', async () => {
+    const page = await open('/logs');
+    allow(page, /503|ERR_FAILED|ERR_CONNECTION/);
+    const path = `**/logs/${newestFirst[0]}`;
+    await page.route(path, (route) => route.abort('connectionrefused'), { times: 1 });
+    await first(page).locator('summary').click();
+    await page
+      .getByRole('alert')
+      .getByText(/cannot be reached/i)
+      .waitFor();
+    await first(page).locator('summary').click();
+    await page.route(path, (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>Down.</p>' }), {
+      times: 1,
+    });
+    await first(page).locator('summary').click();
+    await page.getByRole('alert').getByText('Down.').waitFor();
+    await first(page).locator('summary').click();
+    await openFirst(page);
+  });
+
+  it('opens what was loaded by scrolling, too', async () => {
+    const page = await open('/logs');
+    await page.mouse.wheel(0, 20_000);
+    const row = page.locator(`#e${newestFirst[80]}`);
+    await row.locator('summary').click();
+    await row.getByRole('link', { name: 'Permalink' }).waitFor();
+  });
+});

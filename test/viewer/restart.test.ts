@@ -1,0 +1,144 @@
+/** Following a service that is a process of its own: it is restarted, it falls silent, it is flooded. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createClient } from '../../src/client.ts';
+import { hasChromium } from '../browser.ts';
+import { eventually } from '../harness.ts';
+import { type ServiceProcess, spawnService } from '../process.ts';
+import { order } from './orders.ts';
+import { allow, idsOf, rowsOf, visitors } from './visit.ts';
+
+describe.skipIf(!hasChromium())('following a service', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'edgetrail-viewer-'));
+  const settings = {
+    DATA_DIR: folder,
+    USERS: 'admin:admin:admin-password',
+    HEARTBEAT_MS: '1000',
+    POLL_MS_MAX: '100',
+    POLL_MS_MIN: '10',
+    SHUTDOWN_MS_MAX: '2000',
+  };
+  let service: ServiceProcess = spawnService(settings);
+  const url = await service.ready;
+  const write = createClient({ url, user: 'admin', password: 'admin-password' });
+  const restart = async () => {
+    service.child.kill('SIGTERM');
+    await service.ended;
+    service = spawnService({ ...settings, PORT: new URL(url).port });
+    await service.ready;
+  };
+  afterAll(async () => {
+    service.child.kill('SIGKILL');
+    await service.ended;
+    await rm(folder, { recursive: true, force: true });
+  });
+  const open = visitors(() => url);
+  const state = (page: Page) => page.locator('#live-state').textContent();
+  const following = async (query = '') => {
+    const page = await open(`/logs?live=1${query}`);
+    await expect.poll(() => state(page)).toMatch(/^Live/);
+    return page;
+  };
+  const away = /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|Failed to fetch|network error|503/;
+  const authorization = `Basic ${btoa('admin:admin-password')}`;
+  /** The ids of all that the log has of a user, the newest first. */
+  const exported = async (user: string): Promise<number[]> => {
+    const answer = await fetch(`${url}/api/logs/export?format=ndjson&user_id=${user}`, { headers: { authorization } });
+    const text = await answer.text();
+    return [...text.matchAll(/^\{"id":(\d+)/gm)].map(([, id]) => Number(id));
+  };
+
+  it('is neither missing an event nor showing one twice after a restart, while a writer goes on', async () => {
+    const page = await following('&user_id=restart');
+    allow(page, away);
+    let [writing, n] = [true, 0];
+    const writer = (async () => {
+      while (writing) {
+        // As the client promises: what could not be stored is tried again, and is stored once.
+        await write(order(n++, { user_id: 'restart' }));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    })();
+    await expect.poll(() => rowsOf(page).count()).toBeGreaterThan(5);
+    await restart();
+    const ids_before = (await exported('restart')).length;
+    await eventually('goes on', async () => (await exported('restart')).length > ids_before + 10);
+    writing = false;
+    await writer;
+    const inLog = await exported('restart');
+    await expect.poll(() => idsOf(page), { timeout: 20_000 }).toEqual(inLog);
+    expect(inLog.length).toBe(n);
+    expect(await state(page)).toMatch(/^Live/);
+  });
+
+  it('notices that a connection has died without a word, and then has it all', async () => {
+    const page = await following('&user_id=silence');
+    allow(page, away);
+    service.child.kill('SIGSTOP');
+    await expect.poll(() => state(page), { timeout: 20_000 }).not.toMatch(/^Live/);
+    service.child.kill('SIGCONT');
+    await write([order(1, { user_id: 'silence' }), order(2, { user_id: 'silence' })]);
+    await expect.poll(() => rowsOf(page).count(), { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => state(page)).toMatch(/^Live/);
+  });
+
+  it('stays quick in a flood of a thousand events a second, and owns up to what it does not draw', async () => {
+    const page = await following('&user_id=flood');
+    await page.evaluate(() => {
+      const seen = { longest_ms: 0, frames: 0, rows_max: 0 };
+      Object.assign(window, { seen });
+      let last = performance.now();
+      requestAnimationFrame(function frame(now) {
+        seen.longest_ms = Math.max(seen.longest_ms, now - last);
+        seen.rows_max = Math.max(seen.rows_max, document.querySelectorAll('#rows > li').length);
+        seen.frames += 1;
+        last = now;
+        requestAnimationFrame(frame);
+      });
+    });
+    const [seconds, step] = [3, 100];
+    const began = Date.now();
+    for (let i = 0; i < (seconds * 1_000) / step; i++) {
+      await write(Array.from({ length: step }, (_, n) => order(i * step + n, { user_id: 'flood' })));
+      await new Promise((resolve) => setTimeout(resolve, began + (i + 1) * step - Date.now()));
+    }
+    // A click is answered while it comes.
+    const clicked = Date.now();
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByText('Signed in as').waitFor();
+    const answered_ms = Date.now() - clicked;
+    await page.keyboard.press('Escape');
+
+    const all = await exported('flood');
+    expect(all.length).toBe(seconds * 1_000);
+    const newest = Math.max(...all);
+    await expect.poll(async () => (await idsOf(page))[0], { timeout: 20_000 }).toBe(newest);
+    const seen = await page.evaluate<{ longest_ms: number; rows_max: number }>('seen');
+    expect(seen.rows_max).toBeLessThanOrEqual(1_100);
+    expect(seen.longest_ms).toBeLessThan(1_000);
+    expect(answered_ms).toBeLessThan(1_500);
+
+    // Every event down to the oldest in the page is a row of it, or lies in a stretch that a link shows.
+    const gaps = page.locator('#rows > li.gap');
+    const stretches = await gaps.getByRole('link').evaluateAll((links) =>
+      links.map((link) => {
+        const query = new URL(link.getAttribute('href') ?? '', location.href).searchParams;
+        return { after: Number(query.get('after')), upto: Number(query.get('upto')) };
+      }),
+    );
+    expect(stretches.length).toBeGreaterThan(0);
+    const drawn = new Set(await idsOf(page));
+    const oldest = Math.min(...drawn);
+    const isAdmitted = (id: number) => stretches.some(({ after, upto }) => id > after && id <= upto);
+    expect(all.filter((id) => id > oldest && !drawn.has(id) && !isAdmitted(id))).toEqual([]);
+    expect([...drawn].filter(isAdmitted)).toEqual([]);
+
+    await gaps.first().getByRole('link').click();
+    await expect.poll(() => rowsOf(page).count()).not.toBe(drawn.size);
+    const ids = await idsOf(page);
+    expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => b - a));
+  });
+});

@@ -1,0 +1,126 @@
+/** Placing in time: presets, a range of one's own, bars, the clocks of a place. The range in force is always printed. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { order } from './orders.ts';
+import { addressOf, rowsOf, visitors } from './visit.ts';
+
+const [minute_ms, hour_ms, day_ms] = [60_000, 3_600_000, 86_400_000];
+const now_ms = Date.now();
+const ages_ms = [
+  ...[1, 5, 14, 30, 50].map((n) => n * minute_ms),
+  ...[2, 5, 20].map((n) => n * hour_ms),
+  ...[2, 5, 10, 25, 40, 100].map((n) => n * day_ms),
+];
+const at = (age_ms: number) => new Date(now_ms - age_ms).toISOString();
+
+describe.skipIf(!hasChromium())('placing in time', async () => {
+  const service = await startService('pglite');
+  await service.write(ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms) })));
+  const open = visitors(() => service.url);
+  const range = (page: Page) => page.getByRole('navigation', { name: 'Range of time' });
+  const chart = (page: Page) => page.getByRole('group', { name: /^Events over time/ });
+  const shows = (page: Page, n: number) => expect.poll(() => rowsOf(page).count()).toBe(n);
+
+  it.each([
+    ['15 min', '15m', 15 * minute_ms],
+    ['1 h', '1h', hour_ms],
+    ['24 h', '24h', day_ms],
+    ['7 d', '7d', 7 * day_ms],
+    ['30 d', '30d', 30 * day_ms],
+  ])('has a preset for the last %s, marked where it is in force', async (name, last, width_ms) => {
+    const page = await open('/logs');
+    expect(await range(page).textContent()).toContain('All time');
+    await range(page).getByRole('link', { name, exact: true }).click();
+    await shows(page, ages_ms.filter((age_ms) => age_ms < width_ms).length);
+    expect(addressOf(page)).toBe(`/logs?last=${last}`);
+    expect(await range(page).getByRole('link', { name, exact: true }).getAttribute('aria-current')).toBe('true');
+    expect(await range(page).textContent()).toMatch(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d – now UTC/);
+    const [from] = await range(page)
+      .locator('time')
+      .evaluateAll((times) => times.map((time) => Date.parse(time.getAttribute('datetime') ?? '')));
+    expect(Math.abs(Date.now() - width_ms - (from ?? 0))).toBeLessThan(minute_ms);
+  });
+
+  it('takes a range of one’s own, and prints it', async () => {
+    const page = await open('/logs?user_id=ana');
+    await range(page).getByRole('button', { name: 'Custom' }).click();
+    await page.getByRole('textbox', { name: 'From' }).fill(at(45 * day_ms).slice(0, 16));
+    await page.getByRole('textbox', { name: 'To', exact: true }).fill(at(4 * day_ms).slice(0, 16));
+    await page.getByRole('button', { name: 'Show this range' }).click();
+    await shows(page, 4);
+    const { searchParams } = new URL(page.url());
+    expect([...searchParams.keys()]).toEqual(['end_date', 'start_date', 'user_id']);
+    expect(searchParams.get('start_date')).toContain(at(45 * day_ms).slice(0, 16));
+    expect(await range(page).textContent()).toContain(
+      at(45 * day_ms)
+        .slice(0, 16)
+        .replace('T', ' '),
+    );
+  });
+
+  it('draws a bar for each stretch with events; a bar leads to what it counts', async () => {
+    const page = await open('/logs?last=1h');
+    const bars = chart(page).getByRole('link');
+    await bars.first().waitFor();
+    const counted = await bars.evaluateAll((links) =>
+      links.map((link) => Number(/(\d+) events?$/.exec(link.getAttribute('aria-label') ?? '')?.[1])),
+    );
+    expect(counted.reduce((sum, n) => sum + n, 0)).toBe(5);
+    await bars.nth(1).click();
+    await shows(page, counted[1] ?? 0);
+    expect([...new URL(page.url()).searchParams.keys()]).toEqual(['end_date', 'start_date']);
+    await page.goBack();
+    await shows(page, 5);
+  });
+
+  it('steps to the window before, and back', async () => {
+    const page = await open('/logs?last=1h');
+    for (const [key, n] of [
+      ['[', 0],
+      ['[', 1],
+      [']', 0],
+      [']', 5],
+    ] as const) {
+      await page.keyboard.press(key);
+      await shows(page, n);
+    }
+  });
+
+  it('shows all clocks of the place of the person who wants that, and UTC in addresses', async () => {
+    const page = await open('/logs', 'admin', { timezoneId: 'America/New_York' });
+    const exact = () => rowsOf(page).first().locator('time').getAttribute('title');
+    const wall = (timeZone: string) => new Date(now_ms - minute_ms).toLocaleString('sv-SE', { timeZone });
+    expect(await exact()).toContain(`${wall('UTC')}.`);
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('button', { name: 'Local' }).click();
+    await expect.poll(exact).toContain(`${wall('America/New_York')}.`);
+    expect(await rowsOf(page).first().locator('time').getAttribute('datetime')).toBe(at(minute_ms));
+    await range(page).getByRole('button', { name: 'Custom' }).click();
+    await page.getByRole('textbox', { name: 'From' }).fill(wall('America/New_York').slice(0, 16).replace(' ', 'T'));
+    await page.getByRole('button', { name: 'Show this range' }).click();
+    await shows(page, 1);
+    expect(new URL(page.url()).searchParams.get('start_date')?.slice(0, 16)).toBe(at(minute_ms).slice(0, 16));
+    expect(await range(page).textContent()).toContain('America/New_York');
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('button', { name: 'UTC' }).click();
+    await expect.poll(exact).toContain(`${wall('UTC')}.`);
+  });
+
+  it('says how old an event is, and the time itself on hover', async () => {
+    const page = await open('/logs');
+    const times = await rowsOf(page)
+      .locator('summary time')
+      .evaluateAll((all) => all.map((time) => [time.textContent, time.getAttribute('title')]));
+    expect(times[2]).toEqual([
+      '14 min ago',
+      `${at(14 * minute_ms)
+        .replace('T', ' ')
+        .slice(0, -1)} UTC`,
+    ]);
+    expect(times[6]?.[0]).toBe('5 h ago');
+    expect(times[9]?.[0]).toBe('5 d ago');
+    expect(times.at(-1)?.[0]).toBe(at(100 * day_ms).slice(0, 10));
+  });
+});

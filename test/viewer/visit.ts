@@ -1,0 +1,126 @@
+/** People who visit the page in a real browser: whatever the page may not do while they do fails their test. */
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { HtmlValidate } from 'html-validate';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { openChromium, signIn } from '../browser.ts';
+
+export type Visitor = 'admin' | 'guest' | null;
+export type Open = (path: string, who?: Visitor, options?: BrowserContextOptions) => Promise<Page>;
+
+type Allowed = { page: Page; faults: string[]; allowed: RegExp[] };
+const visits = new Map<Page, Allowed>();
+
+/** What this page is going to complain about in this test, because the test makes it so. */
+export function allow(page: Page, ...complaints: RegExp[]): void {
+  visits.get(page)?.allowed.push(...complaints);
+}
+
+/** A person is told something at most this often; timers may be a little early. */
+const announcement_ms_min = 4_900;
+
+/**
+ * Runs in the page before all else, by the debugger and so outside of the page's own policy: it turns what the browser
+ * only notes into words on the console.
+ */
+function watch(pause_ms_min: number): void {
+  document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
+    console.error(`CSP: ${violatedDirective} ${blockedURI}`),
+  );
+  const last = new Map<string, { text: string; at: number }>();
+  new MutationObserver(() => {
+    for (const place of document.querySelectorAll('[role=status], [aria-live=polite]')) {
+      const text = place.textContent.trim();
+      const name = place.id;
+      const before = last.get(name);
+      if (text === (before?.text ?? '')) continue;
+      const at = text === '' ? (before?.at ?? Number.NEGATIVE_INFINITY) : performance.now();
+      if (text !== '' && before && at - before.at < pause_ms_min)
+        console.error(`announced too soon, after ${Math.round(at - before.at)} ms: ${before.text} | ${text}`);
+      last.set(name, { text, at });
+    }
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+}
+
+/** Opens pages of a service for this file's tests. After each test its pages are closed, and had nothing to complain about. */
+export function visitors(urlOf: () => string, open: () => Promise<Browser> = openChromium): Open {
+  let browser: Browser | null = null;
+  beforeAll(async () => {
+    browser = await open();
+  });
+  afterEach(async () => {
+    const faults = [...visits.values()].flatMap(({ faults, allowed }) =>
+      faults.filter((fault) => !allowed.some((pattern) => pattern.test(fault))),
+    );
+    const contexts = new Set([...visits.keys()].map((page) => page.context()));
+    visits.clear();
+    await Promise.all([...contexts].map((context) => context.close()));
+    expect(faults).toEqual([]);
+  });
+  afterAll(() => browser?.close());
+
+  return async (path, who = 'admin', options = {}) => {
+    if (!browser) throw new Error('opened outside of a test');
+    const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
+    context.setDefaultTimeout(10_000);
+    await context.addInitScript(watch, announcement_ms_min);
+    if (who) await signIn(context, urlOf(), who, `${who}-password`);
+    const page = await context.newPage();
+    const faults: string[] = [];
+    visits.set(page, { page, faults, allowed: [] });
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
+    page.on('dialog', (dialog) => {
+      faults.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('requestfailed', (request) => {
+      const why = request.failure()?.errorText ?? '';
+      // A question that is given up for a newer one, a stream that is ended, a file that is taken away.
+      if (!/ERR_ABORTED|NS_BINDING_ABORTED/.test(why)) faults.push(`${why}: ${request.url()}`);
+    });
+    page.on('response', (response) => {
+      if (response.status() >= 400) faults.push(`${response.status()}: ${response.url()}`);
+    });
+    await page.goto(urlOf() + path);
+    return page;
+  };
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+/** What axe finds on the page as it is now, one line each. The script comes by the debugger: the policy stays as it is. */
+export async function axeFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate<string[]>(
+    `axe.run(document, { runOnly: ${JSON.stringify(tags)} }).then(({ violations }) =>
+      violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => id + ': ' + html.slice(0, 200) + ' ' + failureSummary)))`,
+  );
+}
+
+const valid = new HtmlValidate({ extends: ['html-validate:recommended'], rules: { 'doctype-style': 'off' } });
+
+/** What is not valid in a page as it was served, one line each. */
+export async function invalidIn(markup: string): Promise<string[]> {
+  const { results } = await valid.validateString(markup);
+  return results.flatMap(({ messages }) =>
+    messages.map(({ ruleId, message, line, column }) => `${line}:${column} ${ruleId}: ${message}`),
+  );
+}
+
+/** The ids of the rows in the page, from the top. */
+export const idsOf = (page: Page): Promise<number[]> =>
+  page.locator('#rows > li[id]').evaluateAll((rows) => rows.map(({ id }) => Number(id.slice(1))));
+
+export const rowsOf = (page: Page) => page.locator('#rows > li[id]');
+
+/** The page's address as the person sees it. */
+export const addressOf = (page: Page): string => {
+  const { pathname, search } = new URL(page.url());
+  return pathname + search;
+};
