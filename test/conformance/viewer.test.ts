@@ -120,7 +120,8 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
     expect(text.trim().split('\n')).toHaveLength(await rows(page).count());
     await page.goto(`${service.url}/logs`);
     await page.getByRole('button', { name: 'Start live' }).click();
-    expect(await page.content()).toContain('Following live needs JavaScript.');
+    await page.waitForURL(/live=1/);
+    await expect.poll(() => page.content().catch(() => '')).toContain('Following live needs JavaScript.');
   });
 
   it('says what is wrong with a question, as a page', async () => {
