@@ -30,7 +30,8 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       ...targets.map((target) => onTarget(target)),
-      project('node', 'test/*.test.ts'),
+      // A page needs a moment.
+      project('node', 'test/{,viewer/}*.test.ts', { expect: { poll: { timeout: 10_000 } } }),
       // What is of Workers alone.
       onTarget({ runtime: 'workers', database: 'postgres' }, 'workers', 'test/workers/*.test.ts'),
     ],

@@ -104,7 +104,7 @@ notOn(reasons.noChromium, !hasChromium()).describe('in Chromium', async () => {
     await page.evaluate(() => history.back());
     await page.waitForTimeout(1_000);
     console.log(page.url(), await page.content());
-    await page.getByLabel('Password').waitFor({timeout:5000});
+    await page.getByLabel('Password').waitFor({ timeout: 5000 });
     expect(await page.getByText('for members only').count()).toBe(0);
   });
 

@@ -135,7 +135,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
 
   it('opens a row at the second try when the first one failed', async () => {
     const page = await open('/logs');
-    allow(page, /503|ERR_FAILED|ERR_CONNECTION/);
+    allow(page, /503|ERR_CONNECTION|Failed to fetch/);
     const path = `**/logs/${newestFirst[0]}`;
     await page.route(path, (route) => route.abort('connectionrefused'), { times: 1 });
     await first(page).locator('summary').click();

@@ -47,6 +47,16 @@ function watch(pause_ms_min: number): void {
 /** Opens pages of a service for this file's tests. After each test its pages are closed, and had nothing to complain about. */
 export function visitors(urlOf: () => string, open: () => Promise<Browser> = openChromium): Open {
   let browser: Browser | null = null;
+  /** A password takes its time, by design: each person gives it once. */
+  const sessions = new Map<Visitor, ReturnType<BrowserContext['storageState']>>();
+  const sessionOf = async (who: 'admin' | 'guest') => {
+    const context = await browser?.newContext(plain);
+    if (!context) throw new Error('no browser');
+    await signIn(context, urlOf(), who, `${who}-password`);
+    const state = await context.storageState();
+    await context.close();
+    return state;
+  };
   beforeAll(async () => {
     browser = await open();
   });
