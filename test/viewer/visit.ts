@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { HtmlValidate } from 'html-validate';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { openChromium, signIn } from '../browser.ts';
 
@@ -48,15 +48,13 @@ function watch(pause_ms_min: number): void {
 export function visitors(urlOf: () => string, open: () => Promise<Browser> = openChromium): Open {
   let browser: Browser | null = null;
   /** A password takes its time, by design: each person gives it once. */
-  const sessions = new Map<Visitor, ReturnType<BrowserContext['storageState']>>();
-  const sessionOf = async (who: 'admin' | 'guest') => {
-    const context = await browser?.newContext(plain);
-    if (!context) throw new Error('no browser');
-    await signIn(context, urlOf(), who, `${who}-password`);
-    const state = await context.storageState();
-    await context.close();
-    return state;
-  };
+  const cookies = new Map<Visitor, Awaited<ReturnType<BrowserContext['cookies']>>>();
+  async function enter(context: BrowserContext, who: Visitor): Promise<void> {
+    if (!who) return;
+    if (!cookies.has(who)) await signIn(context, urlOf(), who, `${who}-password`);
+    else await context.addCookies(cookies.get(who) ?? []);
+    cookies.set(who, await context.cookies());
+  }
   beforeAll(async () => {
     browser = await open();
   });
@@ -76,7 +74,7 @@ export function visitors(urlOf: () => string, open: () => Promise<Browser> = ope
     const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
     context.setDefaultTimeout(10_000);
     await context.addInitScript(watch, announcement_ms_min);
-    if (who) await signIn(context, urlOf(), who, `${who}-password`);
+    await enter(context, who);
     const page = await context.newPage();
     const faults: string[] = [];
     visits.set(page, { page, faults, allowed: [] });
