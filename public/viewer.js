@@ -1,13 +1,11 @@
-// What needs a script: live rows, ages, keys.
+// Live rows, ages, keys.
 const $ = (id) => document.getElementById(id);
 const all = (css) => [...document.querySelectorAll(css)];
-const on = (name, run) => document.addEventListener(name, run, true);
+const on = (name, run) => addEventListener(name, run, 1);
 const now = Date.now;
 const skew = $('page').dataset.now - now();
-let [held, n_held, n_new, told] = ['', 0, 0, 0];
-let wait, tick, heard, stream;
+let [held, n_held, n_new, told, wait, tick, seen, stream] = ['', 0, 0, 0];
 
-const live = () => $('live')?.className;
 const reading = () => scrollY > 150 || all('#rows>li>[open]')[0];
 
 // At most every 5 s.
@@ -20,52 +18,58 @@ const tell = (text) => {
   wait = setTimeout(say, told + 5e3 - now());
 };
 const state = (text, s) => {
-  heard = now();
+  seen = now();
   clearTimeout(tick);
   $('live-state').textContent = s ? `${text} in ${s} s` : text;
-  if (s) tick = setTimeout(state, 1000, text, s - 1);
+  if (s) tick = setTimeout(state, 1e3, text, s - 1);
   else tell(text);
 };
 
+const flow = () => state(n_held ? 'Paused' : 'Live');
 const hold = (n, text) => {
   n_held = n;
   held = n > 500 ? '' : text;
   Object.assign($('pill'), { hidden: !n, textContent: `${n} new` });
+  if ($('live-state')?.textContent === (n ? 'Live' : 'Paused')) flow();
 };
 const release = () => {
-  // The newest page has what was not held.
+  // The newest page has it all.
   if (n_held && (!held || !$('newer').hidden)) $('newer').click();
-  else if (held) htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
+  else if (held) {
+    htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
+    scrollTo(0, 0);
+  }
   hold(0, '');
 };
 
 on('htmx:sse:before:message', (e) => {
   const { event, data, id } = e.detail.message;
-  heard = now();
+  seen = now();
   $('after').value = id;
   if (event) return;
   const n = +data.match(/\d+/);
   n_new += n;
+  if (reading()) {
+    e.preventDefault();
+    hold(n_held + n, data + held);
+  } else release();
   tell(`${n_new} new events`);
-  if (!reading()) return release();
-  e.preventDefault();
-  hold(n_held + n, data + held);
 });
 on('htmx:sse:before:connection', (e) => {
   stream = e.detail.connection;
-  if (stream.attempt) state('Reconnecting', Math.min(16, 2 ** (stream.attempt - 1)));
+  if (stream.attempt) state('Reconnecting', Math.min(16, 2 ** stream.attempt / 2));
 });
-on('htmx:sse:after:connection', () => state('Live'));
-on('visibilitychange', () => document.hidden && live() && state('Paused while hidden'));
+on('htmx:sse:after:connection', flow);
+on('visibilitychange', () => document.hidden && $('live')?.className && state('Paused'));
 on('htmx:error', ({ target }) => {
-  if (target.id === 'live') state('Not connected, retry', 5);
-  else $('problem').textContent = 'The service cannot be reached.';
+  if (target.id === 'live') state('Reconnecting', 5);
+  else $('problem').textContent = 'No connection. Try again.';
 });
 on('htmx:after:swap', (e) => {
   const { id } = e.detail.ctx.target;
   if (id === 'log') {
     hold(0, '');
-    all(':focus')[0] || $('list').focus();
+    all(':focus')[0] || $('list')?.focus();
   }
   for (const li of all('#rows>[id]')) $(li.id) === li || li.remove();
   const rows = all('#rows>li');
@@ -84,11 +88,10 @@ on('toggle', ({ target }) => {
 on('scroll', () => reading() || release());
 on('click', ({ target }) => {
   if (target.id === 'pill') {
-    release();
     $('list').focus();
-    scrollTo(0, 0);
+    release();
   }
-  if (target.className === 'copy') {
+  if (target.matches('.copy')) {
     navigator.clipboard.writeText(target.value);
     target.textContent = 'Copied';
   }
@@ -104,10 +107,10 @@ on('keydown', (e) => {
 
 setInterval(() => {
   for (const time of all('summary time')) {
-    const s = (now() + skew - Date.parse(time.dateTime)) / 1000;
+    const s = (now() + skew - Date.parse(time.dateTime)) / 1e3;
     const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : s < 86400 ? [3600, 'h'] : [86400, 'd'];
     if (s > 5 && s < 2592e3) time.textContent = `${(s / size) | 0} ${unit} ago`;
   }
-  if (live() && now() - heard > $('live').dataset.quiet) stream?.reader?.cancel();
+  if (now() - seen > $('live')?.dataset.quiet) stream?.reader?.cancel();
 }, 5e3);
 if ($('local')) $('local').value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -42,9 +42,11 @@ const facetOf = ({ key, values, more, exact, looked_at }: Facet, terms: Term[], 
     ({ value, n }) => {
       const [isChosen, isRefused] = [chosen.includes(value), refused.includes(value)];
       const text = visible(cut(value, value_chars_max));
+      // The same value keeps the focus when it is counted anew.
+      const id = `${key}-${encodeURIComponent(value)}`;
       const take = isChosen ? dropped(query, { key, negated: false }, value) : also(query, key, value);
       const refuse = isRefused ? dropped(query, { key, negated: true }, value) : not(query, key, value);
-      return html`<li${isChosen ? html` class="chosen"` : isRefused ? html` class="refused"` : ''}><a href="${take}"${isChosen ? html` aria-current="true"` : ''}>${key === 'event_type' ? html`<b class="${tone(value)}">${text}</b>` : text}</a> <span>${n === 0 && !exact ? '–' : count(n)}</span> <a href="${refuse}" aria-label="${isRefused ? 'Allow' : 'Without'} ${text}" title="${isRefused ? 'Allow' : 'Without'} ${text}">${isRefused ? '+' : '−'}</a><svg aria-hidden="true" viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="${Math.round((n / most) * 100)}" height="1"/></svg></li>`;
+      return html`<li${isChosen ? html` class="chosen"` : isRefused ? html` class="refused"` : ''}><a id="${id}" href="${take}"${isChosen ? html` aria-current="true"` : ''}>${key === 'event_type' ? html`<b class="${tone(value)}">${text}</b>` : text}</a> <span>${n === 0 && !exact ? '–' : count(n)}</span> <a id="${id}-not" href="${refuse}" aria-label="${isRefused ? 'Allow' : 'Without'} ${text}" title="${isRefused ? 'Allow' : 'Without'} ${text}">${isRefused ? '+' : '−'}</a><svg aria-hidden="true" viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="${Math.round((n / most) * 100)}" height="1"/></svg></li>`;
     },
   )}</ul>${more || !exact ? html`<p>${more ? 'and others' : ''}${more && !exact ? '; ' : ''}${exact ? '' : `about; from a sample of ${count(looked_at)}`}</p>` : ''}</section>`;
 };

@@ -4,7 +4,7 @@ import type { Json, Metadata } from '../entry.ts';
 import { filterLimits, filterRows } from '../filter.ts';
 import { type Change, readChanges } from '../metadata.ts';
 import type { Entry } from '../schema.ts';
-import { asking } from './hx.ts';
+import { asking, leaves } from './hx.ts';
 import type { Markup } from './layout.ts';
 import { about, between, eventOf, not, only, type Query } from './links.ts';
 import { exactClock, type Look, visible, visibleJson } from './text.ts';
@@ -76,7 +76,7 @@ const onwards = (entry: Entry): Markup => {
   const ms = Date.parse(entry.timestamp);
   const near = between(new URLSearchParams(), ms - around_ms, ms + around_ms);
   const { entity_type, entity_id, user_id, trace_id } = entry;
-  return html`<p class="onwards"><a href="${eventOf(entry.id)}">Permalink</a> <a href="${near}#e${entry.id}">±30 s around this</a>${
+  return html`<p class="onwards"><a href="${eventOf(entry.id)}" ${leaves()}>Permalink</a> <a href="${near}#e${entry.id}">±30 s around this</a>${
     entity_id === null ? '' : html` <a href="${about({ entity_type, entity_id })}">Same entity</a>`
   }${user_id === null ? '' : html` <a href="${about({ user_id })}">Same user</a>`}${
     trace_id === null ? '' : html` <a href="${about({ trace_id })}">Same trace</a>`

@@ -41,7 +41,7 @@ export const fieldsForm = ({ terms, range, query }: Question): Markup => {
   const shown = new Map(terms.filter(plain).map(({ key, values }) => [key, values[0]]));
   const hidden = [...writeFilter(terms.filter((term) => !plain(term)))];
   const times = range.last ? [['last', range.last] as const] : [...query].filter(([key]) => isTime(key));
-  return html`<form id="fields-form" action="/logs" method="get" ${asks()}>
+  return html`<form id="fields-form" role="search" aria-label="By field" action="/logs" method="get" ${asks()}>
 ${filterRows
   .filter(({ key }) => !isTime(key))
   .map(

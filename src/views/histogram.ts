@@ -56,7 +56,7 @@ export const histogramOf = (histogram: Histogram | null, { query }: Question, lo
     (each, i) => {
       if (each.n === 0) return '';
       const said = `${clock(each.from, look)}: ${about}${events(each.n)}`;
-      return html`<a href="${between(query, each.from, each.from + bucket_ms - 1)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
+      return html`<a id="bar-${each.from}" href="${between(query, each.from, each.from + bucket_ms - 1)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
     },
   )}</svg><figcaption>${first ? html`<span>${clock(first.from, look).slice(0, 16)}</span>` : ''}<span>${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${clock(last.from + bucket_ms, look).slice(0, 16)}</span>` : ''}</figcaption></figure>`;
 };

@@ -23,6 +23,8 @@ export const restored = () => attributes({ 'hx-history-elt': '' });
 
 /** One queue for all that changes what is asked: what was asked last wins, and the one before is given up. */
 const newest = { 'hx-sync': '#query:replace', 'hx-indicator': '#busy', ...problems };
+/** The field that is there while the page follows; the button that starts it has the same name. */
+const following = 'input[name=live]';
 const toTop = 'innerHTML show:top showTarget:#page';
 
 /** A form that asks when it is sent, and when a pause is made in writing in one of its fields. */
@@ -42,12 +44,15 @@ export const asks = (whileTyping?: string) =>
  */
 export const asking = () =>
   attributes(
-    inherited({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': '[name=live]', ...newest }),
+    inherited({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest }),
   );
+
+/** A link among them that leads to a page of its own. */
+export const leaves = () => attributes({ 'hx-boost': 'false' });
 
 /** One such link by itself. */
 export const asksAgain = () =>
-  attributes({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': '[name=live]', ...newest });
+  attributes({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest });
 
 const inherited = (pairs: Record<string, string>) =>
   Object.fromEntries(Object.entries(pairs).map(([name, value]) => [`${name}:inherited`, value]));

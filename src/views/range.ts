@@ -37,8 +37,9 @@ export const rangeBar = (question: Question, look: Look): Markup => {
   const names = Object.keys(lasts).filter(isLast);
   const frozen = range.last && range.from !== null ? between(query, range.from, look.now_ms) : null;
   return html`<nav id="range" aria-label="Range of time">${steps(question, look)}<ul>${names.map(
-    (name) => html`<li><a href="${lastOf(query, name)}"${range.last === name ? current : ''}>${labels[name]}</a></li>`,
-  )}<li><a href="${anyTime(query)}"${isAll ? current : ''}>All</a></li></ul>
+    (name) =>
+      html`<li><a id="last-${name}" href="${lastOf(query, name)}"${range.last === name ? current : ''}>${labels[name]}</a></li>`,
+  )}<li><a id="last-all" href="${anyTime(query)}"${isAll ? current : ''}>All</a></li></ul>
 <button type="button" popovertarget="custom"${!isAll && range.last === null ? current : ''}>Custom</button>
 <span id="in-force">${inWords(question, look)}${isAll ? '' : ` ${look.zone}`}${frozen ? html` <a href="${frozen}" title="The same range as fixed times, to share">pin</a>` : ''}</span></nav>
 <div id="custom" popover><form id="custom-form" action="/logs" method="get">

@@ -139,10 +139,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
     const path = `**/logs/${newestFirst[0]}`;
     await page.route(path, (route) => route.abort('connectionrefused'), { times: 1 });
     await first(page).locator('summary').click();
-    await page
-      .getByRole('alert')
-      .getByText(/cannot be reached/i)
-      .waitFor();
+    await page.getByRole('alert').getByText('No connection. Try again.').waitFor();
     await first(page).locator('summary').click();
     await page.route(path, (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>Down.</p>' }), {
       times: 1,
