@@ -1,19 +1,19 @@
-// Live rows, ages, keys.
+// Live, ages, keys.
 const $ = (id) => document.getElementById(id);
 const all = (css) => [...document.querySelectorAll(css)];
 const on = (name, run) => addEventListener(name, run, 1);
 const now = Date.now;
 const skew = $('page').dataset.now - now();
-let [held, n_held, n_new, told, wait, tick, seen, stream] = ['', 0, 0, 0];
+let [held, kept, came, told, wait, tick, seen, link] = ['', 0, 0, 0];
 
-const reading = () => scrollY > 150 || all('#rows>li>[open]')[0];
+const away = () => scrollY > 150 || all('#rows>li>[open]')[0];
 
 // At most every 5 s.
 const tell = (text) => {
   clearTimeout(wait);
   const say = () => {
     $('status').textContent = text;
-    [told, n_new] = [now(), 0];
+    [told, came] = [now(), 0];
   };
   wait = setTimeout(say, told + 5e3 - now());
 };
@@ -25,16 +25,16 @@ const state = (text, s) => {
   else tell(text);
 };
 
-const flow = () => state(n_held ? 'Paused' : 'Live');
+const flow = () => state(kept ? 'Paused' : 'Live');
 const hold = (n, text) => {
-  n_held = n;
+  kept = n;
   held = n > 500 ? '' : text;
   Object.assign($('pill'), { hidden: !n, textContent: `${n} new` });
   if ($('live-state')?.textContent === (n ? 'Live' : 'Paused')) flow();
 };
-const release = () => {
-  // The newest page has it all.
-  if (n_held && (!held || !$('newer').hidden)) $('newer').click();
+const flush = () => {
+  // The newest page has all.
+  if (kept && (!held || !$('newer').hidden)) $('newer').click();
   else if (held) {
     htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
     scrollTo(0, 0);
@@ -48,16 +48,16 @@ on('htmx:sse:before:message', (e) => {
   $('after').value = id;
   if (event) return;
   const n = +data.match(/\d+/);
-  n_new += n;
-  if (reading()) {
+  came += n;
+  if (away()) {
     e.preventDefault();
-    hold(n_held + n, data + held);
-  } else release();
-  tell(`${n_new} new events`);
+    hold(kept + n, data + held);
+  } else flush();
+  tell(`${came} new events`);
 });
 on('htmx:sse:before:connection', (e) => {
-  stream = e.detail.connection;
-  if (stream.attempt) state('Reconnecting', Math.min(16, 2 ** stream.attempt / 2));
+  link = e.detail.connection;
+  if (link.attempt) state('Reconnecting', Math.min(16, 2 ** link.attempt / 2));
 });
 on('htmx:sse:after:connection', flow);
 on('visibilitychange', () => document.hidden && $('live')?.className && state('Paused'));
@@ -69,10 +69,10 @@ on('htmx:after:swap', (e) => {
   const { id } = e.detail.ctx.target;
   if (id === 'log') {
     hold(0, '');
-    all(':focus')[0] || $('list')?.focus();
+    all(':focus')[0] || $('list').focus();
   }
   for (const li of all('#rows>[id]')) $(li.id) === li || li.remove();
-  const rows = all('#rows>li');
+  const rows = all('#rows>*');
   const extra = id === 'more' ? rows.slice(0, -1000) : rows.slice(1000);
   for (const li of extra) li.remove();
   if (!extra[0]) return;
@@ -82,14 +82,15 @@ on('htmx:after:swap', (e) => {
 on('toggle', ({ target }) => {
   const body = target.lastChild;
   const { href } = target.matches('#rows>li>details') && body.firstChild;
-  if (!target.open) reading() || release();
+  if (!target.open) away() || flush();
   else if (href) htmx.ajax('GET', href, { source: '#list', target: body });
 });
-on('scroll', () => reading() || release());
+on('pageshow', (e) => e.persisted && location.reload());
+on('scroll', () => away() || flush());
 on('click', ({ target }) => {
   if (target.id === 'pill') {
     $('list').focus();
-    release();
+    flush();
   }
   if (target.matches('.copy')) {
     navigator.clipboard.writeText(target.value);
@@ -111,6 +112,6 @@ setInterval(() => {
     const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : s < 86400 ? [3600, 'h'] : [86400, 'd'];
     if (s > 5 && s < 2592e3) time.textContent = `${(s / size) | 0} ${unit} ago`;
   }
-  if (now() - seen > $('live')?.dataset.quiet) stream?.reader?.cancel();
+  if (now() - seen > $('live')?.dataset.quiet) link?.reader?.cancel();
 }, 5e3);
 if ($('local')) $('local').value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
