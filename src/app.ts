@@ -1,6 +1,7 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
 import { cors } from './cors.ts';
+import { keeping } from './files.ts';
 import { type App, type Env, only, type Parts } from './parts.ts';
 import { Problem, problemOf, unavailable } from './problem.ts';
 import { entryRoutes } from './routes/entries.ts';
@@ -28,7 +29,11 @@ export function createApp(parts: Parts): App {
     await next();
   });
   app.use(cors(parts.limits.CORS_ORIGINS));
-  app.use('/public/*', parts.assets);
+  app.use('/public/*', (c, next) => {
+    const { pathname, search } = new URL(c.req.url);
+    c.header('cache-control', keeping(pathname + search));
+    return parts.assets(c, next);
+  });
 
   app.get('/livez', (c) => c.text('ok\n'));
   app.use(async (_c, next) => {

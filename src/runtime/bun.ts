@@ -44,7 +44,6 @@ export async function startBun(settings: Settings, say: (line: string) => void =
   const assets = serveStatic({
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
-    onFound: (_path, c) => c.header('cache-control', 'public, max-age=300'),
   });
   const service = await openService(settings, { sockets, assets, say });
   let server: BunServer;

@@ -24,7 +24,6 @@ export async function startNode(settings: Settings, say: (line: string) => void 
   const assets = serveStatic({
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
-    onFound: (_path, c) => c.header('cache-control', 'public, max-age=300'),
   });
   const service = await openService(settings, { sockets, assets, say });
   const pinging = pingSockets(wss, settings.HEARTBEAT_MS);

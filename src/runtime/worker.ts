@@ -1,5 +1,6 @@
 /** The service on Cloudflare Workers: a database client for each request; writing and following in one Durable Object. */
 import { drizzle } from 'drizzle-orm/postgres-js';
+import type { StatusCode } from 'hono/utils/http-status';
 import { defineWebSocketHelper } from 'hono/ws';
 import { createApp } from '../app.ts';
 import { type Auth, createAuth, passOn } from '../auth.ts';
@@ -77,7 +78,10 @@ async function answer(
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
       // Its 404 is a page of its own; ours says what all refusals say.
-      return found.status === 404 ? next() : found;
+      if (found.status === 404) return next();
+      for (const [name, value] of found.headers) if (name !== 'cache-control') c.header(name, value);
+      c.status(found.status as StatusCode);
+      return found.body ? c.body(found.body) : c.body(null);
     },
     limits: settings,
     errors_show: false,

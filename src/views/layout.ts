@@ -1,12 +1,11 @@
 /** The page around things, and a refusal as a page. Data in, markup out. */
 import { html } from 'hono/html';
+import { files } from '../files.ts';
 import type { Problem } from '../problem.ts';
 import { config, restored } from './hx.ts';
 import type { Look } from './text.ts';
 
 export type Markup = ReturnType<typeof html>;
-
-export const htmxVersion = '4.0.1';
 
 /** For who has not been asked how they look at things. */
 const anyLook: Look = { theme: 'system', zone: 'UTC', now_ms: 0 };
@@ -21,7 +20,7 @@ export const opening = (title: string, { theme, now_ms }: Look = anyLook): Marku
 <meta name="htmx-config" content="${config}">
 <title>${title} · Edgetrail</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/public/style.css">
+<link rel="stylesheet" href="${files.style}">
 </head>
 <body>
 <div id="page"${now_ms ? html` data-now="${now_ms}"` : ''} ${restored()}>
@@ -34,9 +33,9 @@ export const opening = (title: string, { theme, now_ms }: Look = anyLook): Marku
  */
 export const closing = (): Markup => html`
 </div>
-<script src="/public/viewer.js"></script>
-<script src="/public/htmx-${htmxVersion}.min.js"></script>
-<script src="/public/hx-sse-${htmxVersion}.min.js"></script>
+<script src="${files.viewer}"></script>
+<script src="${files.htmx}"></script>
+<script src="${files.sse}"></script>
 </body>
 </html>
 `;

@@ -1,6 +1,7 @@
 /** Unchanged answers are known by their tag (RFC 9110 §13.1.2), and not sent again. */
 import { beforeEach, expect, it } from 'vitest';
 import { answerForm } from '../../src/conditional.ts';
+import { files } from '../../src/files.ts';
 import { startService, type Who } from '../harness.ts';
 
 /** What shows the last 24 hours has another tag in the next minute: no test may run across it. */
@@ -160,4 +161,16 @@ it('the form of the answers is that of its number', async () => {
       'created_at',
     ],
   });
+});
+
+it.each([
+  [files.style, 'public, max-age=31536000, immutable', 'text/css'],
+  [files.viewer, 'public, max-age=31536000, immutable', 'text/javascript'],
+  ['/public/style.css?v=another', 'no-cache', 'text/css'],
+])('the static file %s is kept as its address allows: %s', async (path, control, type) => {
+  const answer = await get(path, undefined, null);
+  await answer.text();
+  const { headers } = answer;
+  expect([headers.get('cache-control'), headers.get('x-content-type-options')]).toEqual([control, 'nosniff']);
+  expect(headers.get('content-type')).toContain(type);
 });
