@@ -8,7 +8,7 @@ let [held, kept, came, told, wait, tick, seen, link] = ['', 0, 0, 0];
 
 const away = () => scrollY > 150 || all('#rows>li>[open]')[0];
 
-// At most every 5 s.
+// At most each 5 s.
 const tell = (text) => {
   clearTimeout(wait);
   const say = () => {
@@ -63,7 +63,7 @@ on('htmx:sse:after:connection', flow);
 on('visibilitychange', () => document.hidden && $('live')?.className && state('Paused'));
 on('htmx:error', ({ target }) => {
   if (target.id === 'live') state('Reconnecting', 5);
-  else $('problem').textContent = 'No connection. Try again.';
+  else if (target.id !== 'recount') $('problem').textContent = 'No connection. Try again.';
 });
 on('htmx:after:swap', (e) => {
   const { id } = e.detail.ctx.target;
@@ -109,8 +109,8 @@ on('keydown', (e) => {
 setInterval(() => {
   for (const time of all('summary time')) {
     const s = (now() + skew - Date.parse(time.dateTime)) / 1e3;
-    const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : s < 86400 ? [3600, 'h'] : [86400, 'd'];
-    if (s > 5 && s < 2592e3) time.textContent = `${(s / size) | 0} ${unit} ago`;
+    const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : [3600, 'h'];
+    if (s > 5 && s < 86400) time.textContent = `${(s / size) | 0} ${unit} ago`;
   }
   if (now() - seen > $('live')?.dataset.quiet) link?.reader?.cancel();
 }, 5e3);

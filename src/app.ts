@@ -6,9 +6,10 @@ import { type App, type Env, only, type Parts } from './parts.ts';
 import { Problem, problemOf, unavailable } from './problem.ts';
 import { entryRoutes } from './routes/entries.ts';
 import { liveRoutes } from './routes/live.ts';
+import { lookOf } from './routes/look.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { viewerRoutes } from './routes/viewer.ts';
-import { problemFragment, problemPage } from './views/layout.ts';
+import { problemFragment, problemPage } from './views/problem.ts';
 
 const securityHeaders = {
   'content-security-policy':
@@ -77,6 +78,7 @@ function refuse(c: Context, problem: Problem): Response {
     ...(c.req.header('upgrade') && { 'x-problem': problem.message.replace(/[^\x20-\x7e]/g, '?') }),
     'content-type': forPeople ? 'text/html; charset=utf-8' : 'application/problem+json',
   };
-  const markup = c.req.header('hx-request') ? problemFragment : problemPage;
-  return c.body(forPeople ? String(markup(problem)) : JSON.stringify(problem), problem.status, headers);
+  const asPage = () => problemPage(problem, c.req.query('q') ?? '', lookOf(c));
+  const markup = () => (c.req.header('hx-request') ? problemFragment(problem) : asPage());
+  return c.body(forPeople ? String(markup()) : JSON.stringify(problem), problem.status, headers);
 }

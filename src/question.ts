@@ -69,8 +69,10 @@ export function readQuestion(asked: URLSearchParams, now_ms: number, zone: strin
   if (last && !isLast(last)) throw new Problem(400, `last: must be one of ${Object.keys(lasts).join(', ')}`);
   const written = readFilter(query, ['limit', 'before', 'offset', 'after', 'live', 'on', 'last']);
   const terms = written.terms.filter((term) => !isRange(term));
-  if (!isLast(last))
-    return { filter: written, terms, range: rangeOf(written.terms), query: writeFilter(written.terms) };
+  const range = rangeOf(written.terms);
+  if (range.from !== null && range.to !== null && range.from > range.to)
+    throw new Problem(422, 'The range ends before it begins.');
+  if (!isLast(last)) return { filter: written, terms, range, query: writeFilter(written.terms) };
   const canonical = writeFilter(terms);
   canonical.set('last', last);
   const from = now_ms - lasts[last];

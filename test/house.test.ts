@@ -34,7 +34,7 @@ const house: Record<string, string[]> = {
   'views/hx.ts': [],
   'zone.ts': [],
   'views/text.ts': ['zone.ts'],
-  'views/layout.ts': ['files.ts', 'problem.ts', 'views/hx.ts', 'views/text.ts'],
+  'views/layout.ts': ['files.ts', 'views/hx.ts', 'views/text.ts'],
   'views/sign-in.ts': ['views/layout.ts'],
   'metadata.ts': ['entry.ts'],
   'paced.ts': ['pause.ts', 'tail.ts'],
@@ -62,6 +62,7 @@ const house: Record<string, string[]> = {
     'views/links.ts',
     'views/text.ts',
   ],
+  'views/problem.ts': ['problem.ts', 'views/filters.ts', 'views/layout.ts', 'views/text.ts'],
   'views/row.ts': ['schema.ts', 'views/layout.ts', 'views/links.ts', 'views/text.ts'],
   'views/live.ts': [
     'question.ts',
@@ -113,6 +114,7 @@ const house: Record<string, string[]> = {
   'views/event.ts': [
     'schema.ts',
     'views/details.ts',
+    'views/filters.ts',
     'views/layout.ts',
     'views/links.ts',
     'views/shell.ts',
@@ -194,9 +196,10 @@ const house: Record<string, string[]> = {
     'problem.ts',
     'routes/entries.ts',
     'routes/live.ts',
+    'routes/look.ts',
     'routes/session.ts',
     'routes/viewer.ts',
-    'views/layout.ts',
+    'views/problem.ts',
   ],
 };
 

@@ -8,7 +8,7 @@ import type { Entry } from '../schema.ts';
 import type { Store } from '../store.ts';
 import { sseMessage } from '../stream.ts';
 import type { Tail } from '../tail.ts';
-import { betweenPage, betweenRows } from '../views/between.ts';
+import { betweenFragment, betweenPage } from '../views/between.ts';
 import { pageOf } from '../views/links.ts';
 import { type Gap, liveControl, message_rows_max, newRow, pushedRows } from '../views/live.ts';
 import type { Look } from '../views/text.ts';
@@ -57,10 +57,11 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
     const [after, upto] = ['after', 'upto'].map((key) =>
       wholeNumber(key, asked.get(key), 0, 0, Number.MAX_SAFE_INTEGER),
     ) as [number, number];
-    asked.delete('upto');
+    const n = asked.get('n') ? wholeNumber('n', asked.get('n'), 0, 0, Number.MAX_SAFE_INTEGER) : null;
+    for (const key of ['upto', 'n']) asked.delete(key);
     const question = readQuestion(asked, look.now_ms, look.zone);
-    const { entries, gap } = await readBetween(store, question, after, upto);
-    const markup = c.req.header('hx-request') ? betweenRows : betweenPage;
+    const { entries, gap } = await readBetween(store, question, { after, upto, n });
+    const markup = c.req.header('hx-request') ? betweenFragment : betweenPage;
     return c.html(markup({ entries, gap, question, look }));
   });
 
@@ -113,7 +114,7 @@ function messagesOf({ query }: Question, look: Look, missed: Gap | null) {
 }
 
 /** The oldest of what lies between two ids, as many as are drawn at once, and what is left of it. */
-async function readBetween(store: Store, { filter }: Question, after: number, upto: number) {
+async function readBetween(store: Store, { filter }: Question, { after, upto, n }: Gap) {
   const entries: Entry[] = [];
   let cursor = after;
   for (let reads = 0; cursor < upto && reads < liveLimits.between_reads_max; reads++) {
@@ -125,5 +126,8 @@ async function readBetween(store: Store, { filter }: Question, after: number, up
     cursor = read.cursor;
   }
   const isWhole = cursor >= upto;
-  return { entries, gap: isWhole ? null : { after: cursor, upto, n: filter.where ? null : upto - cursor } };
+  return {
+    entries,
+    gap: isWhole ? null : { after: cursor, upto, n: n === null ? null : Math.max(1, n - entries.length) },
+  };
 }

@@ -1,5 +1,5 @@
 /** Events between two ids, in the order in which they were stored: what a live page was too small for. */
-import { html } from 'hono/html';
+import { html, raw } from 'hono/html';
 import type { Question } from '../question.ts';
 import type { Entry } from '../schema.ts';
 import { opens } from './hx.ts';
@@ -12,10 +12,14 @@ import { events, type Look } from './text.ts';
 export type Between = { entries: Entry[]; gap: Gap | null; question: Question; look: Look };
 
 /** Newest first, like everything here; what is left of the stretch is newer still. */
-export const betweenRows = ({ entries, gap, question, look }: Between): Markup =>
+const betweenRows = ({ entries, gap, question, look }: Between): Markup =>
   html`${gap ? gapRow(gap, question.query) : ''}${entries.toReversed().map((entry) => row(entry, look))}${
     !gap && entries.length === 0 ? html`<li class="gap">None of them matches.</li>` : ''
   }`;
+
+/** The same in place of the link that had the focus: it goes to what came. */
+export const betweenFragment = (between: Between): Markup =>
+  raw(String(betweenRows(between)).replace('<summary', '<summary autofocus'));
 
 export const betweenPage = (between: Between): Markup =>
   layout(

@@ -37,8 +37,10 @@ const facetOf = ({ key, values, more, exact, looked_at }: Facet, terms: Term[], 
   const asked = (negated: boolean) => terms.find((term) => term.key === key && term.negated === negated)?.values ?? [];
   const [chosen, refused] = [asked(false), asked(true)];
   const most = Math.max(1, ...values.map(({ n }) => n));
+  const isAsked = ({ value }: { value: string }) => chosen.includes(value) || refused.includes(value);
+  const askedFirst = values.toSorted((a, b) => Number(isAsked(b)) - Number(isAsked(a)));
   const title = titles[key];
-  return html`<section><h3 id="facet-${key}">${title}</h3><ul aria-labelledby="facet-${key}">${values.map(
+  return html`<section><h3 id="facet-${key}">${title}</h3><ul aria-labelledby="facet-${key}">${askedFirst.map(
     ({ value, n }) => {
       const [isChosen, isRefused] = [chosen.includes(value), refused.includes(value)];
       const text = visible(cut(value, value_chars_max));

@@ -18,11 +18,17 @@ export const lineInput = (line: string): Markup =>
 
 export const lineOf = ({ terms }: Question) => writeSyntax(terms);
 
-export const lineForm = (
+const form = (
   line: string,
-): Markup => html`<form id="query" role="search" aria-label="The log" action="/logs" method="get" ${asks('#q')}>
+  how: unknown,
+): Markup => html`<form id="query" role="search" aria-label="The log" action="/logs" method="get" ${how}>
 <label class="vh" for="q" aria-keyshortcuts="/">Search, or type fields such as user:ana -type:DELETE</label>${lineInput(line)}
 <button name="show" value="1">Search</button></form>`;
+
+/** The line above the list that it changes. */
+export const lineForm = (line: string): Markup => form(line, asks('#q'));
+/** The line on a page without the list: it leads there. */
+export const lineAway = (line: string): Markup => form(line, '');
 
 /** What the line does not say, sent along with it: the range. It stands in the part that is always new. */
 export const carried = ({ range, query }: Question): Markup => {
@@ -45,8 +51,8 @@ export const fieldsForm = ({ terms, range, query }: Question): Markup => {
 ${filterRows
   .filter(({ key }) => !isTime(key))
   .map(
-    ({ key, label, input, chars_max }) =>
-      html`<label>${label} <input name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,
+    ({ key, label, input, chars_max }, i) =>
+      html`<label>${label} <input${i === 0 ? html` autofocus` : ''} name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,
   )}
 ${[...hidden, ...times].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 ${(['event_type', 'entity_type'] as const).map((key) => html`<datalist id="${listId(key)}">${suggested[key].map((word) => html`<option value="${word}"></option>`)}</datalist>`)}

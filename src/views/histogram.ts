@@ -4,7 +4,7 @@ import type { Question } from '../question.ts';
 import type { Histogram } from '../store.ts';
 import type { Markup } from './layout.ts';
 import { between } from './links.ts';
-import { clock, count, events, type Look, tone } from './text.ts';
+import { clock, count, events, type Look, tone, visible } from './text.ts';
 
 /** Units of the drawing: it is stretched to the width there is. */
 const height = 48;
@@ -32,6 +32,11 @@ const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup
     })}`;
 };
 
+const byType = ({ by }: Bar, types: string[]): string => {
+  const parts = types.flatMap((type, i) => (by[i] ? [`${visible(type)} ${count(by[i])}`] : []));
+  return parts.length > 0 ? ` (${parts.join(', ')})` : '';
+};
+
 const widthInWords = (ms: number) => {
   const units = [
     [86_400_000, 'd'],
@@ -55,8 +60,8 @@ export const histogramOf = (histogram: Histogram | null, { query }: Question, lo
   return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
     (each, i) => {
       if (each.n === 0) return '';
-      const said = `${clock(each.from, look)}: ${about}${events(each.n)}`;
+      const said = `${clock(each.from, look)}: ${about}${events(each.n)}${byType(each, types)}`;
       return html`<a id="bar-${each.from}" href="${between(query, each.from, each.from + bucket_ms - 1)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
     },
-  )}</svg><figcaption>${first ? html`<span>${clock(first.from, look).slice(0, 16)}</span>` : ''}<span>${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${clock(last.from + bucket_ms, look).slice(0, 16)}</span>` : ''}</figcaption></figure>`;
+  )}</svg><figcaption>${first ? html`<span>${clock(first.from, look).slice(0, 16)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(type)}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${clock(last.from + bucket_ms, look).slice(0, 16)}</span>` : ''}</figcaption></figure>`;
 };

@@ -13,10 +13,11 @@ const attributes = (pairs: Record<string, string>) =>
   );
 
 /** htmx swaps error answers too, unless told where they go. */
-const problems = {
-  'hx-status:4xx': 'target:#problem swap:innerHTML push:false replace:false',
-  'hx-status:5xx': 'target:#problem swap:innerHTML push:false replace:false',
-};
+const problemsIn = (target: string) => ({
+  'hx-status:4xx': `target:${target} swap:innerHTML push:false replace:false`,
+  'hx-status:5xx': `target:${target} swap:innerHTML push:false replace:false`,
+});
+const problems = problemsIn('#problem');
 
 /** What Back swaps: the scripts stand outside of it, or they would run again. */
 export const restored = () => attributes({ 'hx-history-elt': '' });
@@ -84,7 +85,7 @@ export const goesOn = () =>
     'hx-push-url': 'false',
     'hx-sync': 'this:drop',
     'hx-indicator': '#busy',
-    ...problems,
+    ...problemsIn('#more-problem'),
   });
 
 /** What counts again while rows come, at most every five seconds; `now` also when it is put into the page. */

@@ -1,7 +1,6 @@
-/** The page around things, and a refusal as a page. Data in, markup out. */
+/** The page around things. Data in, markup out. */
 import { html } from 'hono/html';
 import { files } from '../files.ts';
-import type { Problem } from '../problem.ts';
 import { config, restored } from './hx.ts';
 import type { Look } from './text.ts';
 
@@ -42,34 +41,3 @@ export const closing = (): Markup => html`
 
 export const layout = (title: string, body: Markup, look?: Look): Markup =>
   html`${opening(title, look)}${body}${closing()}`;
-
-/** What a person can do about a refusal. */
-const ways: Partial<Record<number, string>> = {
-  400: 'Change what is asked, or start again from the whole log.',
-  404: 'The address may be mistyped. Events are never removed from the log.',
-  422: 'Change what is asked, or start again from the whole log.',
-  403: 'Ask the operator for the role that may, or sign in as somebody else.',
-  500: 'Try again; if it stays so, tell the operator when it happened.',
-  503: 'Nothing that was stored is lost. Try again in a moment.',
-};
-
-/** A refusal as htmx puts it into the page's #problem: what is shown stays as it is. */
-export const problemFragment = (problem: Problem): Markup => html`<p>${problem.message}</p>`;
-
-/** What the status is called before people; problem+json has its own words for programs. */
-const titles: Partial<Record<number, string>> = {
-  400: 'This cannot be asked',
-  422: 'This cannot be asked',
-  404: 'Not found',
-};
-
-/** A refusal as a page of its own. */
-export const problemPage = (problem: Problem, look?: Look): Markup => {
-  const title = titles[problem.status] ?? problem.title;
-  const way = ways[problem.status];
-  return layout(
-    title,
-    html`<main class="alone"><h1>${title}</h1><div role="alert">${problemFragment(problem)}</div>${way ? html`<p>${way}</p>` : ''}<p><a class="button" href="/logs">To the log</a></p></main>`,
-    look,
-  );
-};

@@ -43,10 +43,10 @@ export const noLive = (newest: string): Markup =>
 export type Gap = { after: number; upto: number; n: number | null };
 
 export const gapRow = (gap: Gap, query: Query): Markup => {
-  const to = withAfter(query, gap.after, { upto: String(gap.upto) });
+  const to = withAfter(query, gap.after, { upto: String(gap.upto), ...(gap.n !== null && { n: String(gap.n) }) });
   const n = gap.n === null ? `Up to ${count(gap.upto - gap.after)}` : count(gap.n);
   const url = `/logs/between?${to}`;
-  return html`<li class="gap"><a href="${url}" ${replaces(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;
+  return html`<li class="gap"><a id="gap-${gap.upto}" href="${url}" ${replaces(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;
 };
 
 export const newRow = (entry: Entry, look: Look): string => String(row(entry, look, true));

@@ -78,7 +78,7 @@ ${rangeBar(question, look)}${takeAway(question, who)}${chips(question)}</div>
 <div class="heads" aria-hidden="true"><span>When</span><span>Event</span><span>Entity</span><span>User</span><span>Description</span></div>
 <a id="newer" hidden href="${pageOf(question.query)}" data-before="${beforeOf(question.query)}" ${asksAgain()}>Newer events were taken out of the page: to the newest</a>
 <ol id="rows">${logs.map((entry) => row(entry, look))}</ol>
-${logs.length === 0 ? html`<div id="empty">${emptyHint(question, origin)}</div>` : ''}${onward(logs, hasOlder, question.query)}</section>`;
+${logs.length === 0 ? html`<div id="empty">${emptyHint(question, origin)}</div>` : ''}${onward(logs, hasOlder, question.query)}<div id="more-problem" role="alert"></div></section>`;
 
 /** The page up to and with its rows. The counts come after it: no row waits for a number. */
 export const logBeginning = (page: LogPage): Markup => html`<a class="skip" href="#rows">To the events</a>
@@ -120,7 +120,7 @@ export const moreRows = ({
   hasOlder,
   look,
 }: Pick<LogPage, 'question' | 'logs' | 'hasOlder' | 'look'>): Markup => html`${onward(logs, hasOlder, question.query)}
-${part('#rows', 'beforeend', html`${logs.map((entry) => row(entry, look))}`)}${noProblem()}`;
+${part('#rows', 'beforeend', html`${logs.map((entry) => row(entry, look))}`)}${part('#more-problem', 'innerHTML', '')}`;
 
 /** An earlier problem is over. */
 const noProblem = () => part('#problem', 'innerHTML', '');

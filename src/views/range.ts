@@ -44,7 +44,7 @@ export const rangeBar = (question: Question, look: Look): Markup => {
 <span id="in-force">${inWords(question, look)}${isAll ? '' : ` ${look.zone}`}${frozen ? html` <a href="${frozen}" title="The same range as fixed times, to share">pin</a>` : ''}</span></nav>
 <div id="custom" popover><form id="custom-form" action="/logs" method="get">
 <p>Times are ${look.zone}.</p>
-<label>From <input type="datetime-local" step="1" name="from" value="${field(range.from, look)}" max="9999-12-31T23:59:59"></label>
+<label>From <input type="datetime-local" step="1" name="from" autofocus value="${field(range.from, look)}" max="9999-12-31T23:59:59"></label>
 <label>To <input type="datetime-local" step="1" name="to" value="${field(range.to, look)}" max="9999-12-31T23:59:59"></label>
 ${[...query].filter(([key]) => !['last', 'start_date', 'end_date'].includes(key)).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <button>Show this range</button></form></div>`;

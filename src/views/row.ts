@@ -3,15 +3,15 @@ import { html } from 'hono/html';
 import type { Entry } from '../schema.ts';
 import type { Markup } from './layout.ts';
 import { eventOf } from './links.ts';
-import { ago, cut, exactClock, type Look, tone, visible } from './text.ts';
+import { ago, cut, exactClock, type Look, timeOfDay, tone, visible } from './text.ts';
 
 const description_chars_max = 300;
 const name_chars_max = 80;
 
-/** A moment: its age to read, the time itself to see on hover and to count on from. */
-export const moment = (timestamp: string, look: Look): Markup => {
+/** A moment: its age to read, the time of day beside it where there is room, the time itself to see on hover. */
+const moment = (timestamp: string, look: Look): Markup => {
   const ms = Date.parse(timestamp);
-  return html`<time datetime="${timestamp}" title="${exactClock(ms, look)}">${ago(ms, look)}</time>`;
+  return html`<time datetime="${timestamp}" title="${exactClock(ms, look)}" data-at="${timeOfDay(ms, look)}">${ago(ms, look)}</time>`;
 };
 
 const name = (text: string | null) => visible(cut(text ?? '', name_chars_max));

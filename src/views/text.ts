@@ -28,17 +28,25 @@ export const clock = (ms: number, { zone }: Look) => wallClock(ms, zone).replace
 export const exactClock = (ms: number, { zone }: Look) => `${wallClock(ms, zone).replace('T', ' ')} ${zone}`;
 
 const day_s = 86_400;
-const relative_s_max = 30 * day_s;
 
-/** How long ago, in the largest unit that fits; after a month the date. viewer.js goes on counting in these words. */
+/** The clock without what goes without saying: this year, or the time of day of another one. */
+function shortClock(then_ms: number, look: Look): string {
+  const [then, now] = [clock(then_ms, look), clock(look.now_ms, look)];
+  return then.slice(0, 4) === now.slice(0, 4) ? then.slice(5, 16) : then.slice(0, 10);
+}
+
+/** The time of day, for what is shown by its age. */
+export const timeOfDay = (then_ms: number, look: Look) =>
+  look.now_ms - then_ms < day_s * 1000 ? clock(then_ms, look).slice(11) : '';
+
+/** How long ago, within a day; beyond, ages tell events no longer apart. viewer.js goes on counting in these words. */
 export function ago(then_ms: number, look: Look): string {
   const s = Math.trunc((look.now_ms - then_ms) / 1000);
-  if (s < -60) return clock(then_ms, look).slice(0, 16);
+  if (s < -60) return shortClock(then_ms, look);
   if (s < 5) return 'now';
   if (s < 60) return `${s} s ago`;
   if (s < 3_600) return `${Math.trunc(s / 60)} min ago`;
-  if (s < day_s) return `${Math.trunc(s / 3_600)} h ago`;
-  return s < relative_s_max ? `${Math.trunc(s / day_s)} d ago` : clock(then_ms, look).slice(0, 10);
+  return s < day_s ? `${Math.trunc(s / 3_600)} h ago` : shortClock(then_ms, look);
 }
 
 /** What most logs speak of keeps its colour everywhere; any other word has the one that its letters make. */
