@@ -1,4 +1,4 @@
-// Live, ages, keys.
+// Live, age, keys.
 const $ = (id) => document.getElementById(id);
 const all = (css) => [...document.querySelectorAll(css)];
 const on = (name, run) => addEventListener(name, run, 1);
@@ -6,9 +6,9 @@ const now = Date.now;
 const skew = $('page').dataset.now - now();
 let [held, kept, came, told, wait, tick, seen, link] = ['', 0, 0, 0];
 
-const away = () => scrollY > 150 || all('#rows>li>[open]')[0];
+const away = () => $('list').getBoundingClientRect().top < 0 || !$('newer').hidden || all('#rows>li>[open]')[0];
 
-// At most each 5 s.
+// Once in 5 s.
 const tell = (text) => {
   clearTimeout(wait);
   const say = () => {
@@ -17,60 +17,57 @@ const tell = (text) => {
   };
   wait = setTimeout(say, told + 5e3 - now());
 };
-const state = (text, s) => {
+const show = (text, s) => {
   seen = now();
   clearTimeout(tick);
   $('live-state').textContent = s ? `${text} in ${s} s` : text;
-  if (s) tick = setTimeout(state, 1e3, text, s - 1);
-  else tell(text);
+  if (s) tick = setTimeout(show, 1e3, text, s - 1);
+  tell(text);
 };
 
-const flow = () => state(kept ? 'Paused' : 'Live');
+const flow = () => show(kept ? 'Paused' : 'Live');
 const hold = (n, text) => {
   kept = n;
   held = n > 500 ? '' : text;
-  Object.assign($('pill'), { hidden: !n, textContent: `${n} new` });
+  $('pill').value = n;
   if ($('live-state')?.textContent === (n ? 'Live' : 'Paused')) flow();
 };
-const flush = () => {
-  // The newest page has all.
-  if (kept && (!held || !$('newer').hidden)) $('newer').click();
-  else if (held) {
-    htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
-    scrollTo(0, 0);
-  }
+const draw = () => {
+  // The newest page has it.
+  if (!held || !$('newer').hidden) return $('newer').click();
+  htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
   hold(0, '');
 };
+const free = () => kept && (away() || draw());
 
 on('htmx:sse:before:message', (e) => {
   const { event, data, id } = e.detail.message;
+  const n = +data.match(/\d+/);
   seen = now();
   $('after').value = id;
-  if (event) return;
-  const n = +data.match(/\d+/);
+  if (event || !n) return;
   came += n;
-  if (away()) {
+  if (kept || away()) {
     e.preventDefault();
     hold(kept + n, data + held);
-  } else flush();
-  tell(`${came} new events`);
+    free();
+  }
+  tell(`New events: ${came}`);
 });
 on('htmx:sse:before:connection', (e) => {
   link = e.detail.connection;
-  if (link.attempt) state('Reconnecting', Math.min(16, 2 ** link.attempt / 2));
+  if (link.attempt) show('Reconnecting', Math.min(16, 2 ** link.attempt / 2));
 });
 on('htmx:sse:after:connection', flow);
-on('visibilitychange', () => document.hidden && $('live')?.className && state('Paused'));
+on('visibilitychange', () => document.hidden && $('live')?.className && show('Paused'));
 on('htmx:error', ({ target }) => {
-  if (target.id === 'live') state('Reconnecting', 5);
+  if (target.id === 'live') show('Reconnecting', 5);
   else if (target.id !== 'recount') $('problem').textContent = 'No connection. Try again.';
 });
 on('htmx:after:swap', (e) => {
   const { id } = e.detail.ctx.target;
-  if (id === 'log') {
-    hold(0, '');
-    all(':focus')[0] || $('list').focus();
-  }
+  if (/log|page/.test(id)) hold(0, '');
+  id !== 'log' || all(':focus')[0] || $('list').focus();
   for (const li of all('#rows>[id]')) $(li.id) === li || li.remove();
   const rows = all('#rows>*');
   const extra = id === 'more' ? rows.slice(0, -1000) : rows.slice(1000);
@@ -82,16 +79,18 @@ on('htmx:after:swap', (e) => {
 on('toggle', ({ target }) => {
   const body = target.lastChild;
   const { href } = target.matches('#rows>li>details') && body.firstChild;
-  if (!target.open) away() || flush();
+  if (!target.open) free();
   else if (href) htmx.ajax('GET', href, { source: '#list', target: body });
 });
 on('pageshow', (e) => e.persisted && location.reload());
-on('scroll', () => away() || flush());
+on('scroll', free);
 on('click', ({ target }) => {
   if (target.id === 'pill') {
     $('list').focus();
-    flush();
+    scrollTo(0, 0);
+    draw();
   }
+  if (target.id === 'local') target.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (target.matches('.copy')) {
     navigator.clipboard.writeText(target.value);
     target.textContent = 'Copied';
@@ -109,9 +108,8 @@ on('keydown', (e) => {
 setInterval(() => {
   for (const time of all('summary time')) {
     const s = (now() + skew - Date.parse(time.dateTime)) / 1e3;
-    const [size, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : [3600, 'h'];
-    if (s > 5 && s < 86400) time.textContent = `${(s / size) | 0} ${unit} ago`;
+    const [n, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : [3600, 'h'];
+    if (s > 5 && s < 86400) time.textContent = `${(s / n) | 0} ${unit} ago`;
   }
   if (now() - seen > $('live')?.dataset.quiet) link?.reader?.cancel();
 }, 5e3);
-if ($('local')) $('local').value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -1,5 +1,6 @@
 /** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
-import { Problem, unavailable } from './problem.ts';
+import { createGate } from './gate.ts';
+import { Problem } from './problem.ts';
 
 export const rights = ['read', 'write', 'export'] as const;
 export type Right = (typeof rights)[number];
@@ -87,7 +88,7 @@ export type Auth = ReturnType<typeof createAuth>;
 /**
  * `identify` turns an Authorization header into a principal: 401 with a challenge when it proves nobody, 503 when too
  * many passwords wait to be checked. `prove` does so for a name and password, with null for a 401. `person` is who a
- * name stands for now, without any proof. `demand` refuses with 403 what the principal may not do.
+ * name stands for now, without any proof, and `passwordOf` its password as it is set up, hashed or plain. `demand` refuses with 403 what the principal may not do.
  */
 export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
   // A user name that does not exist is checked against this, so that it costs what a wrong password costs. A key that
@@ -103,10 +104,17 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
       'hash' in password ? Promise.resolve(password.hash) : hashPassword(password.plain, scrypt),
     ]),
   );
+  const writtenOf = new Map(
+    users.map(({ name, password }) => [name, 'hash' in password ? writeScryptHash(password.hash) : password.plain]),
+  );
   const roleOf = new Map(users.map((user) => [user.name, user.role]));
   const proven = new Map<string, { until: number; principal: Promise<Principal | null> }>();
   const pepper = crypto.randomUUID();
-  const gate = createGate(authLimits.hashing_max, authLimits.hash_waiting_max);
+  const gate = createGate(
+    authLimits.hashing_max,
+    authLimits.hash_waiting_max,
+    'Too many passwords wait to be checked. Try again.',
+  );
 
   async function verify(name: string, password: string): Promise<Principal | null> {
     const expected = await (hashes.get(name) ?? decoy);
@@ -172,6 +180,7 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
     },
     prove,
     person,
+    passwordOf: (name: string): string | null => writtenOf.get(name) ?? null,
     demand,
   };
 }
@@ -196,6 +205,7 @@ export const provenElsewhere: Auth = {
   },
   prove: async () => null,
   person: () => null,
+  passwordOf: () => null,
   demand,
 };
 
@@ -210,23 +220,4 @@ function decodeBasic(credentials: string): { name: string; password: string } | 
   } catch {
     return null; // Not base64, or not UTF-8: it proves nobody.
   }
-}
-
-/** Runs at most `running_max` at once; beyond `waiting_max` in the queue it refuses with 503. */
-function createGate(running_max: number, waiting_max: number) {
-  const queue: (() => void)[] = [];
-  let running = 0;
-  return async function pass<T>(work: () => Promise<T>): Promise<T> {
-    if (running >= running_max) {
-      if (queue.length >= waiting_max) throw unavailable('Too many passwords wait to be checked. Try again.');
-      await new Promise<void>((resolve) => queue.push(resolve));
-    } else running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = queue.shift();
-      if (next) next();
-      else running -= 1;
-    }
-  };
 }

@@ -8,7 +8,17 @@ import { earliest_ms, entryLimits, latest_ms, parseInstant, unstorable } from '.
 import { badField } from './problem.ts';
 import { activityLogs as log } from './schema.ts';
 
-export const filterLimits = { values_max: 50, search_chars_max: 200, metadata_path_depth_max: 10 } as const;
+export const filterLimits = {
+  values_max: 50,
+  /** Each text is looked for in every description that is looked at. */
+  search_values_max: 10,
+  search_chars_max: 200,
+  metadata_path_depth_max: 10,
+} as const;
+
+/** How many values a parameter takes. */
+export const valuesMax = (key: string): number =>
+  /^search!?$/.test(key) ? filterLimits.search_values_max : filterLimits.values_max;
 
 type Row = {
   key: string;
@@ -123,13 +133,15 @@ export const filterRows: Row[] = [
     input: 'search',
     chars_max: filterLimits.search_chars_max,
     fault: anyText,
-    sql: (values) => or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
+    // Unlike the values of a field, texts narrow: one description can contain them all.
+    sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
     not: (values) =>
       both(
         isNull(log.description),
         not(or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`false`),
       ),
-    sentence: 'the description contains this text, in upper or lower case; `%`, `_` and `\\` are themselves',
+    sentence:
+      'the description contains this text, in upper or lower case, and given twice all of them; `%`, `_` and `\\` are themselves',
   },
   exact('service', 'service', 'Service', log.service, service_chars_max, 'which service wrote it'),
   exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
@@ -139,7 +151,7 @@ export const filterRows: Row[] = [
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
 export const metadataPrefix = 'metadata.';
 
-const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,15})?)$/;
+const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,20})?([eE][+-]?\d{1,3})?)$/;
 
 const pathOf = (key: string) => key.slice(metadataPrefix.length).split('.');
 
@@ -186,7 +198,8 @@ export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'q' | 'last' | 'tz';
 
 /**
- * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values; a key
+ * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values (of texts
+ * to search for: all of them); a key
  * that ends in `!` means none of them. Throws a 400 that names the parameter: also for one it does not know, because a
  * misspelt filter would answer with everything.
  */
@@ -197,9 +210,8 @@ export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[
     const fault = faultOf(key, value);
     if (fault) throw badField(key, fault);
     const term = asked.get(key) ?? { ...named(key), values: [] };
-    term.values.push(value);
-    if (term.values.length > filterLimits.values_max)
-      throw badField(key, `takes at most ${filterLimits.values_max} values`);
+    if (!term.values.includes(value)) term.values.push(value);
+    if (term.values.length > valuesMax(key)) throw badField(key, `takes at most ${valuesMax(key)} values`);
     asked.set(key, term);
   }
   return filterOf([...asked.values()]);

@@ -4,7 +4,7 @@ import type { UpgradeWebSocket } from 'hono/ws';
 import { type Auth, nobody, type Principal, quietChallenge, type Right } from './auth.ts';
 import { readSecret } from './cookie.ts';
 import { Problem } from './problem.ts';
-import { digestOf, type Sessions } from './session.ts';
+import { digestOf, proofOf, type Sessions } from './session.ts';
 import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Tail } from './tail.ts';
@@ -37,6 +37,8 @@ export type Parts = {
     Settings,
     'BODY_BYTES_MAX' | 'CORS_ORIGINS' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'
   >;
+  /** Work that goes on after its answer has begun: where a database belongs to a request, it must not end before. */
+  after?(work: Promise<unknown>): void;
   /** Hears of what is our fault, once. */
   report(what: string, error: unknown): void;
 };
@@ -63,10 +65,12 @@ export const may =
 export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): Promise<Principal | null> {
   const secret = readSecret(c, limits.PUBLIC_URL);
   if (!secret) return null;
-  const session = await digestOf(secret);
-  const user = await sessions.userOf(session);
-  const person = user === null ? null : auth.person(user);
-  return person && { ...person, session };
+  const digest = await digestOf(secret);
+  const session = await sessions.find(digest);
+  const password = session && auth.passwordOf(session.user);
+  if (!session || password === null || session.proof !== (await proofOf(secret, password))) return null;
+  const person = auth.person(session.user);
+  return person && { ...person, session: digest };
 }
 
 /** Leads a browser to the form: by a redirect where a page was asked for, by htmx where a part of one was. Or refuses. */

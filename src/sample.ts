@@ -1,5 +1,6 @@
 /** Counting within bounds: all that matches where that is little, else a sample; nothing that takes too long. */
 import { getTableName, type SQL, sql } from 'drizzle-orm';
+import { createGate } from './gate.ts';
 import { isTooSlow } from './problem.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
@@ -16,6 +17,9 @@ export const sampleLimits = {
   counted_rows_max: 100_000,
   /** What a statement may take. The embedded database has no clock for it. */
   statement_ms_max: 300,
+  /** Of a pool's connections: neither writers nor readers wait behind numbers. */
+  running_max: 3,
+  waiting_max: 60,
 } as const;
 
 /** What was counted, in how many entries, and how many of the log one of these stands for. */
@@ -24,17 +28,28 @@ export type Counted<T> = { rows: T[]; looked_at: number; weight: number; exact: 
 /** Entries to count, as a part of a statement. */
 export type Looked = ReturnType<typeof capped>;
 
+type Gate = ReturnType<typeof createGate>;
+const gates = new WeakMap<Database, Gate>();
+function gateOf(db: Database): Gate {
+  const { running_max, waiting_max } = sampleLimits;
+  const gate = gates.get(db) ?? createGate(running_max, waiting_max, 'Too much is being counted. Try again.');
+  gates.set(db, gate);
+  return gate;
+}
+
 /**
  * Runs statements that may be given up: null then. The limit is the transaction's, and leaves nothing in a session. The
  * planner takes a sample for larger than it is, and would compile its statement for longer than it runs.
  */
 export async function inTime<T>(db: Database, run: (tx: Database) => Promise<T>): Promise<T | null> {
-  const limited = db.transaction(async (tx) => {
-    await tx.execute(
-      sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
-    );
-    return run(tx);
-  });
+  const limited = gateOf(db)(() =>
+    db.transaction(async (tx) => {
+      await tx.execute(
+        sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
+      );
+      return run(tx);
+    }),
+  );
   return limited.catch((error) => {
     if (isTooSlow(error)) return null;
     throw error;

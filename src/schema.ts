@@ -107,6 +107,8 @@ export const logSessions = pgTable('log_sessions', {
   digest: text().primaryKey(),
   /** Not the role: that is looked up at each use, so that a user who was removed is out. */
   user_name: text().notNull(),
+  /** Of the secret together with the password that opened it: with another password it is none any more. */
+  proof: text().notNull(),
   created_at: instant().notNull().default(sql`now()`),
   expires_at: instant().notNull(),
 });

@@ -16,40 +16,44 @@ export const sessionLimits = {
 } as const;
 
 /** What is known of open sessions: who, by their digests. Belongs to a process, and outlives a request's database. */
-export type KnownSessions = Map<string, { user: string; until: number }>;
+export type KnownSessions = Map<string, Session & { until: number }>;
+
+/** Whose it is, and the proof of what it was opened with. */
+export type Session = { user: string; proof: string };
 
 export type Sessions = ReturnType<typeof createSessions>;
 
 /** Sessions of at most `max_age_s` seconds. Errors are the driver's own; `problemOf` turns them into answers. */
 export function createSessions(db: Database, max_age_s: number, known: KnownSessions = new Map()) {
-  /** Opens one for a user, and removes those whose time is over. The secret is for the cookie alone. */
-  async function open(user: string): Promise<{ secret: string; max_age_s: number }> {
+  /** Opens one for a user who gave this password, and removes those that are over. The secret is for the cookie alone. */
+  async function open(user: string, password: string): Promise<{ secret: string; max_age_s: number }> {
     const secret = base64url(crypto.getRandomValues(new Uint8Array(sessionLimits.secret_bytes)));
     await db.delete(logSessions).where(lte(logSessions.expires_at, sql`now()`));
     await db.insert(logSessions).values({
       digest: await digestOf(secret),
       user_name: user,
+      proof: await proofOf(secret, password),
       expires_at: sql`now() + make_interval(secs => ${max_age_s})`,
     });
     return { secret, max_age_s };
   }
 
-  /** Whose open session this is, or null. Only what is open is remembered: guessed secrets must not fill the memory. */
-  async function userOf(digest: string): Promise<string | null> {
+  /** The open session of this digest, or null. Only what is open is remembered: guessed secrets must not fill the memory. */
+  async function find(digest: string): Promise<Session | null> {
     const seen = known.get(digest);
-    if (seen && seen.until > Date.now()) return seen.user;
+    if (seen && seen.until > Date.now()) return seen;
     known.delete(digest);
     const asked = Date.now();
     const [found] = await db
-      .select({ user: logSessions.user_name })
+      .select({ user: logSessions.user_name, proof: logSessions.proof })
       .from(logSessions)
       .where(and(eq(logSessions.digest, digest), gt(logSessions.expires_at, sql`now()`)));
     if (!found) return null;
     const oldest = known.keys().next().value;
     if (known.size >= sessionLimits.known_max && oldest !== undefined) known.delete(oldest);
     // From when it was asked: a slow answer is an old one.
-    known.set(digest, { user: found.user, until: asked + sessionLimits.known_ms });
-    return found.user;
+    known.set(digest, { ...found, until: asked + sessionLimits.known_ms });
+    return found;
   }
 
   /** Ends it here now, and everywhere within five seconds. */
@@ -66,16 +70,23 @@ export function createSessions(db: Database, max_age_s: number, known: KnownSess
     while (digest !== undefined && !over.aborted) {
       await pause(sessionLimits.look_ms, over);
       if (over.aborted) return;
-      const user = await userOf(digest).catch(() => undefined);
-      if (user === null) return end();
+      const session = await find(digest).catch(() => undefined);
+      if (session === null) return end();
     }
   }
 
-  return { open, userOf, close, watch };
+  return { open, find, close, watch };
 }
 
 /** A secret as the table has it. Not salted and not slow: nobody guesses 32 random bytes. */
 export const digestOf = async (secret: string): Promise<string> => base64url(await sha256(secret));
+
+/**
+ * What ties a session to the password as it is set up. Keyed by the secret, which nobody but the browser has: the
+ * table helps nobody to guess the password.
+ */
+export const proofOf = async (secret: string, password: string): Promise<string> =>
+  base64url(await sha256(`${secret} ${password}`));
 
 const base64url = (bytes: Uint8Array) =>
   btoa(String.fromCharCode(...bytes))

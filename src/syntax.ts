@@ -1,6 +1,6 @@
 /** The filter as one line of text, `user:ana -type:DELETE order "late delivery"`: read into parameters, and written. */
 import { parseInstant } from './entry.ts';
-import { faultOf, filterLimits, filterRows, metadataPrefix, type Term } from './filter.ts';
+import { faultOf, filterRows, metadataPrefix, type Term, valuesMax } from './filter.ts';
 
 /** What in the line cannot be asked: the word as it stands there, and why. */
 export type SyntaxFault = { word: string; reason: string };
@@ -9,7 +9,7 @@ export type SyntaxFault = { word: string; reason: string };
 type Ask = { name: string; value: string; word: string };
 
 /** What a word means: parameters, text to search for, or nothing. */
-type Meaning = { asks: Ask[]; pair?: boolean } | { text: string; bare: boolean } | { fault: SyntaxFault };
+type Meaning = { asks: Ask[]; pair?: boolean } | { fault: SyntaxFault };
 
 /** A piece of a word: only outside quotes do `-`, `:`, `/` and `,` mean something. */
 type Part = { text: string; quoted: boolean };
@@ -31,19 +31,13 @@ const rowOf = new Map(filterRows.map((row) => [row.key, row]));
 
 /**
  * The parameters that a line means, for readFilter, and what in it cannot be asked: then nothing should be. A qualifier
- * given twice means any of its values, `-` before it none of them. The words without one are one text, each text in
- * quotes is another, and any of these texts is enough. A quote that is not closed ends with the line: it is being typed.
+ * given twice means any of its values, `-` before it none of them. A word without one is a text that the description has
+ * to contain, and so is a text in quotes. A quote that is not closed ends with the line: it is being typed.
  */
 export function readSyntax(line: string): { query: URLSearchParams; faults: SyntaxFault[] } {
   const meanings = [...line.matchAll(wordForm)].map(([word]) => meaningOf(word));
   const faults = meanings.flatMap((meaning) => ('fault' in meaning ? [meaning.fault] : []));
-  const texts = (bare: boolean) =>
-    meanings.flatMap((meaning) => ('text' in meaning && meaning.bare === bare ? [meaning.text] : []));
-  const searches = [texts(true).join(' '), ...texts(false)].filter((text) => text !== '');
-  const asks = [
-    ...meanings.flatMap((meaning) => ('asks' in meaning ? meaning.asks : [])),
-    ...searches.map((value) => ({ name: 'search', value, word: value })),
-  ];
+  const asks = meanings.flatMap((meaning) => ('asks' in meaning ? meaning.asks : []));
   const query = new URLSearchParams();
   for (const { name, value, word } of asks) {
     query.append(name, value);
@@ -60,8 +54,8 @@ export function readSyntax(line: string): { query: URLSearchParams; faults: Synt
 }
 
 function askFault(name: string, value: string, n: number): string | null {
-  if (n === filterLimits.values_max + 1)
-    return `is one too many; a field takes at most ${filterLimits.values_max} values`;
+  const n_max = valuesMax(name);
+  if (n === n_max + 1) return `is one too many; a field takes at most ${n_max} values`;
   if (name.endsWith('!') && !rowOf.get(name.slice(0, -1))?.not && !name.startsWith(metadataPrefix))
     return 'is a bound of time and has no opposite; leave the - away';
   return faultOf(name, value);
@@ -73,8 +67,7 @@ function meaningOf(word: string): Meaning {
   const [name, value] = cut(negated ? after(parts, 1) : parts, ':');
   if (value && !name[0]?.quoted && /^[a-z_]/i.test(plain(name))) return qualified(word, negated, plain(name), value);
   const text = plain(negated ? after(parts, 1) : parts);
-  if (negated) return { asks: text === '' ? [] : [{ name: 'search!', value: text, word }] };
-  return { text, bare: !parts.some(({ quoted }) => quoted) };
+  return { asks: text === '' ? [] : [{ name: negated ? 'search!' : 'search', value: text, word }] };
 }
 
 function qualified(word: string, negated: boolean, name: string, value: Part[]): Meaning {
@@ -163,8 +156,7 @@ export function writeSyntax(terms: Term[]): string {
 
 function written({ key, negated, values }: Term): string {
   const minus = negated ? '-' : '';
-  if (key === 'search')
-    return values.map((text, i) => `${minus}${isBareText(text, negated, i) ? text : quote(text)}`).join(' ');
+  if (key === 'search') return values.map((text) => `${minus}${isBareText(text) ? text : quote(text)}`).join(' ');
   const name = key.startsWith(metadataPrefix)
     ? `${metaWord}${bare(key.slice(metadataPrefix.length), /[\s":]/)}`
     : (rowOf.get(key)?.word ?? key);
@@ -173,11 +165,8 @@ function written({ key, negated, values }: Term): string {
   return values.map((value) => `${minus}${name}:${bare(value, /[\s"]/)}`).join(' ');
 }
 
-/** A text that reads back without quotes. After another text it needs them, or it would be more of that one. */
-const isBareText = (text: string, negated: boolean, i: number) =>
-  negated
-    ? /^(?!-)[^\s":\p{Cc}]+$/u.test(text)
-    : i === 0 && /^(?!-)[^\s":\p{Cc}]+(?: (?!-)[^\s":\p{Cc}]+)*$/u.test(text);
+/** A text that reads back without quotes. */
+const isBareText = (text: string) => /^(?!-)[^\s":\p{Cc}]+$/u.test(text);
 
 const bare = (text: string, special: RegExp) => (special.test(text) || /\p{Cc}/u.test(text) ? quote(text) : text);
 

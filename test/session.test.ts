@@ -37,7 +37,7 @@ it('a flood of guesses is refused in the form', async () => {
     expect(text).toMatch(/role="alert">Too many passwords/);
     expect(text).toContain('value="admin"');
   }
-});
+}, 60_000);
 
 describe('where signing in leads', () => {
   const ours = 'https://log.example.com';

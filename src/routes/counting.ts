@@ -7,8 +7,22 @@ import type { Counts } from '../views/counts.ts';
 
 export const nothingCounted: Counts = { total: null, recent: null, facets: null, histogram: null };
 
-/** Never rejects: a page whose rows are there is not broken by a number that is not. */
-export async function countAll(
+/** Whether there is nothing to be asked for once more. */
+export const isWhole = (counts: Counts | null): boolean => counts !== null && !Object.values(counts).includes(null);
+
+/** What could be counted in time, or null. Never rejects: a page whose rows are there is not broken by a number. */
+export function countWithin(ms_max: number, parts: Parts, ...asked: AskedCounts): Promise<Counts | null> {
+  const counting = countAll(parts, ...asked);
+  parts.after?.(counting);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), ms_max);
+    void counting.then(resolve).finally(() => clearTimeout(timer));
+  });
+}
+
+type AskedCounts = [question: Question, now_ms: number, head?: number];
+
+async function countAll(
   { store, report }: Parts,
   { filter, range }: Question,
   now_ms: number,

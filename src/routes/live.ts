@@ -63,13 +63,14 @@ export async function startOf(c: Context<Env>, { store }: Parts): Promise<number
   return id;
 }
 
-const sseHeaders = {
+export const sseHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store, no-transform',
   'x-accel-buffering': 'no',
 };
 
-/** A follower as an SSE response. `encode` makes the messages of a batch, once for all followers of one form. */
+/** A follower as an SSE response. `encode` makes the messages of a batch: once for all followers whose `form` is one;
+ * `farewell` is for who is not let in any more. */
 export function sseResponse(
   c: Context<Env>,
   parts: Parts,
@@ -77,6 +78,7 @@ export function sseResponse(
   after: number,
   form: string,
   encode: (entries: Entry[]) => string[],
+  farewell = '',
 ): Response {
   // Nobody reads the body of a HEAD, so nobody would ever leave it either.
   if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
@@ -85,7 +87,10 @@ export function sseResponse(
   // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
   c.req.raw.signal.addEventListener('abort', end);
   if (c.req.raw.signal.aborted) end();
-  void parts.sessions.watch(c.get('principal').session, signal, end);
+  void parts.sessions.watch(c.get('principal').session, signal, () => {
+    outlet.send(encoder.encode(farewell));
+    end();
+  });
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly handed over: an id older than what was sent would make the client resume too early.
   let told: number | null = after;
@@ -120,7 +125,7 @@ export function sseResponse(
  * not read through all that did not match. htmx notices a removed element only at a message, so the page gets one.
  */
 const heartbeatOf = (form: string, cursor: number) =>
-  form === 'html' ? sseMessage({ id: cursor, event: 'heartbeat', data: '1' }) : sseMessage({ id: cursor });
+  form.startsWith('html') ? sseMessage({ id: cursor, event: 'heartbeat', data: '1' }) : sseMessage({ id: cursor });
 
 /** Follows into an outlet until one of them ends. Resolves to false when the reader stalled and must be cut. */
 async function followInto<Chunk extends { length: number }>(

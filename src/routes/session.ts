@@ -8,6 +8,7 @@ import { digestOf } from '../session.ts';
 import { type SignInPage, signInPage } from '../views/sign-in.ts';
 import { localPath, signInFor } from '../way-back.ts';
 import { queryOf, readText } from './entries.ts';
+import { lookOf } from './look.ts';
 
 const form_bytes_max = 8_192;
 
@@ -30,9 +31,10 @@ export function sessionRoutes(app: App, parts: Parts): void {
     if (!keepsCookie(c, PUBLIC_URL))
       return again(403, 'Your browser keeps no session without TLS. Come by https, or ask the operator for it.');
     try {
-      if (!(await auth.prove(user, password)))
+      const setUp = auth.passwordOf(user);
+      if (!(await auth.prove(user, password)) || setUp === null)
         return again(401, 'The user name or password is not right.', quietChallenge);
-      const { secret, max_age_s } = await sessions.open(user);
+      const { secret, max_age_s } = await sessions.open(user, setUp);
       // What was in the cookie before is worth nothing from now on, whoever put it there.
       const before = readSecret(c, PUBLIC_URL);
       if (before) await sessions.close(await digestOf(before));
@@ -66,7 +68,7 @@ const page = (
 ): Response | Promise<Response> => {
   c.status(status);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
-  return c.html(signInPage(data));
+  return c.html(signInPage(data, lookOf(c)));
 };
 
 function demandSameOrigin(c: Context<Env>, { limits }: Parts): void {

@@ -1,8 +1,9 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
+import type { Context, MiddlewareHandler } from 'hono';
 import { wholeNumber } from '../filter.ts';
 import { paced } from '../paced.ts';
-import { type App, elsewhere, may, only, type Parts } from '../parts.ts';
-import { badField } from '../problem.ts';
+import { type App, type Env, elsewhere, may, only, type Parts } from '../parts.ts';
+import { badField, problemOf } from '../problem.ts';
 import { type Question, readQuestion } from '../question.ts';
 import type { Entry } from '../schema.ts';
 import type { Store } from '../store.ts';
@@ -10,10 +11,11 @@ import { sseMessage } from '../stream.ts';
 import type { Tail } from '../tail.ts';
 import { betweenFragment, betweenPage } from '../views/between.ts';
 import { pageOf } from '../views/links.ts';
-import { type Gap, liveControl, message_rows_max, newRow, pushedRows } from '../views/live.ts';
+import { farewell, type Gap, liveControl, message_rows_max, newRow, pushedRows } from '../views/live.ts';
 import type { Look } from '../views/text.ts';
+import { signInFor } from '../way-back.ts';
 import { queryOf } from './entries.ts';
-import { sseResponse, startOf } from './live.ts';
+import { sseHeaders, sseResponse, startOf } from './live.ts';
 import { lookOf } from './look.ts';
 
 export const liveLimits = {
@@ -39,16 +41,24 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
     const to = new URLSearchParams(question.query);
     if (on === '1') to.set('live', '1');
     c.header('hx-replace-url', pageOf(to));
-    return c.html(liveControl(question, after, on === '1', parts.limits.HEARTBEAT_MS));
+    return c.html(liveControl(question, after, on === '1', parts.limits.HEARTBEAT_MS, true));
   });
 
-  app.get('/logs/stream', may(parts, 'read'), elsewhere(parts), async (c) => {
+  app.get('/logs/stream', orFarewell(may(parts, 'read')), elsewhere(parts), async (c) => {
     const look = lookOf(c);
     const question = readQuestion(queryOf(c), look.now_ms, look.zone);
     const after = await startOf(c, parts);
     const missed = missedBy(question, after, await store.head());
     const tail = paced(missed ? goingOn(parts.tail, missed.upto) : parts.tail);
-    return sseResponse(c, { ...parts, tail }, question.filter, after, 'html', messagesOf(question, look, missed));
+    return sseResponse(
+      c,
+      { ...parts, tail },
+      question.filter,
+      after,
+      `html ${look.zone}`,
+      messagesOf(question, look, missed),
+      signedOut(c),
+    );
   });
 
   app.get('/logs/between', may(parts, 'read'), async (c) => {
@@ -67,6 +77,33 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
 
   for (const path of ['live', 'stream', 'between']) only(app, `/logs/${path}`, 'GET');
 }
+
+/** In the page that follows, in place of its control; where it was is where signing in leads. */
+function signedOut(c: Context): string {
+  const shown = c.req.header('hx-current-url') ?? '';
+  const { pathname, search } = URL.canParse(shown) ? new URL(shown) : { pathname: '', search: '' };
+  return sseMessage({ data: farewell('Signed out.', signInFor(pathname + search), 'Sign in') });
+}
+
+/**
+ * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,
+ * and knock for ever.
+ */
+const orFarewell =
+  (door: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  async (c, next) => {
+    let isIn = false;
+    const enter = () => {
+      isIn = true;
+      return next();
+    };
+    try {
+      return await door(c, enter);
+    } catch (error) {
+      if (isIn || !c.req.header('hx-request') || problemOf(error).status !== 401) throw error;
+      return c.body(signedOut(c), 200, sseHeaders);
+    }
+  };
 
 /** What a page missed that is too much to be sent; the log is not read for it, so without a filter alone it is counted. */
 function missedBy({ filter }: Question, after: number, head: number): Gap | null {

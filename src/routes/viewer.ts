@@ -1,5 +1,6 @@
 /** The log for people: /logs, its counts, and the page of one event. */
 import type { Context } from 'hono';
+import { html } from 'hono/html';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { readPage, writeCursor } from '../filter.ts';
 import { type App, type Env, may, only, type Parts } from '../parts.ts';
@@ -10,9 +11,9 @@ import { details } from '../views/details.ts';
 import { eventPage } from '../views/event.ts';
 import { closing, opening } from '../views/layout.ts';
 import { pageOf } from '../views/links.ts';
-import { type LogPage, logBeginning, logEnd, logFragment, moreRows, type Source } from '../views/log.ts';
+import { type LogPage, logBeginning, logEnd, logFragment, moreRows, noProblem, type Source } from '../views/log.ts';
 import type { Reader } from '../views/shell.ts';
-import { countAll, nothingCounted } from './counting.ts';
+import { countWithin, isWhole, nothingCounted } from './counting.ts';
 import { queryOf } from './entries.ts';
 import { lookOf, lookRoutes } from './look.ts';
 import { viewerLiveRoutes } from './viewer-live.ts';
@@ -66,11 +67,11 @@ export function viewerRoutes(app: App, parts: Parts): void {
     tagged(c, tag, [fragment]);
     c.header('content-type', 'text/html; charset=UTF-8');
     if (c.req.method === 'HEAD') return c.body(null);
-    const counts = within(counts_ms_max.page, countAll(parts, question, look.now_ms, head));
+    const counts = countWithin(counts_ms_max.page, parts, question, look.now_ms, head);
     const beginning = `${opening('Log', look)}${logBeginning(log)}`;
     const end = counts.then(
       (counted) =>
-        `${logEnd(countsSection(counted ?? nothingCounted, question, look), question, counted === null)}${closing()}`,
+        `${logEnd(countsSection(counted ?? nothingCounted, question, look), question, !isWhole(counted))}${closing()}`,
     );
     return c.body(inTwo(beginning, end));
   });
@@ -78,7 +79,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
   app.get('/logs/counts', may(parts, 'read'), async (c) => {
     const look = lookOf(c);
     const question = readQuestion(queryOf(c), look.now_ms, look.zone);
-    const counted = await within(counts_ms_max.fragment, countAll(parts, question, look.now_ms));
+    const counted = await countWithin(counts_ms_max.fragment, parts, question, look.now_ms);
     return c.html(countsFragment(counted ?? nothingCounted, question, look));
   });
 
@@ -87,7 +88,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
     const [entry, newest] = Number.isSafeInteger(id) ? await Promise.all([store.one(id), store.head()]) : [null, 0];
     if (!entry) throw new Problem(404, `There is no event ${c.req.param('id')} in this log.`);
     const look = lookOf(c);
-    if (isFragment(c)) return c.html(details(entry, shownTo(c, look), look, true));
+    if (isFragment(c)) return c.html(html`${details(entry, shownTo(c, look), look, true)}${noProblem()}`);
     return c.html(eventPage(entry, newest, readerOf(c), look));
   });
 
@@ -115,8 +116,8 @@ const addressOf = ({ query }: Question, live: boolean) => {
 /** The parts of the page that changed, and the address that they belong to. */
 function answerPart(c: Context<Env>, log: LogPage): Response | Promise<Response> {
   if (c.req.header('HX-Source')?.endsWith('#more')) return c.html(moreRows(log));
-  const isForm = (id: string) => c.req.header('HX-Source') === `form#${id}`;
-  const source: Source = isForm('query') ? 'line' : isForm('fields-form') ? 'fields' : 'link';
+  const by = c.req.header('HX-Source') ?? '';
+  const source: Source = by === 'form#query' ? 'line' : by.startsWith('a#bar-') ? 'bar' : 'other';
   const address = addressOf(log.question, log.live);
   const before = shownAddress(c);
   // Each keystroke would be a step for Back otherwise: only what was sent is.
@@ -141,14 +142,6 @@ function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSe
   } catch {
     return new URLSearchParams();
   }
-}
-
-/** What was found in time, or null. */
-function within<T>(ms: number, work: Promise<T>): Promise<T | null> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(null), ms);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
 
 /** A body that is sent in two pieces: the second as soon as there is one. */

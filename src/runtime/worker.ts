@@ -67,6 +67,7 @@ async function answer(
 ): Promise<Response> {
   const { store, sessions, end } = databaseOfRequest(settings, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
+  const going: Promise<unknown>[] = [];
   const parts: Parts = {
     store: { ...store, append: (entries) => appendThrough(env, entries) },
     // Never started: followers are the Durable Object's.
@@ -91,10 +92,11 @@ async function answer(
       passed.headers.set('authorization', passOn(principal));
       return logObject(env).fetch(passed);
     },
+    after: (work) => void going.push(work),
     report,
   };
   const answered = await createApp(parts).fetch(request);
-  context.waitUntil(end());
+  context.waitUntil(Promise.allSettled(going).then(end));
   return answered;
 }
 

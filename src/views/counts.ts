@@ -7,6 +7,7 @@ import { histogramOf } from './histogram.ts';
 import { asking, part, recounts } from './hx.ts';
 import type { Markup } from './layout.ts';
 import { also, dropped, not, type Query } from './links.ts';
+import { closer } from './shell.ts';
 import { count, cut, type Look, tone, visible } from './text.ts';
 
 /** What was counted; null for what took too long or failed. */
@@ -68,8 +69,8 @@ const overview = (counts: Counts, question: Question, look: Look): Markup =>
 /** The parts of the page that are counted, in their places. */
 export const countsSection = (counts: Counts, question: Question, look: Look): Markup =>
   html`<section id="overview" aria-label="Counts" ${asking()}>${overview(counts, question, look)}</section>
-<section id="facets" popover aria-label="Facets" ${asking()}>${facetsOf(counts, question)}</section>`;
+<section id="facets" popover aria-label="Facets"><div id="facets-list" ${asking()}>${facetsOf(counts, question)}</div>${closer('facets')}</section>`;
 
 /** The same as an answer to htmx: what is there keeps its place, and what is open in it stays open. */
 export const countsFragment = (counts: Counts, question: Question, look: Look): Markup =>
-  html`${overview(counts, question, look)}${part('#facets', 'innerHTML', facetsOf(counts, question))}`;
+  html`${overview(counts, question, look)}${part('#facets-list', 'innerHTML', facetsOf(counts, question))}`;

@@ -47,7 +47,8 @@ const tree = (value: Metadata | Json[], path: string | null, query: Query): Mark
     ? value.map((item, i) => [String(i), item])
     : Object.entries(value);
   return html`<dl>${entries.map(([key, inner]) => {
-    const at = path === null || Array.isArray(value) || key === '' || key.includes('.') ? null : `${path}.${key}`;
+    const isNamed = path !== null && !Array.isArray(value) && /^[^.]*[^.!]$/.test(key);
+    const at = isNamed ? `${path}.${key}` : null;
     const askedAt = at && at.split('.').length <= filterLimits.metadata_path_depth_max + 1 ? at : null;
     if (isBranch(inner)) {
       const open = branchSize(inner) !== '' && Object.keys(inner).length <= open_keys_max;
@@ -76,7 +77,7 @@ const onwards = (entry: Entry): Markup => {
   const ms = Date.parse(entry.timestamp);
   const near = between(new URLSearchParams(), ms - around_ms, ms + around_ms);
   const { entity_type, entity_id, user_id, trace_id } = entry;
-  return html`<p class="onwards"><a href="${eventOf(entry.id)}" ${leaves()}>Permalink</a> <a href="${near}#e${entry.id}">±30 s around this</a>${
+  return html`<p class="onwards"><a href="${eventOf(entry.id)}" ${leaves()}>Permalink</a> <a href="${near}#e${entry.id}" ${leaves()}>±30 s around this</a>${
     entity_id === null ? '' : html` <a href="${about({ entity_type, entity_id })}">Same entity</a>`
   }${user_id === null ? '' : html` <a href="${about({ user_id })}">Same user</a>`}${
     trace_id === null ? '' : html` <a href="${about({ trace_id })}">Same trace</a>`

@@ -1,5 +1,6 @@
 /** Events over time as SVG, stacked by event type; every bar is a link to its own stretch of time. */
 import { html } from 'hono/html';
+import { earliest_ms, latest_ms } from '../entry.ts';
 import type { Question } from '../question.ts';
 import type { Histogram } from '../store.ts';
 import type { Markup } from './layout.ts';
@@ -10,6 +11,7 @@ import { clock, count, events, type Look, tone, visible } from './text.ts';
 const height = 48;
 const step = 10;
 const bar = 9;
+const minute_ms = 60_000;
 /** One event among thousands is still seen. */
 const height_min = 1.5;
 
@@ -48,20 +50,25 @@ const widthInWords = (ms: number) => {
   return `${ms / unit_ms} ${unit}`;
 };
 
-export const histogramOf = (histogram: Histogram | null, { query }: Question, look: Look): Markup => {
+export const histogramOf = (histogram: Histogram | null, { query, range }: Question, look: Look): Markup => {
   if (!histogram) return html`<p class="chart none">No histogram: counting takes too long.</p>`;
   const { bars, types, bucket_ms, exact } = histogram;
+  const at = (ms: number) =>
+    clock(Math.min(latest_ms, Math.max(earliest_ms, ms)), look).slice(0, bucket_ms < minute_ms ? 19 : 16);
+  // The first and the last bar may stand for more than was asked for.
+  const partOf = ({ from }: Bar) =>
+    between(query, Math.max(from, range.from ?? from), Math.min(from + bucket_ms - 1, range.to ?? latest_ms));
   const most = Math.max(0, ...bars.map(({ n }) => n));
   if (most === 0) return html`<p class="chart none">Nothing to draw in this range.</p>`;
   const about = exact ? '' : 'about ';
   const [first, last] = [bars[0], bars.at(-1)];
   const fullest = bars.find(({ n }) => n === most) ?? first;
-  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${events(most)}${fullest ? ` from ${clock(fullest.from, look)}` : ''}.`;
+  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${events(most)}${fullest ? ` from ${at(fullest.from)}` : ''}.`;
   return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
     (each, i) => {
       if (each.n === 0) return '';
-      const said = `${clock(each.from, look)}: ${about}${events(each.n)}${byType(each, types)}`;
-      return html`<a id="bar-${each.from}" href="${between(query, each.from, each.from + bucket_ms - 1)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
+      const said = `${at(each.from)}: ${about}${events(each.n)}${byType(each, types)}`;
+      return html`<a id="bar-${each.from}" href="${partOf(each)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
     },
-  )}</svg><figcaption>${first ? html`<span>${clock(first.from, look).slice(0, 16)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(type)}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${clock(last.from + bucket_ms, look).slice(0, 16)}</span>` : ''}</figcaption></figure>`;
+  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(type)}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };

@@ -36,6 +36,8 @@ export const asks = (whileTyping?: string) =>
     'hx-swap': toTop,
     // On one element: sending the form takes back the question that a keystroke was about to ask.
     'hx-trigger': whileTyping ? `submit, input changed delay:300ms target:${whileTyping}` : 'submit',
+    // The line's form has the field among its own.
+    ...(!whileTyping && { 'hx-include': following }),
     ...newest,
   });
 
@@ -60,6 +62,9 @@ const inherited = (pairs: Record<string, string>) =>
 
 /** What viewer.js names as the source when a row is opened: a failure leaves the row's plain link, to be tried again. */
 export const opens = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
+
+/** An element that is not replaced by the one of its id in an answer. */
+export const stays = () => attributes({ 'hx-preserve': '' });
 
 /** A control that replaces an element with what the server sends. */
 export const replaces = (url: string, target: string, include?: string) =>

@@ -6,11 +6,8 @@ import type { Look } from './text.ts';
 
 export type Markup = ReturnType<typeof html>;
 
-/** For who has not been asked how they look at things. */
-const anyLook: Look = { theme: 'system', zone: 'UTC', now_ms: 0 };
-
 /** All that comes before the body's content. A page that takes its time is sent from here on as it comes. */
-export const opening = (title: string, { theme, now_ms }: Look = anyLook): Markup => html`<!doctype html>
+export const opening = (title: string, { theme, now_ms }: Look): Markup => html`<!doctype html>
 <html lang="en"${theme === 'system' ? '' : html` data-theme="${theme}"`}>
 <head>
 <meta charset="utf-8">
@@ -22,7 +19,7 @@ export const opening = (title: string, { theme, now_ms }: Look = anyLook): Marku
 <link rel="stylesheet" href="${files.style}">
 </head>
 <body>
-<div id="page"${now_ms ? html` data-now="${now_ms}"` : ''} ${restored()}>
+<div id="page" data-now="${now_ms}" ${restored()}>
 `;
 
 /**
@@ -39,5 +36,5 @@ export const closing = (): Markup => html`
 </html>
 `;
 
-export const layout = (title: string, body: Markup, look?: Look): Markup =>
+export const layout = (title: string, body: Markup, look: Look): Markup =>
   html`${opening(title, look)}${body}${closing()}`;

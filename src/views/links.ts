@@ -1,4 +1,5 @@
 /** Addresses within the viewer: the page's own query with something changed. Every one is a plain link. */
+import { earliest_ms, latest_ms } from '../entry.ts';
 import type { Term } from '../filter.ts';
 
 export type Query = URLSearchParams;
@@ -48,15 +49,14 @@ export const lastOf = (query: Query, last: string) =>
     rangeless(to);
     to.set('last', last);
   });
-/** From and to in epoch ms, both included. */
+const within = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
+/** From and to in epoch ms, both included, as far as time goes here. */
 export const between = (query: Query, from: number, to_ms: number) =>
   changed(query, (to) => {
     rangeless(to);
-    to.set('start_date', new Date(from).toISOString());
-    to.set('end_date', new Date(to_ms).toISOString());
+    to.set('start_date', within(from));
+    to.set('end_date', within(to_ms));
   });
-export const liveOf = (query: Query, on: boolean) =>
-  changed(query, (to) => (on ? to.set('live', '1') : to.delete('live')));
 
 /** What has these values, whatever else was asked. */
 export const about = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});

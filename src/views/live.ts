@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import type { Question } from '../question.ts';
 import type { Entry } from '../schema.ts';
-import { follows, replaces } from './hx.ts';
+import { follows, part, replaces, stays } from './hx.ts';
 import type { Markup } from './layout.ts';
 import type { Query } from './links.ts';
 import { row } from './row.ts';
@@ -22,18 +22,32 @@ const withAfter = (query: Query, after: number, more: Record<string, string> = {
 
 /**
  * The control, stopped or following. `after` is the newest id that the page knows of; viewer.js keeps the field up to
- * date and it is sent along, so that what comes while it is stopped is there when it goes on.
+ * date and it is sent along, so that what comes while it is stopped is there when it goes on. `again`: the list is the
+ * one that was there, and so is the field: what came while the control was asked for is in it.
  */
-export const liveControl = ({ query }: Question, after: number, on: boolean, heartbeat_ms: number): Markup => {
+export const liveControl = (
+  { query }: Question,
+  after: number,
+  on: boolean,
+  heartbeat_ms: number,
+  again = false,
+): Markup => {
   const other = new URLSearchParams(query);
   other.set('on', on ? '0' : '1');
   return html`<div id="live"${on ? html` class="on" data-quiet="${heartbeat_ms * heartbeats_missed}" ${follows(`/logs/stream?${withAfter(query, after)}`, '#rows')}` : ''}>
-<input id="after" type="hidden" name="after" value="${after}">${on ? html`<input type="hidden" name="live" value="1" form="query">` : ''}
+<input id="after" type="hidden" name="after" value="${after}"${again ? html` ${stays()}` : ''}>${on ? html`<input type="hidden" name="live" value="1" form="query">` : ''}
 <form action="/logs" method="get">${[...query].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <button id="live-switch" type="submit"${on ? '' : html` name="live" value="1"`} aria-keyshortcuts="l" ${replaces(`/logs/live?${other}`, '#live', '#after')}>${on ? 'Stop live' : 'Start live'}</button></form>
 <span id="live-state">${on ? 'Connecting' : 'Stopped'}</span>${on ? html`<noscript>Following live needs JavaScript. Load the page again for newer events.</noscript>` : ''}
 </div>`;
 };
+
+/**
+ * The last message of a stream that will not go on, in place of the control. Its first number says that it brings no
+ * event: viewer.js lets it through to who reads, too.
+ */
+export const farewell = (why: string, href: string, label: string): string =>
+  `<!--0-->${part('#live', 'outerHTML', html`<p id="live">${why} <a class="button" href="${href}">${label}</a></p>`)}`;
 
 /** Where following has no meaning: the page shows a stretch that has ended. */
 export const noLive = (newest: string): Markup =>

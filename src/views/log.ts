@@ -8,11 +8,11 @@ import { emptyHint } from './empty.ts';
 import { carried, chips, fieldsForm, lineForm, lineInput, lineOf } from './filters.ts';
 import { asking, asksAgain, goesOn, opens, part } from './hx.ts';
 import type { Markup } from './layout.ts';
-import { pageOf, type Query } from './links.ts';
+import { anyTime, pageOf, type Query } from './links.ts';
 import { liveControl, noLive } from './live.ts';
 import { rangeBar } from './range.ts';
 import { row } from './row.ts';
-import { help, menu, type Reader } from './shell.ts';
+import { closer, help, menu, type Reader } from './shell.ts';
 import type { Look } from './text.ts';
 
 export type LogPage = {
@@ -40,16 +40,17 @@ const takeAway = ({ filter }: Question, { mayExport }: Reader): Markup => {
   return html`<div id="export"><button type="button" popovertarget="formats" aria-keyshortcuts="e">Export</button>
 <div id="formats" popover>${
     mayExport
-      ? html`<p>All that matches, oldest first:</p><p>${(['csv', 'json', 'ndjson'] as const).map((format) => html`<a class="button" href="${to(format)}" download>${format.toUpperCase()}</a> `)}</p>`
-      : html`<p>Exporting needs the role admin. Ask the operator for it.</p>`
+      ? html`<p>All that matches, oldest first:</p><p>${(['csv', 'json', 'ndjson'] as const).map((format, i) => html`<a class="button" href="${to(format)}" download${i === 0 ? html` autofocus` : ''}>${format.toUpperCase()}</a> `)}</p>`
+      : html`<p tabindex="-1" autofocus>Exporting needs the role admin. Ask the operator for it.</p>`
   }</div></div>`;
 };
 
-/** The link to what is older, or the end of the list: no link until rows are taken out of the page. */
+/** The link to what is older. At the end of the list it leads nowhere, until rows are taken out of the page there. */
 const onward = (logs: Entry[], hasOlder: boolean, query: Query): Markup => {
   const oldest = logs.at(-1);
-  if (!hasOlder || !oldest) return html`<a id="more">${oldest ? 'Nothing older matches' : ''}</a>`;
-  return html`<a id="more" rel="next" href="${beforeOf(query)}${writeCursor(oldest)}" ${goesOn()}>Older events</a>`;
+  const isLink = hasOlder && oldest !== undefined;
+  const how = isLink ? html` href="${beforeOf(query)}${writeCursor(oldest)}" ${goesOn()}` : '';
+  return html`<a id="more" rel="next"${how}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
 };
 
 /** Where what is older begins, up to the place in it. */
@@ -62,7 +63,7 @@ const canFollow = ({ question: { range }, hasNewer, look }: LogPage) =>
 const live = (page: LogPage): Markup =>
   canFollow(page)
     ? liveControl(page.question, page.after, page.live, page.heartbeat_ms)
-    : noLive(page.hasNewer ? pageOf(page.question.query) : pageOf(new URLSearchParams()));
+    : noLive(page.hasNewer ? pageOf(page.question.query) : anyTime(page.question.query));
 
 /** What changes with the question: what is in force, and the rows. */
 const logPart = ({
@@ -80,6 +81,10 @@ ${rangeBar(question, look)}${takeAway(question, who)}${chips(question)}</div>
 <ol id="rows">${logs.map((entry) => row(entry, look))}</ol>
 ${logs.length === 0 ? html`<div id="empty">${emptyHint(question, origin)}</div>` : ''}${onward(logs, hasOlder, question.query)}<div id="more-problem" role="alert"></div></section>`;
 
+/** A new one is closed: the form has been sent, and what it changed lies beneath it. */
+const fields = (question: Question): Markup =>
+  html`<div id="fields" popover>${fieldsForm(question)}${closer('fields')}</div>`;
+
 /** The page up to and with its rows. The counts come after it: no row waits for a number. */
 export const logBeginning = (page: LogPage): Markup => html`<a class="skip" href="#rows">To the events</a>
 <header><a id="brand" href="/logs">Edgetrail</a>
@@ -90,9 +95,9 @@ ${live(page)}
 <span id="busy" class="htmx-indicator">Loading…</span>
 ${menu(page.who, page.look)}
 <div id="problem" role="alert"></div></header>
-<div id="fields" popover>${fieldsForm(page.question)}</div>
+${fields(page.question)}
 ${help()}
-<button id="pill" type="button" hidden></button>
+<button id="pill" type="button" value="0">new</button>
 <p id="status" role="status" class="vh"></p>
 <main id="main"><h1 class="vh">Activity log</h1>
 <div id="log">${logPart(page)}</div>
@@ -102,15 +107,19 @@ ${help()}
 export const logEnd = (counts: Markup, question: Question, countsLater: boolean): Markup =>
   html`${counts}${recounter(question, countsLater)}</main>`;
 
-/** Whose request it is: what somebody is writing in is not replaced under their hands. */
-export type Source = 'line' | 'fields' | 'link';
+/**
+ * Whose request it is: the line that somebody is writing in is not replaced under their hands, and a bar that was
+ * followed is taken away at once, or the focus would be lost when its histogram is.
+ */
+export type Source = 'line' | 'bar' | 'other';
 
 /** The same to htmx: what changes, in its places. */
 export const logFragment = (page: LogPage, source: Source): Markup => html`${logPart(page)}
 ${part('#live', 'outerHTML', live(page))}
 ${part('#recount', 'outerHTML', recounter(page.question, true))}
 ${source === 'line' ? '' : part('#q', 'outerHTML', lineInput(lineOf(page.question)))}
-${source === 'fields' ? '' : part('#fields', 'innerHTML', fieldsForm(page.question))}
+${part('#fields', 'outerHTML', fields(page.question))}
+${source === 'bar' ? part('#overview', 'innerHTML', '') : ''}
 ${noProblem()}`;
 
 /** Older rows, put below those that are there. */
@@ -123,4 +132,4 @@ export const moreRows = ({
 ${part('#rows', 'beforeend', html`${logs.map((entry) => row(entry, look))}`)}${part('#more-problem', 'innerHTML', '')}`;
 
 /** An earlier problem is over. */
-const noProblem = () => part('#problem', 'innerHTML', '');
+export const noProblem = () => part('#problem', 'innerHTML', '');

@@ -1,5 +1,6 @@
 /** The range: presets, steps, a custom one, and always in words what is in force. Data in, markup out. */
 import { html } from 'hono/html';
+import { earliest_ms, latest_ms } from '../entry.ts';
 import { type Last, lasts, type Question } from '../question.ts';
 import { wallClock } from '../zone.ts';
 import type { Markup } from './layout.ts';
@@ -24,7 +25,11 @@ const steps = ({ range, query }: Question, look: Look): Markup | '' => {
   const width_ms = to - range.from + 1;
   const earlier = between(query, range.from - width_ms, range.from - 1);
   const later = between(query, to + 1, to + width_ms);
-  return html`<a id="earlier" aria-keyshortcuts="[" href="${earlier}" aria-label="Earlier" title="The window before ( [ )">‹</a>${range.to === null ? '' : html` <a id="later" aria-keyshortcuts="]" href="${later}" aria-label="Later" title="The window after ( ] )">›</a>`}`;
+  const step = (id: string, key: string, href: string, label: string, sign: string, title: string) =>
+    html` <a id="${id}" aria-keyshortcuts="${key}" href="${href}" aria-label="${label}" title="${title} ( ${key} )">${sign}</a>`;
+  return html`${range.from > earliest_ms ? step('earlier', '[', earlier, 'Earlier', '‹', 'The window before') : ''}${
+    range.to !== null && to < latest_ms ? step('later', ']', later, 'Later', '›', 'The window after') : ''
+  }`;
 };
 
 /** As a clock in a form shows it; seconds only when there are any. */

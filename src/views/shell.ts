@@ -44,8 +44,8 @@ const keys: [string, string][] = [
   ['?', 'this help'],
 ];
 const phrases: [string, string][] = [
-  ['late delivery', 'the description contains these words'],
-  ['"late delivery" "no show"', 'either of these texts'],
+  ['late delivery', 'the description contains both words'],
+  ['"late delivery" -refund', 'this text, and not that word'],
   ['type:DELETE type:UPDATE', 'either of these events'],
   ['-user:ana', 'not by ana'],
   ['entity:order/55', 'what happened to order 55'],
@@ -56,7 +56,11 @@ const phrases: [string, string][] = [
 const table = (caption: string, rows: [string, string][]): Markup =>
   html`<table><caption>${caption}</caption><tbody>${rows.map(([key, means]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${means}</td></tr>`)}</tbody></table>`;
 
+/** Where nothing else of a small screen is left to be touched. */
+export const closer = (id: string): Markup =>
+  html`<p class="closer"><button type="button" popovertarget="${id}" popovertargetaction="hide">Close</button></p>`;
+
 export const help =
   (): Markup => html`<dialog id="help" popover aria-labelledby="help-title"><h2 id="help-title">Keys and syntax</h2>
 ${table('Keys', keys)}${table('The search line', phrases)}
-<p><button type="button" popovertarget="help" popovertargetaction="hide">Close</button></p></dialog>`;
+${closer('help')}</dialog>`;

@@ -13,8 +13,9 @@ export const visible = (text: string) => text.replace(hidden, (char) => `⟨U+${
 export const visibleJson = (value: unknown) =>
   JSON.stringify(value, null, 2).replace(hidden, (char) => `\\u${codeOf(char)}`);
 
+/** Not within a surrogate pair. */
 export const cut = (text: string, chars_max: number) =>
-  text.length > chars_max ? `${text.slice(0, chars_max)}…` : text;
+  text.length > chars_max ? `${text.slice(0, chars_max).replace(/[\ud800-\udbff]$/, '')}…` : text;
 
 export const count = (n: number) => n.toLocaleString('en-US');
 export const events = (n: number) => `${count(n)} ${n === 1 ? 'event' : 'events'}`;

@@ -105,6 +105,12 @@ const anyOrNone = (
   holds: (entry) => values.some((value) => is(entry, value)) !== negated,
 });
 
+/** Texts: all of them, or none. */
+const allOrNone: typeof anyOrNone = (name, values, negated, is) => ({
+  ...anyOrNone(name, values, negated, is),
+  holds: (entry) => (negated ? !values.some((value) => is(entry, value)) : values.every((value) => is(entry, value))),
+});
+
 const exactly = fc
   .constantFrom(...columns)
   .chain((column) =>
@@ -116,7 +122,7 @@ const exactly = fc
 const searching = fc
   .tuple(some(snippet(3).filter((text) => text !== '')), fc.boolean())
   .map(([texts, negated]) =>
-    anyOrNone('search', texts, negated, ({ description }, text) =>
+    allOrNone('search', texts, negated, ({ description }, text) =>
       (description ?? '').toLowerCase().includes(text.toLowerCase()),
     ),
   );

@@ -280,13 +280,14 @@ describe('who is not signed in', () => {
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /);
   });
 
-  it('gets a plain 401 where a stream was asked for', async () => {
-    const answer = await get('/logs/stream', htmx);
-    expect([answer.status, answer.headers.get('hx-redirect'), answer.headers.get('location')]).toEqual([
-      401,
-      null,
-      null,
-    ]);
+  it('is told in the stream of a page, which else would knock for ever; a program gets a 401', async () => {
+    const shown = { 'hx-current-url': `${service.url}/logs?user_id=ana` };
+    const answer = await get('/logs/stream', { ...htmx, ...shown });
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+    const text = await answer.text();
+    expect(text).toContain('Signed out.');
+    expect(text).toContain('href="/sign-in?to=%2Flogs%3Fuser_id%3Dana"');
+    expect((await get('/logs/stream', { accept: 'text/event-stream' })).status).toBe(401);
   });
 
   it('is challenged as before where a program asks', async () => {
@@ -370,11 +371,21 @@ describe('a session is over', async () => {
     await brief.stop();
   });
 
+  it('when its user has another password', async () => {
+    const before = await startService();
+    const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
+    await before.stop();
+    const USERS = 'admin:admin:admin-password guest:guest:another-password';
+    const after = await startService({ place: before.place, env: { USERS } });
+    expect([await opens(after, admin), await opens(after, guest)]).toEqual([true, false]);
+    await after.stop();
+  });
+
   it('when its user is none any more, and follows the role that the user has', async () => {
     const before = await startService();
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
-    const after = await startService({ place: before.place, env: { USERS: 'admin:guest:another-password' } });
+    const after = await startService({ place: before.place, env: { USERS: 'admin:guest:admin-password' } });
     expect(await opens(after, guest)).toBe(false);
     expect(await opens(after, admin)).toBe(true);
     expectProblem(await askOf(after, 'POST /api/logs', null, { cookie: admin, origin: after.url }), 403);

@@ -53,7 +53,7 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
 
   it('filters by its form, and keeps what a link negated', async () => {
     const page = await open('/logs?entity_id!=7');
-    await page.locator('#q').fill('-id:7 order 7');
+    await page.locator('#q').fill('-id:7 "order 7"');
     await page.getByRole('button', { name: 'Search', exact: true }).click();
     await expect.poll(() => rows(page).count()).toBe(10);
     expect(new URL(page.url()).searchParams.getAll('entity_id!')).toEqual(['7']);
@@ -118,10 +118,17 @@ notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async
     const file = await page.locator('a[href*="format=ndjson"]').first().getAttribute('href');
     const text = await (await service.request(file ?? '')).text();
     expect(text.trim().split('\n')).toHaveLength(await rows(page).count());
-    await page.goto(`${service.url}/logs`);
-    await page.getByRole('button', { name: 'Start live' }).click();
-    await page.waitForURL(/live=1/);
-    await expect.poll(() => page.content().catch(() => '')).toContain('Following live needs JavaScript.');
+    await page.goto(`${service.url}/logs?live=1`);
+    expect(await page.content()).toContain('Following live needs JavaScript.');
+    expect(await page.getByRole('button', { name: /live/ }).count()).toBe(0);
+  });
+
+  it('is counted, on every runtime', async () => {
+    const page = await open('/logs');
+    await expect.poll(() => page.locator('#facets li').count()).toBeGreaterThan(3);
+    expect(await page.locator('.chart a').count()).toBeGreaterThan(0);
+    const answer = await service.request('/logs', { as: 'guest' });
+    expect(await answer.text()).not.toContain('takes too long');
   });
 
   it('says what is wrong with a question, as a page', async () => {
