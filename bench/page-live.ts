@@ -146,7 +146,7 @@ async function insert(browser: Browser, bareUrl: string): Promise<Cost> {
   return { ...spent, bytes, messages: 1, listed: live_rows, admitted: 0 };
 }
 
-const several = async (run: () => Promise<Cost>, n = runs_n): Promise<Cost[]> => {
+const several = async (run: () => Promise<Cost>, n: number): Promise<Cost[]> => {
   const costs: Cost[] = [];
   while (costs.length < n) costs.push(await run());
   return costs;
@@ -180,12 +180,14 @@ function linesOf(live: Cost[], bare: Cost[]): Line[] {
   ];
 }
 
-/** A burst, and (`slowly`) the same rows so that each of them is drawn. */
-export async function measureLive(browser: Browser, shop: Shop, slowly: boolean) {
-  const burst = await several(() => follow(browser, shop, { rows: fast_rows, pause_ms: 0 }));
+/** A burst; and, for who has the time, `slowly`: the same rows at a pace at which each of them is drawn. */
+export async function measureLive(browser: Browser, shop: Shop) {
+  const burst = await several(() => follow(browser, shop, { rows: fast_rows, pause_ms: 0 }), runs_n);
   const bare = await openBare({ '/': bareList(''), '/rows': await rowsOf(shop, live_rows) });
-  const reference = await several(() => insert(browser, bare.url));
+  const reference = await several(() => insert(browser, bare.url), runs_n);
   bare.close();
-  const slow = slowly ? await several(() => follow(browser, shop, { rows: slow_rows, pause_ms: slow_ms }), 1) : null;
-  return { burst: linesOf(burst, reference), slow: slow && linesOf(slow, reference) };
+  return {
+    burst: linesOf(burst, reference),
+    slowly: async () => linesOf([await follow(browser, shop, { rows: slow_rows, pause_ms: slow_ms })], reference),
+  };
 }
