@@ -83,10 +83,10 @@ function leadToSignIn(c: Context): Response {
   const shown = c.req.header('hx-current-url') ?? '';
   const { pathname, search } = URL.canParse(shown) ? new URL(shown) : { pathname: '', search: '' };
   throw new Problem(401, 'You are not signed in any more.', {
-    // A stream that breaks off must not take the page away from who reads it.
+    // What the page asks by itself must not take it away from who reads it.
     headers: {
       ...quietChallenge,
-      ...(!c.req.path.endsWith('/stream') && { 'hx-redirect': signInFor(pathname + search) }),
+      ...(!/\/(stream|counts)$/.test(c.req.path) && { 'hx-redirect': signInFor(pathname + search) }),
     },
   });
 }

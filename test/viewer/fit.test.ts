@@ -1,0 +1,63 @@
+/** On every screen each control can be reached, the state of live can be read, and what opens lies within the screen. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { said } from './following.ts';
+import { assorted } from './orders.ts';
+import { visitors } from './visit.ts';
+
+/** The controls whose middle is something else, or that reach out of the screen. */
+const covered = (page: Page) =>
+  page.locator('header :is(button, input:not([type=hidden]), #live-state), #bar :is(a, button)').evaluateAll((all) =>
+    all
+      .filter((control) => {
+        const { x, y, width, height, right } = control.getBoundingClientRect();
+        if (width === 0) return false;
+        const there = document.elementFromPoint(x + width / 2, y + height / 2);
+        return right > innerWidth + 0.5 || !there || !(control.contains(there) || there.contains(control));
+      })
+      .map(({ id, textContent }) => id || textContent),
+  );
+
+describe.skipIf(!hasChromium())('the page fits', async () => {
+  const service = await startService('pglite');
+  await service.write(assorted());
+  const open = visitors(() => service.url);
+
+  it.each([320, 360, 390, 412, 480, 640, 720, 768, 853, 1_024, 1_280, 2_000])('%i px', async (width) => {
+    const page = await open('/logs?last=7d&user_id!=ana&live=1', 'admin', { viewport: { width, height: 740 } });
+    await said(page, /^Live/);
+    expect(await covered(page)).toEqual([]);
+    // The longest that is said there.
+    const state = page.locator('#live-state');
+    const isCut = await state.evaluate((place) => {
+      place.textContent = 'Reconnecting in 16 s';
+      return place.scrollWidth > place.clientWidth + 1;
+    });
+    expect(isCut).toBe(false);
+    expect(await covered(page)).toEqual([]);
+  });
+
+  it.each([
+    [320, 560],
+    [740, 360],
+    [1_280, 800],
+  ])('what opens lies within %i × %i, and takes the focus where something is to be entered', async (width, height) => {
+    const page = await open('/logs?last=7d', 'admin', { viewport: { width, height } });
+    for (const name of ['Fields', 'Facets', 'Custom', 'admin', 'Export']) {
+      const button = page.getByRole('button', { name, exact: true });
+      if (!(await button.isVisible())) continue;
+      await button.click();
+      const popover = page.locator(`#${await button.getAttribute('popovertarget')}`);
+      const box = await popover.boundingBox();
+      if (!box) throw new Error(`${name} opens nothing`);
+      const within = [box.x >= 0, box.y >= 0, box.x + box.width <= width, box.y + box.height <= height];
+      expect([name, ...within]).toEqual([name, true, true, true, true]);
+      if (!['Facets', 'admin'].includes(name))
+        expect(await popover.evaluate((box) => box.contains(document.activeElement))).toBe(true);
+      await page.keyboard.press('Escape');
+      await popover.waitFor({ state: 'hidden' });
+    }
+  });
+});

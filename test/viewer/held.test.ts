@@ -1,0 +1,125 @@
+/** What waits to be shown is never lost, shown to another question, or put where something is missing. */
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { hasChromium } from '../browser.ts';
+import { startService } from '../harness.ts';
+import { isInOrder, pillOf, said, showsFirst, waits } from './following.ts';
+import { order } from './orders.ts';
+import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
+
+describe.skipIf(!hasChromium())('what waits', async () => {
+  const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
+  const open = visitors(() => service.url);
+  const write = async (n: number, more: object = {}) =>
+    (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();
+  await write(60, { user_id: 'ana' });
+  await write(60, { user_id: 'ben' });
+  const following = async (path: string) => {
+    const page = await open(path);
+    await said(page, /^Live/);
+    return page;
+  };
+  const unfoldFirst = (page: Page) => rowsOf(page).first().locator('summary').first().click();
+
+  it('stays when the page that has it cannot be had, and nothing is put above it', async () => {
+    const page = await following('/logs?user_id=many&live=1');
+    const [first] = await write(1, { user_id: 'many' });
+    await showsFirst(page, [first ?? 0]);
+    await unfoldFirst(page);
+    const held = await write(620, { user_id: 'many' });
+    await waits(page, 620);
+    allow(page, /503/);
+    await page.route(
+      ({ pathname }) => pathname === '/logs',
+      (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>Not now.</p>' }),
+      { times: 1 },
+    );
+    await pillOf(page).click();
+    await page.getByRole('alert').getByText('Not now.').waitFor();
+    await waits(page, 620);
+    await said(page, 'Paused');
+    const later = await write(1, { user_id: 'many' });
+    await waits(page, 621);
+    await pillOf(page).click();
+    await showsFirst(page, [...later, ...held.slice(0, 49)]);
+    await said(page, /^Live/);
+    await isInOrder(page);
+  });
+
+  it('is not shown to another question after Back', async () => {
+    const page = await following('/logs?user_id=ana&live=1');
+    await page.getByRole('link', { name: 'Remove user: ana' }).click();
+    await expect.poll(() => addressOf(page)).toBe('/logs?live=1');
+    await said(page, /^Live/);
+    await unfoldFirst(page);
+    await write(3, { user_id: 'ben' });
+    await waits(page, 3);
+    await page.goBack();
+    await expect.poll(() => addressOf(page)).toBe('/logs?user_id=ana&live=1');
+    await said(page, /^Live/);
+    await waits(page, 0);
+    const [mine = 0] = await write(1, { user_id: 'ana' });
+    await showsFirst(page, [mine]);
+    expect(await page.locator('#rows').textContent()).not.toContain('ben');
+  });
+
+  it('waits too while the newest rows have been taken out of the page', async () => {
+    for (const n of [600, 500]) await write(n, { user_id: 'deep' });
+    const page = await following('/logs?user_id=deep&live=1');
+    await expect
+      .poll(async () => {
+        await page.mouse.wheel(0, 20_000);
+        return page.getByRole('link', { name: /Newer events/ }).isVisible();
+      })
+      .toBe(true);
+    await page.evaluate(() => scrollTo(0, 0));
+    const [newest = 0] = await write(1, { user_id: 'deep' });
+    await waits(page, 1);
+    await pillOf(page).click();
+    await expect.poll(async () => (await idsOf(page)).slice(0, 2)).toEqual([newest, newest - 1]);
+    await isInOrder(page);
+  });
+
+  it('leaves a way to what live rows pushed out at the end', async () => {
+    const page = await following('/logs?user_id=gnu&live=1');
+    for (let i = 0; i < 11; i++) await write(100, { user_id: 'gnu' });
+    const older = page.locator('#more');
+    await expect.poll(() => rowsOf(page).count(), { timeout: 20_000 }).toBeGreaterThan(0);
+    // More than a thousand rows need the gaps drawn, too.
+    for (let gap = page.locator('.gap a'); (await gap.count()) > 0; ) {
+      await gap.last().click();
+      await page.waitForTimeout(50);
+    }
+    await expect.poll(() => rowsOf(page).count()).toBeLessThanOrEqual(1_000);
+    expect(await older.innerText()).toBe('Older events');
+    const last = (await idsOf(page)).at(-1) ?? 0;
+    await page.goto(new URL((await older.getAttribute('href')) ?? '', page.url()).href);
+    expect((await idsOf(page))[0]).toBe(last - 1);
+  });
+
+  it('goes on with what the fields ask', async () => {
+    const page = await following('/logs?live=1');
+    await page.getByRole('button', { name: 'Fields' }).click();
+    await page.locator('#fields').getByLabel('User', { exact: true }).fill('fields');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => addressOf(page)).toBe('/logs?live=1&user_id=fields');
+    await said(page, /^Live/);
+    expect(await page.locator('#fields').isVisible()).toBe(false);
+    const ids = await write(2, { user_id: 'fields' });
+    await showsFirst(page, ids);
+  });
+
+  it('says that somebody was signed out, and leads back', async () => {
+    const page = await following('/logs?user_id=ana&live=1');
+    await unfoldFirst(page);
+    allow(page, /401/);
+    const other = await page.context().newPage();
+    await other.goto(service.url);
+    await other.getByRole('button', { name: 'admin' }).click();
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    const link = page.locator('#live').getByRole('link', { name: 'Sign in' });
+    await link.waitFor();
+    expect(await page.locator('#live').textContent()).toContain('Signed out.');
+    expect(await link.getAttribute('href')).toBe('/sign-in?to=%2Flogs%3Fuser_id%3Dana%26live%3D1');
+  });
+});
