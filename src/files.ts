@@ -1,6 +1,6 @@
 /** The page's static files, by addresses that change with their contents: a browser may keep each of them for good. */
 export const files = {
-  style: '/public/style.css?v=c39d1b08',
+  style: '/public/style.css?v=46ab850e',
   viewer: '/public/viewer.js?v=3bddd25c',
   htmx: '/public/htmx-4.0.1.min.js',
   sse: '/public/hx-sse-4.0.1.min.js',

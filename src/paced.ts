@@ -18,6 +18,8 @@ export const paced = (tail: Tail): Tail => ({
 async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): AsyncGenerator<Batch> {
   let due = 0;
   let held: Batch | null = null;
+  /** One a pause, and not one a batch: each is a timer and a listener. */
+  let over: Promise<null> | null = null;
   let reading = batches.next();
   try {
     for (;;) {
@@ -27,14 +29,18 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
         if (wait_ms > 0) await pause(wait_ms, signal);
         yield held;
         held = null;
+        over = null;
         due = Date.now() + paceLimits.pause_ms;
         continue;
       }
-      const came: IteratorResult<Batch> | null = held
-        ? await Promise.race([reading, pause(wait_ms, signal).then(() => null)])
-        : await reading;
+      if (held) over ??= pause(wait_ms, signal).then(() => null);
+      const came: IteratorResult<Batch> | null = over ? await Promise.race([reading, over]) : await reading;
       if (came?.done || signal.aborted) return;
-      if (!came) continue;
+      if (!came) {
+        // A timer may be early by a moment.
+        due = 0;
+        continue;
+      }
       held = held ? joined(held, came.value) : came.value;
       reading = batches.next();
     }

@@ -117,9 +117,9 @@ const widths_ms = [
   ...[1, 2, 3, 6, 12].map((hours) => hours * hour_ms),
   ...[1, 2, 7, 14, 30, 90, 365, 3_650].map((days) => days * day_ms),
 ];
-const bars_max = 60;
+const bars_max = 50;
 
-/** The bars over a stretch of time, at most 60, each a whole number of its widths since 1970. */
+/** The bars over a stretch of time, at most 50, each a whole number of its widths since 1970. */
 export function bucketsOf(from: number, to: number): { from: number; to: number; bucket_ms: number } {
   const fits = (width_ms: number) => Math.floor(to / width_ms) - Math.floor(from / width_ms) < bars_max;
   const bucket_ms = widths_ms.find(fits) ?? Math.ceil((to - from) / bars_max / day_ms) * day_ms;

@@ -168,6 +168,7 @@ const house: Record<string, string[]> = {
     'conditional.ts',
     'filter.ts',
     'parts.ts',
+    'pause.ts',
     'problem.ts',
     'question.ts',
     'routes/counting.ts',

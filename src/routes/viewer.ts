@@ -4,6 +4,7 @@ import { html } from 'hono/html';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { readPage, writeCursor } from '../filter.ts';
 import { type App, type Env, may, only, type Parts } from '../parts.ts';
+import { pause } from '../pause.ts';
 import { Problem } from '../problem.ts';
 import { isFromForm, type Question, readQuestion } from '../question.ts';
 import { countsFragment, countsSection } from '../views/counts.ts';
@@ -25,6 +26,8 @@ const counts_ms_max = { page: 700, fragment: 8_000 } as const;
 /** With it htmx says whether it wants a part of the page. */
 const fragment = 'HX-Request-Type';
 const isFragment = (c: Context) => c.req.header(fragment) === 'partial';
+
+const moment_ms = 2;
 
 const encoder = new TextEncoder();
 
@@ -67,13 +70,19 @@ export function viewerRoutes(app: App, parts: Parts): void {
     tagged(c, tag, [fragment]);
     c.header('content-type', 'text/html; charset=UTF-8');
     if (c.req.method === 'HEAD') return c.body(null);
-    const counts = countWithin(counts_ms_max.page, parts, question, look.now_ms, head);
-    const beginning = `${opening('Log', look)}${logBeginning(log)}`;
-    const end = counts.then(
-      (counted) =>
-        `${logEnd(countsSection(counted ?? nothingCounted, question, look), question, !isWhole(counted))}${closing()}`,
-    );
-    return c.body(inTwo(beginning, end));
+    const rest = async () => {
+      const counted = await countWithin(counts_ms_max.page, parts, question, look.now_ms, head);
+      const counts = countsSection(counted ?? nothingCounted, question, look);
+      return `${logEnd(counts, question, !isWhole(counted))}${closing()}`;
+    };
+    const reported = () =>
+      rest().catch((error) => {
+        parts.report('a page broke off', error);
+        throw error;
+      });
+    const { body, sent } = inTwo(`${opening('Log', look)}${logBeginning(log)}`, reported, c.req.raw.signal);
+    parts.after?.(sent);
+    return c.body(body);
   });
 
   app.get('/logs/counts', may(parts, 'read'), async (c) => {
@@ -144,17 +153,20 @@ function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSe
   }
 }
 
-/** A body that is sent in two pieces: the second as soon as there is one. */
-const inTwo = (beginning: string, end: Promise<string>) =>
-  new ReadableStream<Uint8Array>({
-    async start(controller) {
-      controller.enqueue(encoder.encode(beginning));
-      // Who has left needs no end: their controller is closed.
-      await end
-        .then((text) => {
-          controller.enqueue(encoder.encode(text));
-          controller.close();
-        })
-        .catch((error) => controller.error(error));
-    },
-  });
+/**
+ * A body that is sent in two pieces, and when it has been. The second is begun a moment after the first: the embedded
+ * database leaves nobody else the time to send anything.
+ */
+function inTwo(first: string, second: () => Promise<string>, left: AbortSignal) {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const send = async () => {
+    await writer.write(encoder.encode(first));
+    await pause(moment_ms, left);
+    await writer.write(encoder.encode(await second()));
+    await writer.close();
+  };
+  // What fails here is the writing, to who has left: `second` reports what is our own fault.
+  const sent = send().catch((error) => writer.abort(error).catch(() => {}));
+  return { body: readable, sent };
+}

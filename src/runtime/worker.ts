@@ -96,8 +96,13 @@ async function answer(
     report,
   };
   const answered = await createApp(parts).fetch(request);
-  context.waitUntil(Promise.allSettled(going).then(end));
+  context.waitUntil(ended(going).then(end));
   return answered;
+}
+
+/** When all of it is over, and what it started meanwhile. */
+async function ended(going: Promise<unknown>[]): Promise<void> {
+  for (const work of going) await work.catch(() => {});
 }
 
 /** What reads the database, over connections that belong to one request: what one request opened no other can use. */

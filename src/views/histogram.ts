@@ -8,12 +8,11 @@ import { between } from './links.ts';
 import { clock, count, events, type Look, tone, visible } from './text.ts';
 
 /** Units of the drawing: it is stretched to the width there is. */
-const height = 48;
+const height = 100;
 const step = 10;
-const bar = 9;
 const minute_ms = 60_000;
 /** One event among thousands is still seen. */
-const height_min = 1.5;
+const height_min = 3;
 
 type Bar = Histogram['bars'][number];
 
@@ -24,13 +23,15 @@ const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup
     ['t0', n - named],
   ];
   const scale = Math.max(height_min, (n / most) * height) / Math.max(1, n);
-  let y = height;
+  let sum = 0;
   return html`${parts
     .filter(([, m]) => m > 0)
     .map(([name, m]) => {
-      const h = m * scale;
-      y -= h;
-      return html`<rect class="${name}" x="${x}" y="${y.toFixed(2)}" width="${bar}" height="${h.toFixed(2)}"/>`;
+      // Whole units, and rounded where they meet: no gap between them.
+      const below = Math.round(sum * scale);
+      sum += m;
+      const above = Math.round(sum * scale);
+      return html`<rect class="${name}" x="${x}" y="${height - above}" height="${above - below}"/>`;
     })}`;
 };
 
@@ -68,7 +69,7 @@ export const histogramOf = (histogram: Histogram | null, { query, range }: Quest
     (each, i) => {
       if (each.n === 0) return '';
       const said = `${at(each.from)}: ${about}${events(each.n)}${byType(each, types)}`;
-      return html`<a id="bar-${each.from}" href="${partOf(each)}" aria-label="${said}"><title>${said}</title><rect class="hit" x="${i * step}" y="0" width="${step}" height="${height}"/>${stack(each, types, i * step, most)}</a>`;
+      return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
     },
   )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(type)}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };

@@ -49,7 +49,8 @@ export const lastOf = (query: Query, last: string) =>
     rangeless(to);
     to.set('last', last);
   });
-const within = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
+const within = (ms: number) =>
+  new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString().replace('.000Z', 'Z');
 /** From and to in epoch ms, both included, as far as time goes here. */
 export const between = (query: Query, from: number, to_ms: number) =>
   changed(query, (to) => {
