@@ -20,6 +20,8 @@ export const sampleLimits = {
   /** Of a pool's connections: neither writers nor readers wait behind numbers. */
   running_max: 3,
   waiting_max: 60,
+  /** Who has waited longer for a turn has gone on without the number. */
+  waiting_ms_max: 2_000,
 } as const;
 
 /** What was counted, in how many entries, and how many of the log one of these stands for. */
@@ -42,12 +44,13 @@ function gateOf(db: Database): Gate {
  * planner takes a sample for larger than it is, and would compile its statement for longer than it runs.
  */
 export async function inTime<T>(db: Database, run: (tx: Database) => Promise<T>): Promise<T | null> {
+  const asked = Date.now();
   const limited = gateOf(db)(() =>
     db.transaction(async (tx) => {
       await tx.execute(
         sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
       );
-      return run(tx);
+      return Date.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
     }),
   );
   return limited.catch((error) => {
