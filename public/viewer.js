@@ -37,6 +37,7 @@ const draw = () => {
   if (!held || !$('newer').hidden) return $('newer').click();
   htmx.swap({ sourceElement: $('page'), target: '#rows', swap: 'afterbegin', text: held });
   hold(0, '');
+  scrollTo(0, 0);
 };
 const free = () => kept && (away() || draw());
 
@@ -87,7 +88,6 @@ on('scroll', free);
 on('click', ({ target }) => {
   if (target.id === 'pill') {
     $('list').focus();
-    scrollTo(0, 0);
     draw();
   }
   if (target.id === 'local') target.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -262,8 +262,9 @@ function termSql({ key, negated, values }: Term): SQL {
 export function writeFilter(terms: Term[]): URLSearchParams {
   const query = new URLSearchParams();
   const parameters = terms.map(({ key, negated, values }) => ({ name: negated ? `${key}!` : key, values }));
+  // Texts stay in the order in which somebody thinks of them.
   for (const { name, values } of parameters.sort((a, b) => (a.name < b.name ? -1 : 1)))
-    for (const value of [...values].sort()) query.append(name, value);
+    for (const value of name === 'search' ? values : [...values].sort()) query.append(name, value);
   return query;
 }
 

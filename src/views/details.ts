@@ -102,7 +102,7 @@ ${names.map(([key, label]) => {
 })}
 <dt>Stored</dt><dd><time datetime="${entry.created_at}">${exactClock(Date.parse(entry.created_at), look)}</time> as event ${entry.id}</dd>
 </dl>
-<div>${changes.length > 0 ? difference(changes) : ''}${left ? html`<section class="tree"><h3>Metadata</h3>${tree(rest, 'metadata', query)}</section>` : ''}
+<div>${changes.length > 0 ? difference(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
 <details class="json"><summary>JSON</summary><pre tabindex="0">${visibleJson(entry)}</pre></details></div>
 ${onwards(entry)}</div>`;
 };

@@ -23,7 +23,7 @@ const form = (
   how: unknown,
 ): Markup => html`<form id="query" role="search" aria-label="The log" action="/logs" method="get" ${how}>
 <label class="vh" for="q" aria-keyshortcuts="/">Search, or type fields such as user:ana -type:DELETE</label>${lineInput(line)}
-<button name="show" value="1">Search</button></form>`;
+<button type="submit" name="show" value="1">Search</button></form>`;
 
 /** The line above the list that it changes. */
 export const lineForm = (line: string): Markup => form(line, asks('#q'));
@@ -56,7 +56,7 @@ ${filterRows
   )}
 ${[...hidden, ...times].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 ${(['event_type', 'entity_type'] as const).map((key) => html`<datalist id="${listId(key)}">${suggested[key].map((word) => html`<option value="${word}"></option>`)}</datalist>`)}
-<button>Show</button></form>`;
+<button type="submit">Show</button></form>`;
 };
 
 const words = new Map(filterRows.map(({ key, word }) => [key, word || 'text']));

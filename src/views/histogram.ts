@@ -5,12 +5,13 @@ import type { Question } from '../question.ts';
 import type { Histogram } from '../store.ts';
 import type { Markup } from './layout.ts';
 import { between } from './links.ts';
-import { clock, count, events, type Look, tone, visible } from './text.ts';
+import { clock, count, cut, events, type Look, tone, visible } from './text.ts';
 
 /** Units of the drawing: it is stretched to the width there is. */
 const height = 100;
 const step = 10;
 const minute_ms = 60_000;
+const legend_chars_max = 16;
 /** One event among thousands is still seen. */
 const height_min = 3;
 
@@ -71,5 +72,5 @@ export const histogramOf = (histogram: Histogram | null, { query, range }: Quest
       const said = `${at(each.from)}: ${about}${events(each.n)}${byType(each, types)}`;
       return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
     },
-  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(type)}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
+  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(cut(type, legend_chars_max))}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };

@@ -49,8 +49,8 @@ const takeAway = ({ filter }: Question, { mayExport }: Reader): Markup => {
 const onward = (logs: Entry[], hasOlder: boolean, query: Query): Markup => {
   const oldest = logs.at(-1);
   const isLink = hasOlder && oldest !== undefined;
-  const how = isLink ? html` href="${beforeOf(query)}${writeCursor(oldest)}" ${goesOn()}` : '';
-  return html`<a id="more" rel="next"${how}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
+  const how = isLink ? html` rel="next" href="${beforeOf(query)}${writeCursor(oldest)}" ${goesOn()}` : '';
+  return html`<a id="more"${how}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
 };
 
 /** Where what is older begins, up to the place in it. */

@@ -52,5 +52,5 @@ export const rangeBar = (question: Question, look: Look): Markup => {
 <label>From <input type="datetime-local" step="1" name="from" autofocus value="${field(range.from, look)}" max="9999-12-31T23:59:59"></label>
 <label>To <input type="datetime-local" step="1" name="to" value="${field(range.to, look)}" max="9999-12-31T23:59:59"></label>
 ${[...query].filter(([key]) => !['last', 'start_date', 'end_date'].includes(key)).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
-<button>Show this range</button></form></div>`;
+<button type="submit">Show this range</button></form></div>`;
 };

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../browser.ts';
 import { startService } from '../harness.ts';
 import { assorted, order } from './orders.ts';
-import { addressOf, axeFindings, idsOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, axeFindings, rowsOf, visitors } from './visit.ts';
 
 const long = 'x'.repeat(250);
 
@@ -85,37 +85,6 @@ describe.skipIf(!hasChromium())('the page is for everybody', async () => {
     }
   });
 
-  it('is worked by keys', async () => {
-    const page = await open('/logs');
-    await page.keyboard.press('/');
-    await page.keyboard.type('jl?');
-    expect(await page.getByRole('searchbox').inputValue()).toBe('jl?');
-    await page.goto(`${service.url}/logs?user_id=ana`);
-    const ids = await idsOf(page);
-    const row = () => page.evaluate(() => Number(document.activeElement?.closest('li')?.id.slice(1)));
-    for (const at of [0, 1, 2]) {
-      await page.keyboard.press('j');
-      expect(await row()).toBe(ids[at]);
-    }
-    await page.keyboard.press('k');
-    expect(await row()).toBe(ids[1]);
-    await page.keyboard.press('Enter');
-    await page.locator(`#e${ids[1]}`).getByRole('link', { name: 'Permalink' }).waitFor();
-    await page.keyboard.press('Enter');
-    await page.keyboard.press('l');
-    await live(page);
-    await page.keyboard.press('l');
-    await expect.poll(() => page.locator('#live-state').textContent()).toBe('Stopped');
-    await page.keyboard.press('?');
-    await page.getByRole('dialog').waitFor();
-    await page.keyboard.press('Escape');
-    await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    // What the browser does with a modifier is the browser's.
-    await page.keyboard.press('Control+l');
-    await page.waitForTimeout(100);
-    expect(await page.locator('#live-state').textContent()).toBe('Stopped');
-  });
-
   it('leads past its header with the first Tab', async () => {
     const page = await open('/logs');
     await page.keyboard.press('Tab');
@@ -156,24 +125,5 @@ describe.skipIf(!hasChromium())('the page is for everybody', async () => {
     await service.write([order(6), order(7)]);
     await expect.poll(() => page.locator('#total').textContent()).not.toBe(before);
     expect(await focused(page)).not.toBe('nothing');
-  });
-
-  it('goes by the colours of the system, and by those that a person chose', async () => {
-    const page = await open('/logs', 'admin', { colorScheme: 'dark' });
-    const isDark = () =>
-      page.evaluate(() => {
-        const [r = 255] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(Number);
-        const [bright = 0] = (getComputedStyle(document.body).color.match(/\d+/g) ?? []).map(Number);
-        return r < 80 && bright > 150;
-      });
-    expect(await isDark()).toBe(true);
-    await page.getByRole('button', { name: 'admin' }).click();
-    await page.getByRole('button', { name: 'Light' }).click();
-    await expect.poll(isDark).toBe(false);
-    await page.goto(`${service.url}/logs/1`);
-    expect(await isDark()).toBe(false);
-    await page.keyboard.press('t');
-    await expect.poll(isDark).toBe(true);
-    expect(addressOf(page)).toBe('/logs/1');
   });
 });

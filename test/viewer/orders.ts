@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { rowsOf } from './visit.ts';
 
-export const order = (n: number, more: object = {}) => ({
+export const order = <More extends object>(n: number, more: More = {} as More) => ({
   event_type: 'CREATE',
   entity_type: 'order',
   entity_id: `${n}`,
@@ -10,6 +10,24 @@ export const order = (n: number, more: object = {}) => ({
   service: 'shop',
   description: `order ${n} taken`,
   ...more,
+});
+
+/** One of which all is known: what changed in it, and a tree beside that. */
+export const told = order(1, {
+  event_type: 'UPDATE',
+  user_id: 'told',
+  trace_id: 'trace-7',
+  session_id: 'session-7',
+  ip_address: '192.0.2.7',
+  user_agent: 'shop/7',
+  description: 'the price went up',
+  metadata: {
+    old_price: 10,
+    new_price: 12,
+    before: { state: 'open', note: 'x' },
+    after: { state: 'paid', note: 'x' },
+    basket: { lines: [{ sku: 'a-1' }], paid: true },
+  },
 });
 
 const of = (words: string[], n: number) => words[n % words.length];

@@ -3,27 +3,10 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../browser.ts';
 import { startService } from '../harness.ts';
-import { order } from './orders.ts';
+import { order, told } from './orders.ts';
 import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
 
 const n_events = 1_300;
-const metadata = {
-  old_price: 10,
-  new_price: 12,
-  before: { state: 'open', note: 'x' },
-  after: { state: 'paid', note: 'x' },
-  basket: { lines: [{ sku: 'a-1' }], paid: true },
-};
-const told = order(1, {
-  event_type: 'UPDATE',
-  user_id: 'told',
-  trace_id: 'trace-7',
-  session_id: 'session-7',
-  ip_address: '192.0.2.7',
-  user_agent: 'shop/7',
-  description: 'the price went up',
-  metadata,
-});
 
 describe.skipIf(!hasChromium())('reading', async () => {
   const service = await startService('pglite');
@@ -39,32 +22,6 @@ describe.skipIf(!hasChromium())('reading', async () => {
     await first(page).getByText('session-7').first().waitFor();
   };
 
-  it('opens a row in place and fetches it once: all fields, what changed, the rest as a tree', async () => {
-    const page = await open('/logs');
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
-    await openFirst(page);
-    const text = (await first(page).textContent()) ?? '';
-    for (const value of ['told', 'shop', 'trace-7', '192.0.2.7', 'shop/7', 'the price went up', `${newestFirst[0]}`])
-      expect(text).toContain(value);
-    const changes = await first(page)
-      .getByRole('table', { name: 'What changed' })
-      .getByRole('row')
-      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
-    expect(changes.toSorted()).toEqual(
-      [
-        ['Field', 'Before', 'After'],
-        ['price', '10', '12'],
-        ['state', 'open', 'paid'],
-      ].toSorted(),
-    );
-    expect(text).toContain('sku');
-    await first(page).locator('summary').first().click();
-    await first(page).locator('summary').first().click();
-    expect(asked.filter((path) => path === `/logs/${newestFirst[0]}`).length).toBe(1);
-    expect(addressOf(page)).toBe('/logs');
-  });
-
   it('copies it as JSON', async () => {
     const page = await open('/logs', 'admin', { permissions: ['clipboard-read', 'clipboard-write'] });
     await openFirst(page);
@@ -72,7 +29,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('"old_price"');
     expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toMatchObject({
       id: newestFirst[0],
-      metadata,
+      metadata: told.metadata,
     });
   });
 
@@ -96,7 +53,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
   it('has a page for each event, which leads to its neighbours', async () => {
     const page = await open(`/logs/${newestFirst[1]}`);
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(`${newestFirst[1]}`);
-    await page.getByRole('link', { name: 'Stored after' }).click();
+    await page.getByRole('link', { name: `Event ${newestFirst[0]}` }).click();
     await page.getByRole('table', { name: 'What changed' }).waitFor();
     expect(addressOf(page)).toBe(`/logs/${newestFirst[0]}`);
   });
@@ -117,22 +74,6 @@ describe.skipIf(!hasChromium())('reading', async () => {
     await expect.poll(async () => (await idsOf(page)).slice(0, 50)).toEqual(newestFirst.slice(0, 50));
   });
 
-  it('keeps its rows when older ones cannot be had, says so, and has them at the next try', async () => {
-    const page = await open('/logs');
-    allow(page, /503/);
-    await page.route(
-      ({ searchParams }) => searchParams.has('before'),
-      (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
-      { times: 1 },
-    );
-    await page.mouse.wheel(0, 20_000);
-    await page.getByRole('alert').getByText('The database is away.').waitFor();
-    expect(await idsOf(page)).toEqual(newestFirst.slice(0, 50));
-    await page.getByRole('link', { name: 'Older events' }).click();
-    await expect.poll(async () => (await idsOf(page)).slice(0, 100)).toEqual(newestFirst.slice(0, 100));
-    expect(await page.getByRole('alert').textContent()).toBe('');
-  });
-
   it('opens a row at the second try when the first one failed', async () => {
     const page = await open('/logs');
     allow(page, /503|ERR_CONNECTION|Failed to fetch/);
@@ -148,13 +89,5 @@ describe.skipIf(!hasChromium())('reading', async () => {
     await page.getByRole('alert').getByText('Down.').waitFor();
     await first(page).locator('summary').click();
     await openFirst(page);
-  });
-
-  it('opens what was loaded by scrolling, too', async () => {
-    const page = await open('/logs');
-    await page.mouse.wheel(0, 20_000);
-    const row = page.locator(`#e${newestFirst[80]}`);
-    await row.locator('summary').click();
-    await row.getByRole('link', { name: 'Permalink' }).waitFor();
   });
 });

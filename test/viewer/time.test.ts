@@ -65,7 +65,7 @@ describe.skipIf(!hasChromium())('placing in time', async () => {
     const bars = chart(page).getByRole('link');
     await bars.first().waitFor();
     const counted = await bars.evaluateAll((links) =>
-      links.map((link) => Number(/(\d+) events?$/.exec(link.getAttribute('aria-label') ?? '')?.[1])),
+      links.map((link) => Number(/(\d+) events?\b/.exec(link.querySelector('title')?.textContent ?? '')?.[1])),
     );
     expect(counted.reduce((sum, n) => sum + n, 0)).toBe(5);
     await bars.nth(1).click();
@@ -120,7 +120,8 @@ describe.skipIf(!hasChromium())('placing in time', async () => {
         .slice(0, -1)} UTC`,
     ]);
     expect(times[6]?.[0]).toBe('5 h ago');
-    expect(times[9]?.[0]).toBe('5 d ago');
-    expect(times.at(-1)?.[0]).toBe(at(100 * day_ms).slice(0, 10));
+    // Beyond a day ages tell events no longer apart.
+    expect(at(5 * day_ms).replace('T', ' ')).toContain(times[9]?.[0]);
+    expect(at(100 * day_ms).replace('T', ' ')).toContain(times.at(-1)?.[0]);
   });
 });

@@ -1,0 +1,254 @@
+/** The heart of the page, claimed of every browser: finding, Back, reading, older events, keys, colours, following live. */
+import type { Browser, Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
+import { startService } from '../harness.ts';
+import { proxyTo } from '../proxy.ts';
+import { hide, isInOrder, liveButton, pillOf, said, showsFirst, stateOf, waits } from './following.ts';
+import { assorted, expected, numbersOf, order, told } from './orders.ts';
+import { addressOf, allow, idsOf, type Open, rowsOf, visitors } from './visit.ts';
+
+/** What browsers say about a server that has gone. */
+const cutOff = /ERR_(CONNECTION|INCOMPLETE|EMPTY)|NS_ERROR|Failed to fetch|network ?error|Error in input stream/i;
+
+type Proxy = Awaited<ReturnType<typeof proxyTo>>;
+
+/** Declares the claims for a browser. It is one with dark colours, or takes those that a test asks it for. */
+export function heart(browser: () => Promise<Browser>): void {
+  describe('its heart', async () => {
+    const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
+    const proxy = await proxyTo(service.url);
+    const idsOfWritten = async (events: object[]) => (await service.write(events)).map(({ id }) => id).toReversed();
+    const newestFirst = await idsOfWritten([...assorted(), told]);
+    const open = visitors(() => proxy.url.replace(/\/$/, ''), browser);
+    looking(open, newestFirst);
+    // After all that: they add to the log.
+    following(open, proxy, (n) => idsOfWritten(Array.from({ length: n }, (_, i) => order(i))));
+  });
+}
+
+function looking(open: Open, newestFirst: number[]): void {
+  const line = (page: Page) => page.getByRole('searchbox');
+  const first = (page: Page) => rowsOf(page).first();
+  const shows = async (page: Page, address: string, fits: (n: number) => boolean) => {
+    await expect.poll(() => numbersOf(page)).toEqual(expected(fits));
+    await expect.poll(() => addressOf(page)).toBe(address);
+  };
+  const alarms = async (page: Page) => (await page.getByRole('alert').allTextContents()).join('');
+  const goTo = (page: Page, path: string) => page.goto(new URL(path, page.url()).href);
+  const focusedRow = (page: Page) => page.evaluate(() => Number(document.activeElement?.closest('li')?.id.slice(1)));
+
+  it('takes one step of Back for what was sent, and none for what was typed on the way', async () => {
+    const page = await open('/logs');
+    await line(page).pressSequentially('late', { delay: 10 });
+    await shows(page, '/logs?search=late', (n) => n % 10 === 0);
+    await page.keyboard.press('Enter');
+    await page.waitForTimeout(400);
+    await line(page).fill('user:ana');
+    await page.keyboard.press('Enter');
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    await page.goBack();
+    await shows(page, '/logs?search=late', (n) => n % 10 === 0);
+    expect(await line(page).inputValue()).toBe('late');
+    await page.goForward();
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    expect(await line(page).inputValue()).toBe('user:ana');
+  });
+
+  it('says in place what cannot be asked, with the rows and the address left alone', async () => {
+    const page = await open('/logs?user_id=ana');
+    allow(page, /422/);
+    await line(page).fill('usr:ana');
+    await page.getByRole('alert').getByText('usr').waitFor();
+    await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    await line(page).fill('user:ben');
+    await shows(page, '/logs?user_id=ben', (n) => n % 4 === 1);
+    await expect.poll(() => alarms(page)).toBe('');
+  });
+
+  it('opens a row in place and fetches it once: all fields, what changed, the rest as a tree', async () => {
+    const page = await open('/logs');
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await first(page).locator('summary').first().click();
+    await first(page).getByText('session-7').first().waitFor();
+    const text = (await first(page).textContent()) ?? '';
+    for (const value of ['told', 'shop', 'trace-7', '192.0.2.7', 'shop/7', 'the price went up', `${newestFirst[0]}`])
+      expect(text).toContain(value);
+    const changes = await first(page)
+      .getByRole('table', { name: 'What changed' })
+      .getByRole('row')
+      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    expect(changes.toSorted()).toEqual(
+      [
+        ['Field', 'Before', 'After'],
+        ['price', '10', '12'],
+        ['state', 'open', 'paid'],
+      ].toSorted(),
+    );
+    expect(text).toContain('sku');
+    await first(page).locator('summary').first().click();
+    await first(page).locator('summary').first().click();
+    expect(asked.filter((path) => path === `/logs/${newestFirst[0]}`).length).toBe(1);
+    expect(addressOf(page)).toBe('/logs');
+  });
+
+  it('goes on to older events as one scrolls, and opens those, too', async () => {
+    const page = await open('/logs');
+    await page.mouse.wheel(0, 20_000);
+    await expect.poll(() => idsOf(page)).toEqual(newestFirst.slice(0, 100));
+    expect(addressOf(page)).toBe('/logs');
+    const row = page.locator(`#e${newestFirst[80]}`);
+    await row.locator('summary').click();
+    await row.getByRole('link', { name: 'Permalink' }).waitFor();
+  });
+
+  it('keeps its rows when older ones cannot be had, says so, and has them at the next try', async () => {
+    const page = await open('/logs');
+    allow(page, /503/);
+    await page.route(
+      ({ searchParams }) => searchParams.has('before'),
+      (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
+      { times: 1 },
+    );
+    await page.mouse.wheel(0, 20_000);
+    await page.getByRole('alert').getByText('The database is away.').waitFor();
+    expect(await idsOf(page)).toEqual(newestFirst.slice(0, 50));
+    await page.getByRole('link', { name: 'Older events' }).click();
+    await expect.poll(async () => (await idsOf(page)).slice(0, 100)).toEqual(newestFirst.slice(0, 100));
+    expect(await alarms(page)).toBe('');
+  });
+
+  it('is worked by keys', async () => {
+    const page = await open('/logs');
+    await page.keyboard.press('/');
+    await page.keyboard.type('jl?');
+    expect(await line(page).inputValue()).toBe('jl?');
+    await goTo(page, '/logs?user_id=ana');
+    const ids = await idsOf(page);
+    for (const at of [0, 1, 2]) {
+      await page.keyboard.press('j');
+      expect(await focusedRow(page)).toBe(ids[at]);
+    }
+    await page.keyboard.press('k');
+    expect(await focusedRow(page)).toBe(ids[1]);
+    await page.keyboard.press('Enter');
+    await page.locator(`#e${ids[1]}`).getByRole('link', { name: 'Permalink' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('l');
+    await said(page, /^Live/);
+    await page.keyboard.press('l');
+    await said(page, 'Stopped');
+    await page.keyboard.press('e');
+    await page.getByRole('link', { name: 'NDJSON' }).waitFor();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('?');
+    await page.getByRole('dialog').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'hidden' });
+    // What the browser does with a modifier is the browser's.
+    await page.keyboard.press('Control+l');
+    await page.waitForTimeout(100);
+    expect(await stateOf(page).textContent()).toBe('Stopped');
+  });
+
+  it('goes by the colours of the system, and by those that a person chose', async () => {
+    const page = await open('/logs', 'admin', { colorScheme: 'dark' });
+    const isDark = () =>
+      page.evaluate(() => {
+        const [r = 255] = (getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).map(Number);
+        const [bright = 0] = (getComputedStyle(document.body).color.match(/\d+/g) ?? []).map(Number);
+        return r < 80 && bright > 150;
+      });
+    expect(await isDark()).toBe(true);
+    await page.getByRole('button', { name: 'admin' }).click();
+    await page.getByRole('button', { name: 'Light' }).click();
+    await expect.poll(isDark).toBe(false);
+    await goTo(page, '/logs/1');
+    expect(await isDark()).toBe(false);
+    await page.keyboard.press('t');
+    await expect.poll(isDark).toBe(true);
+    expect(addressOf(page)).toBe('/logs/1');
+  });
+}
+
+function following(open: Open, proxy: Proxy, write: (n: number) => Promise<number[]>): void {
+  const follow = async () => {
+    const page = await open('/logs?live=1');
+    await said(page, /^Live/);
+    return page;
+  };
+
+  it('starts and stops at a click, says so in words, and keeps the focus on its button', async () => {
+    const page = await open('/logs');
+    await said(page, 'Stopped');
+    await liveButton(page).click();
+    await said(page, /^Live/);
+    const ids = await write(3);
+    await showsFirst(page, ids);
+    expect(await page.locator('#rows > li.new').count()).toBe(3);
+    expect(addressOf(page)).toBe('/logs?live=1');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Stop/);
+    await page.keyboard.press('Enter');
+    await said(page, 'Stopped');
+    const missed = await write(4);
+    await page.waitForTimeout(300);
+    await showsFirst(page, ids);
+    expect(addressOf(page)).toBe('/logs');
+    // What came while it was stopped is there when it goes on.
+    await page.keyboard.press('l');
+    await showsFirst(page, [...missed, ...ids]);
+    await isInOrder(page);
+  });
+
+  it('moves nothing while a row is open, says that it waits, and shows what has come at a click', async () => {
+    const page = await follow();
+    const row = rowsOf(page).nth(2);
+    const id = await row.getAttribute('id');
+    await row.locator('summary').first().click();
+    await row.getByRole('link', { name: 'Permalink' }).waitFor();
+    const place = () => page.locator(`#${id}`).evaluate((li) => [li.getBoundingClientRect().top, scrollY]);
+    const before = await place();
+    expect(await stateOf(page).textContent()).toBe('Live');
+    const ids = [...(await write(5)), ...(await write(7)).toSorted()].toSorted((a, b) => b - a);
+    await waits(page, 12);
+    expect(await stateOf(page).textContent()).toBe('Paused');
+    expect(await place()).toEqual(before);
+    await pillOf(page).click();
+    await showsFirst(page, ids);
+    expect(await pillOf(page).isVisible()).toBe(false);
+    expect(await stateOf(page).textContent()).toBe('Live');
+    expect(await page.locator(`#${id} > details`).getAttribute('open')).not.toBeNull();
+    await isInOrder(page);
+  });
+
+  it('lets go of the server while nobody sees the tab, and then has it all', async () => {
+    const page = await follow();
+    const ended = page.waitForEvent('requestfailed', (request) => request.url().includes('/logs/stream'));
+    await hide(page, true);
+    await ended;
+    await said(page, /^Paused/);
+    const ids = await write(6);
+    await page.waitForTimeout(200);
+    await hide(page, false);
+    await showsFirst(page, ids);
+    await said(page, /^Live/);
+    await isInOrder(page);
+  });
+
+  it('says that it is cut off and when it tries again, and then has it all', async () => {
+    const page = await follow();
+    const before = await write(2);
+    await showsFirst(page, before);
+    allow(page, cutOff);
+    await proxy.close();
+    const away = await write(3);
+    await said(page, /^Reconnecting in \d+ s/);
+    await page.waitForTimeout(1_500);
+    await said(page, /^Reconnecting in \d+ s/);
+    await proxy.open();
+    const after = await write(2);
+    await showsFirst(page, [...after, ...away, ...before]);
+    await said(page, /^Live/);
+    await isInOrder(page);
+  });
+}
