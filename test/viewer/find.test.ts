@@ -96,6 +96,7 @@ describe.skipIf(!hasChromium())('finding', async () => {
     ['only this user_id', '/logs?event_type=UPDATE&user_id=cy', (n: number) => n % 3 === 1 && n % 4 === 2],
     ['not this user_id', '/logs?event_type=UPDATE&user_id!=cy', (n: number) => n % 3 === 1 && n % 4 !== 2],
     ['not this service', '/logs?event_type=UPDATE&service!=checkout', (n: number) => n % 3 === 1 && n % 2 !== 0],
+    ['only this metadata.shop.till', '/logs?event_type=UPDATE&metadata.shop.till=north', (n: number) => n === 118],
   ])('offers at a value of an open row: %s', async (name, address, fits) => {
     const page = await open('/logs?event_type=UPDATE');
     const row = rowsOf(page).filter({ hasText: 'order 118 taken' });
@@ -111,6 +112,32 @@ describe.skipIf(!hasChromium())('finding', async () => {
     await page.keyboard.press('Enter');
     await shows(page, '/logs?entity_id=55', (n) => n === 55);
     expect(await line(page).inputValue()).toBe('id:55');
+  });
+
+  it.each(['CSV', 'JSON', 'NDJSON'])('hands out as %s exactly what is found, oldest first', async (name) => {
+    const page = await open('/logs?search=late&last=24h');
+    // More than the page that it was asked on.
+    await page.getByRole('link', { name: 'Remove text: late' }).click();
+    await shows(page, '/logs?last=24h', () => true);
+    await page.getByRole('list', { name: 'Event' }).getByRole('link', { name: 'Without DELETE' }).click();
+    await shows(page, '/logs?event_type!=DELETE&last=24h', (n) => n % 3 !== 2);
+    await page.keyboard.press('e');
+    const [file] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name, exact: true }).click(),
+    ]);
+    expect(file.suggestedFilename()).toMatch(new RegExp(`\\.${name.toLowerCase()}$`));
+    const text = (await (await file.createReadStream()).setEncoding('utf8').toArray()).join('');
+    const numbers = [...text.matchAll(/(?:order|late delivery of) (\d+)/g)].map(([, n]) => Number(n));
+    expect(numbers).toEqual(Array.from({ length: 120 }, (_, n) => n).filter((n) => n % 3 !== 2));
+    expect(addressOf(page)).toBe('/logs?event_type%21=DELETE&last=24h');
+  });
+
+  it('tells a guest why nothing is handed out, and to whom to turn', async () => {
+    const page = await open('/logs?user_id=ana', 'guest');
+    await page.keyboard.press('e');
+    expect(await page.getByText('Exporting needs the role admin. Ask the operator for it.').isVisible()).toBe(true);
+    expect(await page.locator('a[href*="/export"]').count()).toBe(0);
   });
 
   it('means the same to whom the address is sent', async () => {

@@ -1,4 +1,6 @@
 /** Following live: nothing is lost, nothing is drawn twice, and nothing moves under the eyes of who reads. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../browser.ts';
@@ -10,7 +12,9 @@ import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
 describe.skipIf(!hasChromium())('following live', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
   await service.write(Array.from({ length: 200 }, (_, n) => order(n)));
+  const empty = await startService('pglite');
   const open = visitors(() => service.url);
+  const openEmpty = visitors(() => empty.url);
   const write = async (n: number, more: object = {}) =>
     (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();
   /** A page that follows. */
@@ -134,6 +138,30 @@ describe.skipIf(!hasChromium())('following live', async () => {
     const other = await write(2, { event_type: 'OTHER' });
     await showsFirst(page, other);
     expect((await idsOf(page)).length).toBe(2);
+  });
+
+  it('follows in two tabs of one person', async () => {
+    const page = await following('/logs?user_id=two&live=1');
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await said(other, /^Live/);
+    const ids = await write(3, { user_id: 'two' });
+    for (const tab of [page, other]) await showsFirst(tab, ids);
+    await liveButton(page).click();
+    await said(page, 'Stopped');
+    const more = await write(1, { user_id: 'two' });
+    await showsFirst(other, [...more, ...ids]);
+    expect(await idsOf(page)).toEqual(ids);
+  });
+
+  it('fills an empty log at the words that its page gives', async () => {
+    const page = await openEmpty('/logs?live=1');
+    await said(page, /^Live/);
+    const command = await page.locator('#empty pre').innerText();
+    expect(command).toContain('admin:admin123');
+    await promisify(execFile)('sh', ['-c', command.replace('admin:admin123', 'admin:admin-password')]);
+    await expect.poll(() => rowsOf(page).count()).toBe(1);
+    await page.locator('#empty').waitFor({ state: 'hidden' });
   });
 
   it('is not offered where nothing can come', async () => {

@@ -32,7 +32,7 @@ export const told = order(1, {
 
 const of = (words: string[], n: number) => words[n % words.length];
 
-/** 120 events of 3 types, 2 kinds, 4 users and 2 services; every tenth is a late delivery. */
+/** 120 events of 3 types, 2 kinds, 4 users and 2 services; every tenth is a late delivery, and one says at which till. */
 export const assorted = () =>
   Array.from({ length: 120 }, (_, n) =>
     order(n, {
@@ -41,6 +41,7 @@ export const assorted = () =>
       user_id: of(['ana', 'ben', 'cy', 'dot'], n),
       service: of(['checkout', 'billing'], n),
       ...(n % 10 === 0 && { description: `late delivery of ${n}` }),
+      ...(n === 118 && { metadata: { shop: { till: 'north' } } }),
     }),
   );
 

@@ -17,7 +17,9 @@ const at = (age_ms: number) => new Date(now_ms - age_ms).toISOString();
 
 describe.skipIf(!hasChromium())('placing in time', async () => {
   const service = await startService('pglite');
-  await service.write(ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms) })));
+  await service.write(
+    ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms), event_type: n % 2 ? 'UPDATE' : 'CREATE' })),
+  );
   const open = visitors(() => service.url);
   const range = (page: Page) => page.getByRole('navigation', { name: 'Range of time' });
   const chart = (page: Page) => page.getByRole('group', { name: /^Events over time/ });
@@ -73,6 +75,30 @@ describe.skipIf(!hasChromium())('placing in time', async () => {
     expect([...new URL(page.url()).searchParams.keys()]).toEqual(['end_date', 'start_date']);
     await page.goBack();
     await shows(page, 5);
+  });
+
+  it('stacks the bars by type, and says in words what each is made of', async () => {
+    const page = await open('/logs');
+    const bar = chart(page)
+      .getByRole('link', { name: /\(CREATE \d, UPDATE \d\)|\(UPDATE \d, CREATE \d\)/ })
+      .last();
+    await bar.waitFor();
+    const parts = await bar
+      .locator('rect:not(.hit)')
+      .evaluateAll((rects) =>
+        rects.map((rect) => [rect.getAttribute('class'), Number(rect.getAttribute('height')) > 0]),
+      );
+    expect(parts.toSorted()).toEqual([
+      ['t1', true],
+      ['t2', true],
+    ]);
+  });
+
+  it('leads from any range back to all time', async () => {
+    const page = await open('/logs?last=15m&user_id=ana');
+    await range(page).getByRole('link', { name: 'All', exact: true }).click();
+    await shows(page, ages_ms.length);
+    expect(addressOf(page)).toBe('/logs?user_id=ana');
   });
 
   it('steps to the window before, and back', async () => {

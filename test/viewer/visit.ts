@@ -49,9 +49,17 @@ function watch(pause_ms_min: number): void {
   }).observe(document, { subtree: true, childList: true, characterData: true });
 }
 
+/** One of a kind for all who visit in a file: starting one takes longer than most of what is done with it. */
+const browsers = new Map<() => Promise<Browser>, Promise<Browser>>();
+
 /** Opens pages of a service for this file's tests. After each test its pages are closed, and had nothing to complain about. */
 export function visitors(urlOf: () => string, open: () => Promise<Browser> = openChromium): Open {
   let browser: Browser | null = null;
+  const start = () => {
+    const started = browsers.get(open) ?? open();
+    browsers.set(open, started);
+    return started;
+  };
   /** A password takes its time, by design: each person gives it once. */
   const cookies = new Map<Visitor, Awaited<ReturnType<BrowserContext['cookies']>>>();
   async function enter(context: BrowserContext, who: Visitor): Promise<void> {
@@ -61,7 +69,7 @@ export function visitors(urlOf: () => string, open: () => Promise<Browser> = ope
     cookies.set(who, await context.cookies());
   }
   beforeAll(async () => {
-    browser = await open();
+    browser = await start();
   });
   afterEach(async () => {
     const faults = [...visits.values()].flatMap(({ faults, allowed }) =>
@@ -72,7 +80,10 @@ export function visitors(urlOf: () => string, open: () => Promise<Browser> = ope
     await Promise.all([...contexts].map((context) => context.close()));
     expect(faults).toEqual([]);
   });
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    browsers.delete(open);
+    await browser?.close();
+  });
 
   return async (path, who = 'admin', { allows = [], withoutScripts = false, ...options } = {}) => {
     if (!browser) throw new Error('opened outside of a test');
