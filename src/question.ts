@@ -70,8 +70,6 @@ export function readQuestion(asked: URLSearchParams, now_ms: number, zone: strin
   const written = readFilter(query, ['limit', 'before', 'offset', 'after', 'live', 'on', 'last']);
   const terms = written.terms.filter((term) => !isRange(term));
   const range = rangeOf(written.terms);
-  if (range.from !== null && range.to !== null && range.from > range.to)
-    throw new Problem(422, 'The range ends before it begins.');
   if (!isLast(last)) return { filter: written, terms, range, query: writeFilter(written.terms) };
   const canonical = writeFilter(terms);
   canonical.set('last', last);

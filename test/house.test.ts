@@ -124,6 +124,7 @@ const house: Record<string, string[]> = {
   ],
   'routes/entries.ts': [
     'append-queue.ts',
+    'auth.ts',
     'conditional.ts',
     'entry.ts',
     'filter.ts',

@@ -1,9 +1,10 @@
 /** POST /api/logs, and the log as JSON, as counts and as files. */
 import type { Context } from 'hono';
 import type { Appended } from '../append-queue.ts';
+import { sha256 } from '../auth.ts';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { type Fault, type NewEntry, readEntry } from '../entry.ts';
-import { readFilter, readPage, writeCursor, writeFilter } from '../filter.ts';
+import { type Filter, readFilter, readPage, writeCursor, writeFilter } from '../filter.ts';
 import { formats } from '../formats.ts';
 import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
 import { badField, Problem } from '../problem.ts';
@@ -67,16 +68,15 @@ export function entryRoutes(app: App, parts: Parts): void {
     const filter = readFilter(query, ['format']);
     const name = query.get('format') || 'csv';
     if (!isFormat(name)) throw badField('format', `must be one of ${Object.keys(formats).join(', ')}`);
-    const day = new Date().toISOString().slice(0, 10);
+    // Before the first byte: a database that is away is then a 503 and not an empty file.
+    const upto = await store.head();
     const headers = {
       'content-type': formats[name].type,
-      'content-disposition': `attachment; filename="edgetrail-${day}.${name}"`,
+      'content-disposition': `attachment; filename="${await fileName(filter, upto)}.${name}"`,
       'x-accel-buffering': 'no',
     };
     // Nobody reads the body of a HEAD: what is opened for it would stay open.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
-    // Before the first byte: a database that is away is then a 503 and not an empty file.
-    const upto = await store.head();
     const { write, cut } = formats[name];
     const report = (error: unknown) => parts.report('an export was cut off', error);
     const body = streamOf(write(store.each(filter, upto)), { cut, errors_show: parts.errors_show, report });
@@ -96,6 +96,26 @@ export function entryRoutes(app: App, parts: Parts): void {
   only(app, '/api/logs', 'GET', 'POST');
   for (const path of ['stats', 'export', ':id{[0-9]+}']) only(app, `/api/logs/${path}`, 'GET');
 }
+
+/**
+ * What is in a file, by its name: when it was taken, the days asked for, a digest of all that was asked, and the newest
+ * event that there was. Two files of one name hold the same.
+ */
+async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
+  const dayOf = (bound: string) =>
+    /^\d{4}-\d\d-\d\d/.exec(terms.find((term) => term.key === bound)?.values[0] ?? '')?.[0];
+  const [from, to] = [dayOf('start_date'), dayOf('end_date')];
+  const digest = [...(await sha256(key)).subarray(0, digest_bytes)].map((byte) => byte.toString(16).padStart(2, '0'));
+  return [
+    'edgetrail',
+    new Date().toISOString().slice(0, 10),
+    ...(from ? ['from', from] : []),
+    ...(to ? ['to', to] : []),
+    ...(key ? [digest.join('')] : []),
+    `upto-${upto}`,
+  ].join('-');
+}
+const digest_bytes = 4;
 
 export const queryOf = (c: Context<Env>) => new URL(c.req.url).searchParams;
 

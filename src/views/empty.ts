@@ -2,12 +2,14 @@
 import { html, raw } from 'hono/html';
 import type { Question } from '../question.ts';
 import type { Markup } from './layout.ts';
-import { anyTime, pageOf } from './links.ts';
+import { anyTime, between, pageOf } from './links.ts';
 
 export const emptyHint = ({ terms, range, query }: Question, origin: string): Markup => {
   const isBounded = range.from !== null || range.to !== null;
   if (terms.length === 0 && !isBounded) return firstEvent(origin);
   const nothing = new URLSearchParams();
+  if (range.from !== null && range.to !== null && range.from > range.to)
+    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${between(query, range.to, range.from)}">Ask it the other way round</a></li></ul>`;
   return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${anyTime(query)}">Ask the same of all time</a></li>` : ''}<li><a href="${pageOf(nothing)}">Show everything</a></li></ul>`;
 };
 

@@ -21,7 +21,7 @@ const inWords = ({ range }: Question, look: Look): Markup => {
 /** The windows beside this one, where it has two ends. */
 const steps = ({ range, query }: Question, look: Look): Markup | '' => {
   const to = range.to ?? (range.last ? look.now_ms : null);
-  if (range.from === null || to === null) return '';
+  if (range.from === null || to === null || to < range.from) return '';
   const width_ms = to - range.from + 1;
   const earlier = between(query, range.from - width_ms, range.from - 1);
   const later = between(query, to + 1, to + width_ms);

@@ -95,6 +95,17 @@ describe('the file', () => {
     expect(headers.get('content-type')).toContain('utf-8');
   });
 
+  it('has a name that says what is in it', async () => {
+    const nameOf = async (query: string) =>
+      (await service.request(`/api/logs/export?${query}`)).headers.get('content-disposition') ?? '';
+    const [one, same, other] = await Promise.all(
+      [`${small}user_id=a&user_id=b`, `user_id=b&user_id=a&${small}`, `${small}user_id=c`].map(nameOf),
+    );
+    expect(one).toMatch(/"edgetrail-[\d-]{10}-from-2023-01-01-to-2024-12-31-[0-9a-f]{8}-upto-\d+\.csv"$/);
+    expect([one === same, one === other]).toEqual([true, false]);
+    expect(await nameOf('')).toMatch(/"edgetrail-[\d-]{10}-upto-\d+\.csv"$/);
+  });
+
   it('is CSV when nothing is said', async () => {
     expect(await exported(service, small)).toBe(await exported(service, `${small}format=csv`));
   });

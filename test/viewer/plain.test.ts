@@ -27,6 +27,13 @@ describe.skipIf(!hasChromium())('without JavaScript', async () => {
     ['a filter', 200, '/logs?user_id=ana&event_type!=DELETE&search=late', 'admin', 'not type: DELETE'],
     ['a preset', 200, '/logs?last=24h', 'admin', /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d – now UTC/],
     ['a range', 200, '/logs?start_date=2026-01-01&end_date=2026-01-31', 'admin', '2026-01-31 23:59:59 UTC'],
+    [
+      'a range the wrong way round',
+      200,
+      '/logs?start_date=2026-02-01&end_date=2026-01-01',
+      'guest',
+      'the other way round',
+    ],
     ['nothing found', 200, '/logs?search=nowhere&last=1h', 'admin', 'Ask the same of all time'],
     ['an empty log', 200, '/logs', 'admin', 'curl -u admin', openEmpty],
     ['live', 200, '/logs?live=1', 'admin', 'Following live needs JavaScript.'],
