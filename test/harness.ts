@@ -20,9 +20,15 @@ export const credentials = {
 } as const;
 export type Who = keyof typeof credentials | null;
 
+/** Hashed here once: every service that is started would do it again, a quarter of a second each. */
+export const hashes = {
+  admin: '$scrypt$ln=14,r=8,p=5$b/U1weAy7/XgoMKLkPG50A$CZcVJGsRTlK0qU1MsoFcLM/oH8n96TSP44rruuN2NDM',
+  guest: '$scrypt$ln=14,r=8,p=5$DytsCwf6SxPvIq4zxH0rWg$HNsxbw6ery25c4W3e/D3jmLRy1dUduUZ2VZlp7SsYeM',
+} as const;
+
 const testEnv = {
   PORT: '0',
-  USERS: 'admin:admin:admin-password guest:guest:guest-password',
+  USERS: `admin:admin:${hashes.admin} guest:guest:${hashes.guest}`,
   TOKENS: 'orders:write:writer-secret-0001 audit:read+export:exporter-secret-0001',
   POLL_MS_MAX: '100',
   POLL_MS_MIN: '10',

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { describe, expect, it } from 'vitest';
-import { credentials, eventually, freshPostgres, json, startService } from '../harness.ts';
+import { credentials, eventually, freshPostgres, hashes, json, startService } from '../harness.ts';
 import { proxyTo } from '../proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
@@ -375,7 +375,7 @@ describe('a session is over', async () => {
     const before = await startService();
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
-    const USERS = 'admin:admin:admin-password guest:guest:another-password';
+    const USERS = `admin:admin:${hashes.admin} guest:guest:another-password`;
     const after = await startService({ place: before.place, env: { USERS } });
     expect([await opens(after, admin), await opens(after, guest)]).toEqual([true, false]);
     await after.stop();
@@ -385,7 +385,7 @@ describe('a session is over', async () => {
     const before = await startService();
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
-    const after = await startService({ place: before.place, env: { USERS: 'admin:guest:admin-password' } });
+    const after = await startService({ place: before.place, env: { USERS: `admin:guest:${hashes.admin}` } });
     expect(await opens(after, guest)).toBe(false);
     expect(await opens(after, admin)).toBe(true);
     expectProblem(await askOf(after, 'POST /api/logs', null, { cookie: admin, origin: after.url }), 403);
