@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium())('finding', async () => {
       async (route, request) => {
         const q = new URL(request.url()).searchParams.get('q') ?? '';
         asked.push(q);
-        await new Promise((resolve) => setTimeout(resolve, q === 'order 11' ? 1_200 : 50));
+        await new Promise((resolve) => setTimeout(resolve, q === 'order 11' ? 900 : 50));
         await route.continue().catch(() => {});
       },
     );
@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())('finding', async () => {
     await expect.poll(() => asked).toEqual(['order 11']);
     await line(page).pressSequentially('9', { delay: 20 });
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
-    await page.waitForTimeout(1_300);
+    await page.waitForTimeout(1_000);
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
     expect(asked).toEqual(['order 11', 'order 119']);
     expect(await page.evaluate(() => [document.activeElement?.id, history.length])).toEqual(['q', steps]);

@@ -41,8 +41,7 @@ function looking(open: Open, newestFirst: number[]): void {
     const page = await open('/logs');
     await line(page).pressSequentially('late', { delay: 10 });
     await shows(page, '/logs?search=late', (n) => n % 10 === 0);
-    await page.keyboard.press('Enter');
-    await page.waitForTimeout(400);
+    await Promise.all([page.waitForResponse(/show=1/), page.keyboard.press('Enter')]);
     await line(page).fill('user:ana');
     await page.keyboard.press('Enter');
     await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);

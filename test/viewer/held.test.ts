@@ -65,7 +65,8 @@ describe.skipIf(!hasChromium())('what waits', async () => {
 
   it('waits too while the newest rows have been taken out of the page', async () => {
     for (const n of [600, 500]) await write(n, { user_id: 'deep' });
-    const page = await following('/logs?user_id=deep&live=1');
+    // As after much scrolling.
+    const page = await following('/logs?user_id=deep&limit=980&live=1');
     await expect
       .poll(async () => {
         await page.mouse.wheel(0, 20_000);
