@@ -8,7 +8,6 @@ let [held, kept, came, told, wait, tick, seen, link] = ['', 0, 0, 0];
 
 const away = () => $('list').getBoundingClientRect().top < 0 || !$('newer').hidden || all('#rows>li>[open]')[0];
 
-// Once in 5 s.
 const tell = (text) => {
   clearTimeout(wait);
   const say = () => {
@@ -18,6 +17,7 @@ const tell = (text) => {
   wait = setTimeout(say, told + 5e3 - now());
 };
 const show = (text, s) => {
+  if (!all('.on')[0]) return;
   seen = now();
   clearTimeout(tick);
   $('live-state').textContent = s ? `${text} in ${s} s` : text;
@@ -60,7 +60,7 @@ on('htmx:sse:before:connection', (e) => {
   if (link.attempt) show('Reconnecting', Math.min(16, 2 ** link.attempt / 2));
 });
 on('htmx:sse:after:connection', flow);
-on('visibilitychange', () => document.hidden && $('live')?.className && show('Paused'));
+on('visibilitychange', () => document.hidden && show('Paused'));
 on('htmx:error', ({ target }) => {
   if (target.id === 'live') show('Reconnecting', 5);
   else if (target.id !== 'recount') $('problem').textContent = 'No connection. Try again.';
@@ -85,14 +85,14 @@ on('toggle', ({ target }) => {
 });
 on('pageshow', (e) => e.persisted && location.reload());
 on('scroll', free);
-on('click', ({ target }) => {
+on('click', async ({ target }) => {
   if (target.id === 'pill') {
     $('list').focus();
     draw();
   }
   if (target.id === 'local') target.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (target.matches('.copy')) {
-    navigator.clipboard.writeText(target.value);
+    await navigator.clipboard.writeText(target.value);
     target.textContent = 'Copied';
   }
 });
@@ -109,7 +109,7 @@ setInterval(() => {
   for (const time of all('summary time')) {
     const s = (now() + skew - Date.parse(time.dateTime)) / 1e3;
     const [n, unit] = s < 60 ? [1, 's'] : s < 3600 ? [60, 'min'] : [3600, 'h'];
-    if (s > 5 && s < 86400) time.textContent = `${(s / n) | 0} ${unit} ago`;
+    if (s > 5 && s < 86400) time.textContent = `${~~(s / n)} ${unit} ago`;
   }
   if (now() - seen > $('live')?.dataset.quiet) link?.reader?.cancel();
 }, 5e3);

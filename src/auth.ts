@@ -1,4 +1,5 @@
 /** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
+import { sha256 } from './digest.ts';
 import { createGate } from './gate.ts';
 import { Problem } from './problem.ts';
 
@@ -66,10 +67,6 @@ export async function hashPassword(password: string, scrypt: Scrypt): Promise<Sc
   return { ...cost, salt, key: await scrypt(password, salt, cost, authLimits.key_bytes) };
 }
 
-export async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
-}
-
 /** Compares digests of one length without stopping at the first difference. */
 function same(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
@@ -88,7 +85,8 @@ export type Auth = ReturnType<typeof createAuth>;
 /**
  * `identify` turns an Authorization header into a principal: 401 with a challenge when it proves nobody, 503 when too
  * many passwords wait to be checked. `prove` does so for a name and password, with null for a 401. `person` is who a
- * name stands for now, without any proof, and `passwordOf` its password as it is set up, hashed or plain. `demand` refuses with 403 what the principal may not do.
+ * name stands for now, without any proof, and `passwordOf` its password as it is set up, hashed or plain. `demand`
+ * refuses with 403 what the principal may not do.
  */
 export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
   // A user name that does not exist is checked against this, so that it costs what a wrong password costs. A key that

@@ -3,6 +3,7 @@
  * a 304 before any row is read. Entries never change and ids are dense: a log with the same newest id answers the same.
  */
 import type { Context } from 'hono';
+import { shortDigest } from './digest.ts';
 
 /**
  * Raised with every change to the form of the answers, or readers of a quiet log would keep the old one after a
@@ -16,7 +17,6 @@ const minute_ms = 60_000;
 export const thisMinute = () => Math.floor(Date.now() / minute_ms);
 
 const tag_bytes = 12;
-const encoder = new TextEncoder();
 
 /**
  * The weak entity tag (RFC 9110 §8.8.3) of the answer to a question: weak, as a proxy may compress it. `question` is
@@ -25,8 +25,7 @@ const encoder = new TextEncoder();
  */
 export async function tagOf(c: Context, ...question: unknown[]): Promise<string> {
   const text = JSON.stringify([answerForm, c.req.path, ...question]);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', encoder.encode(text)));
-  return `W/"${[...digest.subarray(0, tag_bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('')}"`;
+  return `W/"${await shortDigest(text, tag_bytes)}"`;
 }
 
 /** An entity tag within a list; the characters of one may be commas. */

@@ -7,10 +7,10 @@ import {
   rights,
   roles,
   type ScryptHash,
-  sha256,
   type Token,
   type User,
 } from './auth.ts';
+import { sha256 } from './digest.ts';
 
 const secret_chars_min = 16;
 

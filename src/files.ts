@@ -1,7 +1,7 @@
 /** The page's static files, by addresses that change with their contents: a browser may keep each of them for good. */
 export const files = {
-  style: '/public/style.css?v=95641e42',
-  viewer: '/public/viewer.js?v=2d26e054',
+  style: '/public/style.css?v=aad90e49',
+  viewer: '/public/viewer.js?v=5fb76efa',
   htmx: '/public/htmx-4.0.1.min.js',
   sse: '/public/hx-sse-4.0.1.min.js',
 } as const;

@@ -4,7 +4,7 @@
  */
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import { earliest_ms, entryLimits, latest_ms, parseInstant, unstorable } from './entry.ts';
+import { entryLimits, latest_ms, parseInstant, unstorable } from './entry.ts';
 import { badField } from './problem.ts';
 import { activityLogs as log } from './schema.ts';
 
@@ -16,10 +16,6 @@ export const filterLimits = {
   metadata_path_depth_max: 10,
 } as const;
 
-/** How many values a parameter takes. */
-export const valuesMax = (key: string): number =>
-  /^search!?$/.test(key) ? filterLimits.search_values_max : filterLimits.values_max;
-
 type Row = {
   key: string;
   /** What it is called in the line of src/syntax.ts; nothing for the text that stands there by itself. */
@@ -27,6 +23,8 @@ type Row = {
   label: string;
   input: 'text' | 'search' | 'date' | 'list';
   chars_max: number;
+  /** How many values it takes, where that is not `values_max`. */
+  values_max?: number;
   /** Why the value cannot be asked for, or null. */
   fault(value: string): string | null;
   /** The rows that match any of the values. */
@@ -132,6 +130,7 @@ export const filterRows: Row[] = [
     label: 'Search',
     input: 'search',
     chars_max: filterLimits.search_chars_max,
+    values_max: filterLimits.search_values_max,
     fault: anyText,
     // Unlike the values of a field, texts narrow: one description can contain them all.
     sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
@@ -195,13 +194,12 @@ export type Term = { key: string; negated: boolean; values: string[] };
 export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 
 /** The parameters that are not about which events but about how they are handed out. */
-export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'q' | 'last' | 'tz';
+export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'last';
 
 /**
- * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values (of texts
- * to search for: all of them); a key
- * that ends in `!` means none of them. Throws a 400 that names the parameter: also for one it does not know, because a
- * misspelt filter would answer with everything.
+ * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values (texts to
+ * search for: all of them); a key that ends in `!` means none of them. Throws a 400 that names the parameter: also for
+ * one it does not know, because a misspelt filter would answer with everything.
  */
 export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[] = []): Filter {
   const asked = new Map<string, Term>();
@@ -238,6 +236,10 @@ function named(parameter: string): { key: string; negated: boolean } {
   return { key: negated ? parameter.slice(0, -1) : parameter, negated };
 }
 
+/** How many values a parameter (with its `!`) takes. */
+export const valuesMax = (parameter: string): number =>
+  rowFor(named(parameter).key)?.values_max ?? filterLimits.values_max;
+
 /** Why a parameter (with its `!`) and one value of it cannot be asked, or null. */
 export function faultOf(parameter: string, value: string): string | null {
   const { key, negated } = named(parameter);
@@ -261,52 +263,12 @@ function termSql({ key, negated, values }: Term): SQL {
 /** The terms as a query string again, in one order for one question. */
 export function writeFilter(terms: Term[]): URLSearchParams {
   const query = new URLSearchParams();
-  const parameters = terms.map(({ key, negated, values }) => ({ name: negated ? `${key}!` : key, values }));
-  // Texts stay in the order in which somebody thinks of them.
+  const parameters = terms.map(({ key, negated, values }) => ({
+    name: negated ? `${key}!` : key,
+    // Texts stay in the order in which somebody thinks of them.
+    values: rowFor(key)?.input === 'search' ? values : [...values].sort(),
+  }));
   for (const { name, values } of parameters.sort((a, b) => (a.name < b.name ? -1 : 1)))
-    for (const value of name === 'search' ? values : [...values].sort()) query.append(name, value);
+    for (const value of values) query.append(name, value);
   return query;
-}
-
-/** A place in the list's order (timestamp, id). Written `<epoch ms>-<id>`. */
-export type Cursor = { ms: number; id: number };
-
-export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date.parse(entry.timestamp)}-${entry.id}`;
-
-function readCursor(key: 'before' | 'after', text: string): Cursor {
-  const parts = /^(-?\d{1,15})-(\d{1,16})$/.exec(text);
-  const cursor = { ms: Number(parts?.[1]), id: Number(parts?.[2]) };
-  if (!parts || !Number.isSafeInteger(cursor.id) || cursor.ms < earliest_ms || cursor.ms > latest_ms)
-    throw badField(key, 'is not a cursor that this log gave out');
-  return cursor;
-}
-
-export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
-
-/** Which stretch of the answer is wanted. */
-export type Page = { limit: number; offset: number; before: Cursor | null; after: Cursor | null };
-
-/** Reads limit, offset, before and after; throws a 400 that names the one that cannot be. */
-export function readPage(query: URLSearchParams): Page {
-  const before = last(query, 'before');
-  const after = last(query, 'after');
-  if (before && after) throw badField('after', 'cannot be combined with before');
-  const offset = wholeNumber('offset', last(query, 'offset'), 0, 0, pageLimits.offset_max);
-  if (offset > 0 && (before || after)) throw badField('offset', 'cannot be combined with a cursor');
-  return {
-    limit: wholeNumber('limit', last(query, 'limit'), pageLimits.limit_default, 1, pageLimits.limit_max),
-    offset,
-    before: before ? readCursor('before', before) : null,
-    after: after ? readCursor('after', after) : null,
-  };
-}
-
-const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;
-
-/** A whole number within its bounds, or the fallback when nothing was said; throws a 400 that names the field. */
-export function wholeNumber(field: string, text: string | null, fallback: number, min: number, max: number): number {
-  if (text === null) return fallback;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw badField(field, `must be a whole number from ${min} to ${max}`);
-  return value;
 }

@@ -8,7 +8,7 @@ import { digestOf, proofOf, type Sessions } from './session.ts';
 import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Tail } from './tail.ts';
-import { signInFor } from './way-back.ts';
+import { pathOf, signInFor } from './way-back.ts';
 
 /** What differs between runtimes about a socket: how much it owes, and how to end it at once. */
 export type Sockets = {
@@ -80,13 +80,13 @@ function leadToSignIn(c: Context): Response {
     const { pathname, search } = new URL(c.req.url);
     return c.redirect(signInFor(pathname + search), 303);
   }
-  const shown = c.req.header('hx-current-url') ?? '';
-  const { pathname, search } = URL.canParse(shown) ? new URL(shown) : { pathname: '', search: '' };
   throw new Problem(401, 'You are not signed in any more.', {
     // What the page asks by itself must not take it away from who reads it.
     headers: {
       ...quietChallenge,
-      ...(!/\/(stream|counts)$/.test(c.req.path) && { 'hx-redirect': signInFor(pathname + search) }),
+      ...(!/\/(stream|counts)$/.test(c.req.path) && {
+        'hx-redirect': signInFor(pathOf(c.req.header('hx-current-url'))),
+      }),
     },
   });
 }

@@ -1,6 +1,6 @@
 /** Sessions of people who signed in with the form: a secret in their cookie, its digest in a table that every instance reads. */
 import { and, eq, gt, lte, sql } from 'drizzle-orm';
-import { sha256 } from './auth.ts';
+import { sha256 } from './digest.ts';
 import { pause } from './pause.ts';
 import { type Database, logSessions } from './schema.ts';
 

@@ -4,7 +4,8 @@ import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
-import type { Cursor, Filter, Page } from './filter.ts';
+import type { Filter } from './filter.ts';
+import type { Cursor, Page } from './paging.ts';
 import { isWrongIsolation, unavailable } from './problem.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 

@@ -18,6 +18,13 @@ export function localPath(text: string | null | undefined): string {
   return isAway || /^\/sign-(in|out)$/.test(pathname) ? start : pathname + search;
 }
 
+/** The path and query of the page that a header names (`HX-Current-URL`, `Referer`); empty when it names none. */
+export function pathOf(url: string | undefined): string {
+  if (!url || !URL.canParse(url)) return '';
+  const { pathname, search } = new URL(url);
+  return pathname + search;
+}
+
 /** The address of the form that leads back to a path. */
 export const signInFor = (path: string | null | undefined): string => {
   const to = localPath(path);

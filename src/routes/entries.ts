@@ -1,11 +1,12 @@
 /** POST /api/logs, and the log as JSON, as counts and as files. */
 import type { Context } from 'hono';
 import type { Appended } from '../append-queue.ts';
-import { sha256 } from '../auth.ts';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
+import { shortDigest } from '../digest.ts';
 import { type Fault, type NewEntry, readEntry } from '../entry.ts';
-import { type Filter, readFilter, readPage, writeCursor, writeFilter } from '../filter.ts';
+import { type Filter, readFilter, writeFilter } from '../filter.ts';
 import { formats } from '../formats.ts';
+import { readPage, writeCursor } from '../paging.ts';
 import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Entry } from '../schema.ts';
@@ -105,17 +106,16 @@ async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
   const dayOf = (bound: string) =>
     /^\d{4}-\d\d-\d\d/.exec(terms.find((term) => term.key === bound)?.values[0] ?? '')?.[0];
   const [from, to] = [dayOf('start_date'), dayOf('end_date')];
-  const digest = [...(await sha256(key)).subarray(0, digest_bytes)].map((byte) => byte.toString(16).padStart(2, '0'));
   return [
     'edgetrail',
     new Date().toISOString().slice(0, 10),
     ...(from ? ['from', from] : []),
     ...(to ? ['to', to] : []),
-    ...(key ? [digest.join('')] : []),
+    ...(key ? [await shortDigest(key, name_digest_bytes)] : []),
     `upto-${upto}`,
   ].join('-');
 }
-const digest_bytes = 4;
+const name_digest_bytes = 4;
 
 export const queryOf = (c: Context<Env>) => new URL(c.req.url).searchParams;
 

@@ -69,8 +69,10 @@ export const sseHeaders = {
   'x-accel-buffering': 'no',
 };
 
-/** A follower as an SSE response. `encode` makes the messages of a batch: once for all followers whose `form` is one;
- * `farewell` is for who is not let in any more. */
+/**
+ * A follower as an SSE response. `encode` makes the messages of a batch, once for all followers whose `form` is one.
+ * `farewell` is the last message for who may not follow any more.
+ */
 export function sseResponse(
   c: Context<Env>,
   parts: Parts,
@@ -88,7 +90,7 @@ export function sseResponse(
   c.req.raw.signal.addEventListener('abort', end);
   if (c.req.raw.signal.aborted) end();
   void parts.sessions.watch(c.get('principal').session, signal, () => {
-    outlet.send(encoder.encode(farewell));
+    if (farewell) outlet.send(encoder.encode(farewell));
     end();
   });
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));

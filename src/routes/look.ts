@@ -4,7 +4,7 @@ import { getCookie, setCookie } from 'hono/cookie';
 import { type App, type Env, isSameOrigin, only, type Parts } from '../parts.ts';
 import { badField, Problem } from '../problem.ts';
 import type { Look } from '../views/text.ts';
-import { localPath } from '../way-back.ts';
+import { localPath, pathOf } from '../way-back.ts';
 import { isZone } from '../zone.ts';
 import { readText } from './entries.ts';
 
@@ -22,12 +22,7 @@ export function lookOf(c: Context): Look {
 }
 
 /** The page that the form stood on: htmx changes its address, so the form itself does not know it. */
-function shownBefore(c: Context): string {
-  const from = c.req.header('referer') ?? '';
-  if (!URL.canParse(from)) return localPath(null);
-  const { pathname, search } = new URL(from);
-  return localPath(pathname + search);
-}
+const shownBefore = (c: Context): string => localPath(pathOf(c.req.header('referer')));
 
 export function lookRoutes(app: App, { limits }: Parts): void {
   app.post('/logs/look', async (c: Context<Env>) => {

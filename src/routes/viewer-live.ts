@@ -1,7 +1,7 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { wholeNumber } from '../filter.ts';
 import { paced } from '../paced.ts';
+import { wholeNumber } from '../paging.ts';
 import { type App, type Env, elsewhere, may, only, type Parts } from '../parts.ts';
 import { badField, problemOf } from '../problem.ts';
 import { type Question, readQuestion } from '../question.ts';
@@ -13,7 +13,7 @@ import { betweenFragment, betweenPage } from '../views/between.ts';
 import { pageOf } from '../views/links.ts';
 import { farewell, type Gap, liveControl, message_rows_max, newRow, pushedRows } from '../views/live.ts';
 import type { Look } from '../views/text.ts';
-import { signInFor } from '../way-back.ts';
+import { pathOf, signInFor } from '../way-back.ts';
 import { queryOf } from './entries.ts';
 import { sseHeaders, sseResponse, startOf } from './live.ts';
 import { lookOf } from './look.ts';
@@ -79,11 +79,8 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
 }
 
 /** In the page that follows, in place of its control; where it was is where signing in leads. */
-function signedOut(c: Context): string {
-  const shown = c.req.header('hx-current-url') ?? '';
-  const { pathname, search } = URL.canParse(shown) ? new URL(shown) : { pathname: '', search: '' };
-  return sseMessage({ data: farewell('Signed out.', signInFor(pathname + search), 'Sign in') });
-}
+const signedOut = (c: Context): string =>
+  sseMessage({ data: farewell('Signed out.', signInFor(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
 
 /**
  * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,

@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
-import { readPage, writeCursor } from '../filter.ts';
+import { readPage, writeCursor } from '../paging.ts';
 import { type App, type Env, may, only, type Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { Problem } from '../problem.ts';
@@ -14,6 +14,7 @@ import { closing, opening } from '../views/layout.ts';
 import { pageOf } from '../views/links.ts';
 import { type LogPage, logBeginning, logEnd, logFragment, moreRows, noProblem, type Source } from '../views/log.ts';
 import type { Reader } from '../views/shell.ts';
+import { pathOf } from '../way-back.ts';
 import { countWithin, isWhole, nothingCounted } from './counting.ts';
 import { queryOf } from './entries.ts';
 import { lookOf, lookRoutes } from './look.ts';
@@ -136,12 +137,7 @@ function answerPart(c: Context<Env>, log: LogPage): Response | Promise<Response>
 }
 
 /** The address in the browser's bar, as htmx tells it. */
-function shownAddress(c: Context): string {
-  const shown = c.req.header('HX-Current-URL') ?? '';
-  if (!URL.canParse(shown)) return '';
-  const { pathname, search } = new URL(shown);
-  return pathname + search;
-}
+const shownAddress = (c: Context): string => pathOf(c.req.header('HX-Current-URL'));
 
 /** What the page asks on which a row was opened: its values are added to that. */
 function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSearchParams {

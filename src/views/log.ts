@@ -1,6 +1,7 @@
 /** The page at /logs, whole and in the parts that change. Data in, markup out: no store, no request, no clock. */
 import { html } from 'hono/html';
-import { writeCursor, writeFilter } from '../filter.ts';
+import { writeFilter } from '../filter.ts';
+import { writeCursor } from '../paging.ts';
 import type { Question } from '../question.ts';
 import type { Entry } from '../schema.ts';
 import { recounter } from './counts.ts';

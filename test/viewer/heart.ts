@@ -39,12 +39,15 @@ function looking(open: Open, newestFirst: number[]): void {
 
   it('takes one step of Back for what was sent, and none for what was typed on the way', async () => {
     const page = await open('/logs');
+    const steps = () => page.evaluate(() => history.length);
+    const before = await steps();
     await line(page).pressSequentially('late', { delay: 10 });
     await shows(page, '/logs?search=late', (n) => n % 10 === 0);
     await Promise.all([page.waitForResponse(/show=1/), page.keyboard.press('Enter')]);
     await line(page).fill('user:ana');
     await page.keyboard.press('Enter');
     await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
+    expect(await steps()).toBe(before + 1);
     await page.goBack();
     await shows(page, '/logs?search=late', (n) => n % 10 === 0);
     expect(await line(page).inputValue()).toBe('late');
