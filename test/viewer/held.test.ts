@@ -99,6 +99,19 @@ describe.skipIf(!hasChromium())('what waits', async () => {
     expect((await idsOf(page))[0]).toBe(last - 1);
   });
 
+  it('says nothing more of a connection that somebody has given up', async () => {
+    const page = await following('/logs?live=1');
+    allow(page, /ERR_FAILED|Failed to fetch|network ?error/);
+    await page.route('**/logs/stream?*', (route) => route.abort());
+    // As a connection ends that is lost: what it is told by is the extension's own.
+    await page.evaluate('link.reader.cancel()');
+    await said(page, /^Reconnecting in [2-9] s/);
+    await page.getByRole('button', { name: 'Stop live' }).click();
+    await said(page, 'Stopped');
+    await page.waitForTimeout(1_500);
+    expect(await page.locator('#live-state').textContent()).toBe('Stopped');
+  });
+
   it('goes on with what the fields ask', async () => {
     const page = await following('/logs?live=1');
     await page.getByRole('button', { name: 'Fields' }).click();
