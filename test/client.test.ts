@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createClient, LogError } from '../src/client.ts';
 import type { EntryInput } from '../src/entry.ts';
 import type { Entry } from '../src/schema.ts';
-import { freePort } from './databases.ts';
 import { databases, eventually, freshDatabase, startService } from './harness.ts';
+import { freePort } from './postgres-server.ts';
 
 const admin = { user: 'admin', password: 'admin-password' };
 const order = (n: number): EntryInput => ({ event_type: 'CREATE', entity_type: 'order', entity_id: n });

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createClient } from '../src/client.ts';
 import type { Entry } from '../src/schema.ts';
-import { freePort } from './databases.ts';
 import {
   credentials,
   eventually,
@@ -15,6 +14,7 @@ import {
   startService,
   type TestService,
 } from './harness.ts';
+import { freePort } from './postgres-server.ts';
 import { proxyTo } from './proxy.ts';
 import { hasProxy, type ProxyName, proxyNames, startProxy } from './web-proxies.ts';
 

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readSettings, SettingsError, settingRows } from '../src/settings.ts';
-import { freePort } from './databases.ts';
 import { eventually, freshDatabase, startService } from './harness.ts';
+import { freePort } from './postgres-server.ts';
 import { has } from './web-proxies.ts';
 
 const root = new URL('..', import.meta.url);

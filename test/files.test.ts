@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { files, keeping } from '../src/files.ts';
+import { demoHistory } from '../src/runtime/demo-shop.ts';
+import { startService } from './harness.ts';
 
 const root = new URL('../', import.meta.url);
 const read = (address: string) => readFileSync(new URL(`.${address.split('?')[0]}`, root));
@@ -43,4 +45,14 @@ it.each([
   [`${files.style}&more`, /no-cache/],
 ])('%s: %s', (address, expected) => {
   expect(keeping(address)).toMatch(expected);
+});
+
+it('and the first view with 50 rows has room in 30 KiB gzipped, all of them included', async () => {
+  const service = await startService('pglite');
+  const events = demoHistory({ n_events: 900, days: 30, seed: 7, now_ms: Date.now() });
+  await service.write(events.slice(0, 1_000));
+  const document = await (await service.request('/logs', { as: 'admin' })).text();
+  expect(document.match(/<li id="e\d+"/g)).toHaveLength(50);
+  const sizes = [Buffer.from(document), ...Object.values(files).map(read)].map((body) => gzipSync(body).length);
+  expect(sizes.reduce((sum, bytes) => sum + bytes)).toBeLessThanOrEqual(30 * 1_024);
 });

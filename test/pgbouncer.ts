@@ -7,8 +7,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { freePort } from './databases.ts';
 import { eventually } from './harness.ts';
+import { freePort } from './postgres-server.ts';
 
 const executable = process.env.PGBOUNCER ?? '/usr/sbin/pgbouncer';
 export const hasPgBouncer = () => existsSync(executable);

