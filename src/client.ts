@@ -1,5 +1,6 @@
 /** The SDK: log(event), log.query(filter) and log.follow(filter) over HTTP. Web standards only; copy this file anywhere. */
-import type { EntryInput, Fault } from './entry.ts';
+import type { EntryInput } from './entry.ts';
+import type { Fault } from './problem.ts';
 import type { Entry } from './schema.ts';
 
 type Value = string | number | boolean;

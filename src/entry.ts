@@ -1,5 +1,6 @@
 /** What a log entry is: the shape a writer may send, its limits, and the one way to read a point in time. */
 import * as v from 'valibot';
+import type { Fault } from './problem.ts';
 
 /** Limits of one event. Text is counted in characters (code points), as PostgreSQL counts varchar(n). */
 export const entryLimits = {
@@ -217,9 +218,6 @@ export const NewEntry = v.strictObject(
 export type EntryInput = v.InferInput<typeof NewEntry>;
 /** The same event checked and filled in: every key present, blanks as null, the time in UTC. */
 export type NewEntry = v.InferOutput<typeof NewEntry>;
-
-/** One fault of a request: where (the event's index in a batch, the field) and why. */
-export type Fault = { index?: number; field: string; reason: string };
 
 /**
  * Checks one event. Returns the event, or every fault found in it with the field it is about

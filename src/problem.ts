@@ -1,5 +1,7 @@
 /** What can go wrong, as a small vocabulary: RFC 9457 problems. The one place that reads an SQLSTATE. */
-import type { Fault } from './entry.ts';
+
+/** One fault of a request: where (the event's index in a batch, the field) and why. */
+export type Fault = { index?: number; field: string; reason: string };
 
 const titles = {
   400: 'Bad request',

@@ -8,6 +8,7 @@ import { queueLimits } from '../src/append-queue.ts';
 import { entryLimits, readEntry } from '../src/entry.ts';
 import { filterLimits, filterRows } from '../src/filter.ts';
 import { pageLimits } from '../src/paging.ts';
+import { bodyLimits } from '../src/request.ts';
 import { requestLimits } from '../src/routes/entries.ts';
 import { settingRows } from '../src/settings.ts';
 import { eventually, sqlClient, startService } from './harness.ts';
@@ -47,7 +48,7 @@ describe('the tables of the README', () => {
   });
 
   it('name every fixed limit', () => {
-    const limits = { ...entryLimits, ...requestLimits, ...queueLimits, ...pageLimits, ...filterLimits };
+    const limits = { ...entryLimits, ...requestLimits, ...bodyLimits, ...queueLimits, ...pageLimits, ...filterLimits };
     expect(table('limit')).toEqual(
       Object.entries(limits).map(([name, value]) => [code(name), value.toLocaleString('en-US')]),
     );

@@ -3,12 +3,13 @@ import type { Context } from 'hono';
 import type { Appended } from '../append-queue.ts';
 import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../conditional.ts';
 import { shortDigest } from '../digest.ts';
-import { type Fault, type NewEntry, readEntry } from '../entry.ts';
+import { type NewEntry, readEntry } from '../entry.ts';
 import { type Filter, readFilter, writeFilter } from '../filter.ts';
 import { formats } from '../formats.ts';
 import { readPage, writeCursor } from '../paging.ts';
 import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
-import { badField, Problem } from '../problem.ts';
+import { badField, type Fault, Problem } from '../problem.ts';
+import { queryOf, readText } from '../request.ts';
 import type { Entry } from '../schema.ts';
 import { streamOf } from '../stream.ts';
 
@@ -16,7 +17,6 @@ export const requestLimits = {
   events_max: 1_000,
   /** A thousand bad items need not be listed one by one. */
   faults_max: 100,
-  discarded_bytes_max: 64 * 1024 * 1024,
 } as const;
 
 const jsonTypes = ['application/json'];
@@ -117,8 +117,6 @@ async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
 }
 const name_digest_bytes = 4;
 
-export const queryOf = (c: Context<Env>) => new URL(c.req.url).searchParams;
-
 const isFormat = (name: string): name is keyof typeof formats => Object.hasOwn(formats, name);
 
 /** The events of a body as parsed JSON, unchecked. Throws 400, 413 or 415. */
@@ -150,42 +148,6 @@ function contentType(c: Context<Env>): string {
       headers: { 'accept-post': [...jsonTypes, ...ndjsonTypes].join(', ') },
     });
   return type;
-}
-
-/** The body as text. What keeps it from being read to its end is the sender's connection, not ours. */
-export async function readText(c: Context<Env>, bytes_max: number): Promise<string> {
-  const chunks = await readChunks(c, bytes_max).catch((error) => {
-    throw error instanceof Problem ? error : new Problem(400, 'The body could not be read to its end.');
-  });
-  try {
-    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
-    return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
-  } catch {
-    throw new Problem(400, 'The body is not UTF-8.');
-  }
-}
-
-/** The bytes of the body, read no further than the limit: a Content-Length may be missing, or lie. */
-async function readChunks(c: Context<Env>, bytes_max: number): Promise<Uint8Array[]> {
-  const tooLarge = () =>
-    new Problem(413, `A request body may be at most ${bytes_max} bytes long: send the events in smaller batches.`);
-  if (Number(c.req.header('content-length') ?? 0) > bytes_max) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  if (/^\d+$/.test(c.req.header('content-length') ?? '')) {
-    // The server holds a body to its Content-Length. Read whole: a stream costs a fifth of a small write.
-    chunks.push(new Uint8Array(await c.req.arrayBuffer()));
-  } else {
-    // Read to its end even when it is too large: breaking off would leave the rest in the connection, and its next
-    // request would find it there. A client that goes on for ever is cut off.
-    for await (const chunk of c.req.raw.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes <= bytes_max) chunks.push(chunk);
-      if (bytes > requestLimits.discarded_bytes_max) throw tooLarge();
-    }
-  }
-  if (bytes > bytes_max) throw tooLarge();
-  return chunks;
 }
 
 function parseJson(text: string, what: string): unknown {

@@ -5,10 +5,10 @@ import { type Filter, readFilter } from '../filter.ts';
 import { type App, type Env, elsewhere, isOurs, may, only, type Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { badField, Problem } from '../problem.ts';
+import { queryOf } from '../request.ts';
 import type { Entry } from '../schema.ts';
 import { deliver, type Outlet, openBody, sseComment, sseMessage } from '../stream.ts';
 import type { Batch } from '../tail.ts';
-import { queryOf } from './entries.ts';
 
 /** A piece of a batch on its way: small enough that a reader's debt is counted in steps much finer than its limit. */
 const piece_chars_max = 64 * 1024;

@@ -3,10 +3,10 @@ import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { type App, type Env, isSameOrigin, only, type Parts } from '../parts.ts';
 import { badField, Problem } from '../problem.ts';
+import { readText } from '../request.ts';
 import type { Look } from '../views/text.ts';
 import { localPath, pathOf } from '../way-back.ts';
 import { isZone } from '../zone.ts';
-import { readText } from './entries.ts';
 
 const names = { theme: 'edgetrail-theme', zone: 'edgetrail-zone' } as const;
 const year_s = 365 * 24 * 60 * 60;

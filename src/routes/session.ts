@@ -4,10 +4,10 @@ import { quietChallenge } from '../auth.ts';
 import { giveSecret, keepsCookie, readSecret, takeSecret } from '../cookie.ts';
 import { type App, type Env, isSameOrigin, only, type Parts, sessionOf } from '../parts.ts';
 import { Problem, type ProblemStatus, problemOf } from '../problem.ts';
+import { queryOf, readText } from '../request.ts';
 import { digestOf } from '../session.ts';
 import { type SignInPage, signInPage } from '../views/sign-in.ts';
 import { localPath, signInFor } from '../way-back.ts';
-import { queryOf, readText } from './entries.ts';
 import { lookOf } from './look.ts';
 
 const form_bytes_max = 8_192;

@@ -5,6 +5,7 @@ import { wholeNumber } from '../paging.ts';
 import { type App, type Env, elsewhere, may, only, type Parts } from '../parts.ts';
 import { badField, problemOf } from '../problem.ts';
 import { type Question, readQuestion } from '../question.ts';
+import { queryOf } from '../request.ts';
 import type { Entry } from '../schema.ts';
 import type { Store } from '../store.ts';
 import { sseMessage } from '../stream.ts';
@@ -14,7 +15,6 @@ import { pageOf } from '../views/links.ts';
 import { farewell, type Gap, liveControl, message_rows_max, newRow, pushedRows } from '../views/live.ts';
 import type { Look } from '../views/text.ts';
 import { pathOf, signInFor } from '../way-back.ts';
-import { queryOf } from './entries.ts';
 import { sseHeaders, sseResponse, startOf } from './live.ts';
 import { lookOf } from './look.ts';
 

@@ -7,6 +7,7 @@ import { type App, type Env, may, only, type Parts } from '../parts.ts';
 import { pause } from '../pause.ts';
 import { Problem } from '../problem.ts';
 import { isFromForm, type Question, readQuestion } from '../question.ts';
+import { queryOf } from '../request.ts';
 import { countsFragment, countsSection } from '../views/counts.ts';
 import { details } from '../views/details.ts';
 import { eventPage } from '../views/event.ts';
@@ -16,7 +17,6 @@ import { type LogPage, logBeginning, logEnd, logFragment, moreRows, noProblem, t
 import type { Reader } from '../views/shell.ts';
 import { pathOf } from '../way-back.ts';
 import { countWithin, isWhole, nothingCounted } from './counting.ts';
-import { queryOf } from './entries.ts';
 import { lookOf, lookRoutes } from './look.ts';
 import { viewerLiveRoutes } from './viewer-live.ts';
 

@@ -2,9 +2,9 @@
 import { html } from 'hono/html';
 import type { Entry } from '../schema.ts';
 import { details } from './details.ts';
-import { lineAway } from './filters.ts';
 import { layout, type Markup } from './layout.ts';
 import { eventOf } from './links.ts';
+import { lineAway } from './search-line.ts';
 import { help, menu, type Reader } from './shell.ts';
 import { cut, type Look, visible } from './text.ts';
 

@@ -6,13 +6,14 @@ import type { Question } from '../question.ts';
 import type { Entry } from '../schema.ts';
 import { recounter } from './counts.ts';
 import { emptyHint } from './empty.ts';
-import { carried, chips, fieldsForm, lineForm, lineInput, lineOf } from './filters.ts';
+import { carried, chips, fieldsForm, lineOf } from './filters.ts';
 import { asking, asksAgain, goesOn, opens, part } from './hx.ts';
 import type { Markup } from './layout.ts';
 import { anyTime, pageOf, type Query } from './links.ts';
 import { liveControl, noLive } from './live.ts';
 import { rangeBar } from './range.ts';
 import { row } from './row.ts';
+import { lineForm, lineInput } from './search-line.ts';
 import { closer, help, menu, type Reader } from './shell.ts';
 import type { Look } from './text.ts';
 

@@ -1,8 +1,8 @@
 /** A refusal as a page and as a part of one. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Problem } from '../problem.ts';
-import { lineAway } from './filters.ts';
 import { layout, type Markup } from './layout.ts';
+import { lineAway } from './search-line.ts';
 import type { Look } from './text.ts';
 
 /** What a person can do about a refusal. */

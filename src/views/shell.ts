@@ -1,7 +1,6 @@
 /** What stands around the log: the header with its line and its menu, the help. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Markup } from './layout.ts';
-import { signOutForm } from './sign-in.ts';
 import type { Look } from './text.ts';
 
 /** Who reads, and what they may. */
@@ -25,6 +24,10 @@ const looks = (look: Look): Markup => html`<form id="look" method="post" action=
   const isNext = i === (themes.indexOf(look.theme) + 1) % themes.length;
   return choice('theme', theme, name, look.theme === theme, isNext ? html` aria-keyshortcuts="t"` : '');
 })}</fieldset></form>`;
+
+/** For the head of a page, when its reader came by a session. */
+const signOutForm = (): Markup =>
+  html`<form id="sign-out" method="post" action="/sign-out"><button type="submit">Sign out</button></form>`;
 
 export const menu = (
   { name, bySession }: Reader,

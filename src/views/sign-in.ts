@@ -26,7 +26,3 @@ ${fault === null ? '' : html`<p id="fault" role="alert">${fault}</p>`}
 </form></main>`,
     look,
   );
-
-/** For the head of a page, when its reader came by a session. */
-export const signOutForm = (): Markup =>
-  html`<form id="sign-out" method="post" action="/sign-out"><button type="submit">Sign out</button></form>`;
