@@ -7,7 +7,7 @@ import postgres from 'postgres';
 import type { OpenDatabase } from '../src/runtime/database.ts';
 import { openPglite } from '../src/runtime/pglite.ts';
 import { openPostgres } from '../src/runtime/postgres.ts';
-import { startServer } from '../test/postgres-server.ts';
+import { startServer } from '../test/support/postgres-server.ts';
 
 export type Place = { DATABASE_URL: string } | { DATA_DIR: string };
 

@@ -4,8 +4,8 @@
  * `npx tsx bench/held-snapshot.ts`
  */
 import postgres from 'postgres';
+import { createStore } from '../src/log/store.ts';
 import { openPostgres } from '../src/runtime/postgres.ts';
-import { createStore } from '../src/store.ts';
 import { check, openBenchDatabases, type Place } from './databases.ts';
 import { shopEvent } from './shop.ts';
 

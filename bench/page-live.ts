@@ -1,6 +1,6 @@
 /** What live rows cost the browser, beside a bare page into which the same rows are put all at once. */
 import type { Browser, CDPSession, Page } from 'playwright-core';
-import { demoLive } from '../src/runtime/demo-shop.ts';
+import { demoLive } from '../src/commands/demo-shop.ts';
 import { bareList, openBare, rowsOf, visit } from './page-browser.ts';
 import { type Line, median, type Shop } from './page-service.ts';
 

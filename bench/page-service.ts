@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
 import { createClient, type Log } from '../src/client.ts';
-import { demoHistory } from '../src/runtime/demo-shop.ts';
+import { demoHistory } from '../src/commands/demo-shop.ts';
 import { openDatabase } from '../src/runtime/service.ts';
 import { readSettings } from '../src/settings.ts';
 import { type BenchDatabase, check, type Place } from './databases.ts';

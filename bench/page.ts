@@ -5,7 +5,7 @@
  */
 import { cpus } from 'node:os';
 import type { Browser } from 'playwright-core';
-import { hasChromium, openChromium } from '../test/browser.ts';
+import { hasChromium, openChromium } from '../test/support/browser.ts';
 import { type BenchDatabase, openBenchDatabases } from './databases.ts';
 import { measureFirstRow } from './page-browser.ts';
 import { measureLive } from './page-live.ts';

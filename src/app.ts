@@ -1,15 +1,16 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
-import { cors } from './cors.ts';
-import { keeping } from './files.ts';
+import { entryRoutes } from './api/entries.ts';
+import { liveRoutes } from './api/live.ts';
+import { features } from './features/index.ts';
+import { cors } from './http/cors.ts';
+import { keeping } from './http/files.ts';
+import { Problem, problemOf, unavailable } from './http/problem.ts';
+import { lookOf } from './page/look.ts';
+import { problemFragment, problemPage } from './page/problem.ts';
 import { type App, type Env, only, type Parts } from './parts.ts';
-import { Problem, problemOf, unavailable } from './problem.ts';
-import { entryRoutes } from './routes/entries.ts';
-import { liveRoutes } from './routes/live.ts';
-import { lookOf } from './routes/look.ts';
-import { sessionRoutes } from './routes/session.ts';
-import { viewerRoutes } from './routes/viewer.ts';
-import { problemFragment, problemPage } from './views/problem.ts';
+import { sessionRoutes } from './viewer/sign-in.ts';
+import { viewerRoutes } from './viewer/viewer.ts';
 
 const securityHeaders = {
   'content-security-policy':
@@ -55,6 +56,7 @@ export function createApp(parts: Parts): App {
   liveRoutes(app, parts);
   viewerRoutes(app, parts);
   sessionRoutes(app, parts);
+  for (const feature of features) feature.routes(app, parts);
   for (const path of ['/', '/livez', '/readyz']) only(app, path, 'GET');
 
   app.notFound((c) => refuse(c, new Problem(404, 'There is nothing at this address.')));

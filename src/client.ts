@@ -1,7 +1,8 @@
 /** The SDK: log(event), log.query(filter) and log.follow(filter) over HTTP. Web standards only; copy this file anywhere. */
-import type { EntryInput } from './entry.ts';
-import type { Fault } from './problem.ts';
-import type { Entry } from './schema.ts';
+
+import type { Fault } from './http/problem.ts';
+import type { EntryInput } from './log/entry.ts';
+import type { Entry } from './log/schema.ts';
 
 type Value = string | number | boolean;
 /** What is asked, in the service's grammar: a list means any of its values, `key!` none of them, `metadata.a.b` a path. */

@@ -1,14 +1,14 @@
 /** What the app is made of, and the doors that every route stands behind. */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { UpgradeWebSocket } from 'hono/ws';
-import { type Auth, nobody, type Principal, quietChallenge, type Right } from './auth.ts';
-import { readSecret } from './cookie.ts';
-import { Problem } from './problem.ts';
-import { digestOf, proofOf, type Sessions } from './session.ts';
+import { type Auth, nobody, type Principal, quietChallenge, type Right } from './auth/auth.ts';
+import { readSecret } from './auth/cookie.ts';
+import { digestOf, proofOf, type Sessions } from './auth/session.ts';
+import { pathOf, signInFor } from './auth/way-back.ts';
+import { Problem } from './http/problem.ts';
+import type { Store } from './log/store.ts';
+import type { Tail } from './log/tail.ts';
 import type { Settings } from './settings.ts';
-import type { Store } from './store.ts';
-import type { Tail } from './tail.ts';
-import { pathOf, signInFor } from './way-back.ts';
 
 /** What differs between runtimes about a socket: how much it owes, and how to end it at once. */
 export type Sockets = {

@@ -1,6 +1,6 @@
 /** A record of strings in, checked settings out. Reads no environment itself. The README's table is held to these rows. */
-import type { User } from './auth.ts';
-import { readTokens, readUsers } from './credentials.ts';
+import type { User } from './auth/auth.ts';
+import { readTokens, readUsers } from './auth/credentials.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
 

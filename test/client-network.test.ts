@@ -4,8 +4,8 @@
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { clientLimits, createClient, eventStreamParser } from '../src/client.ts';
-import type { EntryInput } from '../src/entry.ts';
-import { appendProblemOf } from '../src/problem.ts';
+import { appendProblemOf } from '../src/http/problem.ts';
+import type { EntryInput } from '../src/log/entry.ts';
 
 const event: EntryInput = { event_type: 'CREATE', entity_type: 'order' };
 

@@ -1,10 +1,10 @@
 /** The SDK against the real service, also one that is started again under it. */
 import { describe, expect, it } from 'vitest';
 import { createClient, LogError } from '../src/client.ts';
-import type { EntryInput } from '../src/entry.ts';
-import type { Entry } from '../src/schema.ts';
-import { databases, eventually, freshDatabase, startService } from './harness.ts';
-import { freePort } from './postgres-server.ts';
+import type { EntryInput } from '../src/log/entry.ts';
+import type { Entry } from '../src/log/schema.ts';
+import { databases, eventually, freshDatabase, startService } from './support/harness.ts';
+import { freePort } from './support/postgres-server.ts';
 
 const admin = { user: 'admin', password: 'admin-password' };
 const order = (n: number): EntryInput => ({ event_type: 'CREATE', entity_type: 'order', entity_id: n });

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { hashPassword, writeScryptHash } from '../src/auth.ts';
-import { tokensOf } from '../src/credentials.ts';
+import { hashPassword, writeScryptHash } from '../src/auth/auth.ts';
+import { tokensOf } from '../src/auth/credentials.ts';
 import { scrypt } from '../src/runtime/scrypt.ts';
 import { readSettings, SettingsError, settingRows, usersOf } from '../src/settings.ts';
-import { spawnService } from './process.ts';
+import { spawnService } from './support/process.ts';
 
 type Env = Record<string, string>;
 

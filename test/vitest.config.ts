@@ -1,5 +1,5 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
-import { ConformanceTable } from './table.ts';
+import { ConformanceTable } from './support/table.ts';
 import { type Target, targetName, targets } from './targets/index.ts';
 
 const root = new URL('..', import.meta.url).pathname;
@@ -25,15 +25,18 @@ export default defineConfig({
   root,
   test: {
     // Here and not in the projects: it runs once for all of them.
-    globalSetup: ['test/databases.ts'],
+    globalSetup: ['test/support/databases.ts'],
     reporters: ['default', new ConformanceTable()],
     maxWorkers: 2,
     projects: [
       ...targets.map((target) => onTarget(target)),
       // A page needs a moment.
-      project('node', 'test/{,viewer/}*.test.ts', { expect: { poll: { timeout: 10_000 } } }),
+      project('node', 'test/**/*.test.ts', {
+        exclude: ['test/conformance/**', 'test/runtime/workers/**'],
+        expect: { poll: { timeout: 10_000 } },
+      }),
       // What is of Workers alone.
-      onTarget({ runtime: 'workers', database: 'postgres' }, 'workers', 'test/workers/*.test.ts'),
+      onTarget({ runtime: 'workers', database: 'postgres' }, 'workers', 'test/runtime/workers/*.test.ts'),
     ],
   },
 });

@@ -6,8 +6,8 @@
 import { type Server, type ServerWebSocket, serve } from 'bun';
 import { type BunWebSocketData, getBunServer, serveStatic, websocket } from 'hono/bun';
 import { defineWebSocketHelper } from 'hono/ws';
+import { Problem } from '../http/problem.ts';
 import type { Sockets } from '../parts.ts';
-import { Problem } from '../problem.ts';
 import type { Settings } from '../settings.ts';
 import { publicFolder, type Running, runAsService, urlOf } from './process.ts';
 import { openService } from './service.ts';

@@ -1,7 +1,7 @@
 /** What both databases are to the rest: a Drizzle handle, its migrations and an end. */
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
-import type { Database } from '../schema.ts';
+import type { Database } from '../log/schema.ts';
 
 export type OpenDatabase = {
   db: Database;

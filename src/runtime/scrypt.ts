@@ -1,6 +1,6 @@
 /** scrypt as `node:crypto` has it, on Node, Bun and workerd alike. */
 import { scrypt as nodeScrypt } from 'node:crypto';
-import type { Scrypt } from '../auth.ts';
+import type { Scrypt } from '../auth/auth.ts';
 
 export const scrypt: Scrypt = (password, salt, { ln, r, p }, length) =>
   new Promise((resolve, reject) => {

@@ -1,14 +1,14 @@
 /** The parts of a service that lives long (Node, Bun), put together from its settings, and taken apart again. */
 import { createApp } from '../app.ts';
-import { createAuth } from '../auth.ts';
-import { tokensOf } from '../credentials.ts';
+import { createAuth } from '../auth/auth.ts';
+import { tokensOf } from '../auth/credentials.ts';
+import { createSessions } from '../auth/session.ts';
+import { pause } from '../http/pause.ts';
+import { isPassing } from '../http/problem.ts';
+import { createStore } from '../log/store.ts';
+import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Parts } from '../parts.ts';
-import { pause } from '../pause.ts';
-import { isPassing } from '../problem.ts';
-import { createSessions } from '../session.ts';
 import { type Settings, usersOf } from '../settings.ts';
-import { createStore } from '../store.ts';
-import { createTail, type Tail } from '../tail.ts';
 import type { OpenDatabase } from './database.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';

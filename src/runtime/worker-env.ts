@@ -1,9 +1,9 @@
 /** What Workers gives the service: bindings and variables, and the words between the Worker and its Durable Object. */
 import { sql } from 'drizzle-orm';
-import type { Appended } from '../append-queue.ts';
-import type { NewEntry } from '../entry.ts';
-import { Problem, type ProblemStatus, problemOf, type Stored, unavailable } from '../problem.ts';
-import type { Database } from '../schema.ts';
+import { Problem, type ProblemStatus, problemOf, type Stored, unavailable } from '../http/problem.ts';
+import type { Appended } from '../log/append-queue.ts';
+import type { NewEntry } from '../log/entry.ts';
+import type { Database } from '../log/schema.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { report } from './report.ts';
 

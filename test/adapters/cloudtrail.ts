@@ -3,7 +3,7 @@
  * a record is lost: what has no field of its own, or does not fit there, stays in metadata under its own name.
  */
 import { isIP } from 'node:net';
-import { type EntryInput, entryLimits, type Metadata } from '../../src/entry.ts';
+import { type EntryInput, entryLimits, type Metadata } from '../../src/log/entry.ts';
 
 export const records = 'Records';
 

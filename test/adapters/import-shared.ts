@@ -1,9 +1,9 @@
 /** `npx tsx test/adapters/import-shared.ts ../shared/data`: imports the CloudTrail records and the shop's tables. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CommandError, connect, runAsCommand } from '../../src/runtime/connect.ts';
-import { type Adapter, type Imported, importFiles } from '../../src/runtime/import.ts';
-import { readItems } from '../../src/runtime/import-readers.ts';
+import { CommandError, connect, runAsCommand } from '../../src/commands/connect.ts';
+import { type Adapter, type Imported, importFiles } from '../../src/commands/import.ts';
+import { readItems } from '../../src/commands/import-readers.ts';
 import cloudtrail, { records } from './cloudtrail.ts';
 import { type Row, shopAdapter } from './shop.ts';
 

@@ -2,7 +2,7 @@
  * A shop's tables as events, a CSV row at a time, told apart by their columns:
  * `npm run import -- --adapter test/adapters/shop.ts <file.csv> …`. The times in them carry no zone, which means UTC.
  */
-import type { EntryInput } from '../../src/entry.ts';
+import type { EntryInput } from '../../src/log/entry.ts';
 
 export type Row = Record<string, string>;
 

@@ -1,7 +1,7 @@
 /** Asking as anybody, and what a refusal looks like wherever it comes from. */
 import { expect } from 'vitest';
 import WebSocket from 'ws';
-import type { TestService } from '../harness.ts';
+import type { TestService } from '../support/harness.ts';
 
 /** What is posted by whoever may not. */
 export const event = { event_type: 'CREATE', entity_type: 'order', entity_id: 'refused' };

@@ -1,8 +1,8 @@
 /** Unchanged answers are known by their tag (RFC 9110 §13.1.2), and not sent again. */
 import { beforeEach, expect, it } from 'vitest';
-import { answerForm } from '../../src/conditional.ts';
-import { files } from '../../src/files.ts';
-import { startService, type Who } from '../harness.ts';
+import { answerForm } from '../../src/http/conditional.ts';
+import { files } from '../../src/http/files.ts';
+import { startService, type Who } from '../support/harness.ts';
 
 /** What shows the last 24 hours has another tag in the next minute: no test may run across it. */
 const minute_ms = 60_000;

@@ -1,6 +1,6 @@
 /** A PostgreSQL that is set up otherwise than ours: an event is kept and found as anywhere else. */
 import { expect, it } from 'vitest';
-import { freshPostgres, sqlClient, startService } from '../harness.ts';
+import { freshPostgres, sqlClient, startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 

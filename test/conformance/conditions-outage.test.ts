@@ -1,7 +1,7 @@
 /** A database that is away, at the start or in the middle, or that has fewer connections than there are requests. */
 import { describe, expect, it } from 'vitest';
-import { eventually, freshPostgres, json, sqlClient, startService, type TestService } from '../harness.ts';
-import { proxyTo } from '../proxy.ts';
+import { eventually, freshPostgres, json, sqlClient, startService, type TestService } from '../support/harness.ts';
+import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { order, resuming } from './follow.ts';

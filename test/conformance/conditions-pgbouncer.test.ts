@@ -1,8 +1,8 @@
 /** PgBouncer in transaction mode: a connection that is another one for each statement is enough for everything. */
 import { expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { eventually, freshPostgres, json, sqlClient, startService } from '../harness.ts';
-import { hasPgBouncer, pgBouncerTo } from '../pgbouncer.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { eventually, freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
+import { hasPgBouncer, pgBouncerTo } from '../support/pgbouncer.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { exported, readLines } from './files.ts';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventually, startService } from '../harness.ts';
+import { eventually, startService } from '../support/harness.ts';
 import { deafReader, follow, followSocket, idsOf, order, orders, take } from './follow.ts';
 
 const n_deaf = 16;

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { credentials, json, startService } from '../harness.ts';
+import { credentials, json, startService } from '../support/harness.ts';
 
 const desk = 'https://desk.example.com';
 const other = 'http://localhost:8123';

@@ -1,9 +1,9 @@
 /** A file that is long under way: in constant memory, at the reader's pace, and cut visibly when something breaks. */
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import { formats } from '../../src/formats.ts';
-import { credentials, eventually, freshPostgres, sqlClient, startService } from '../harness.ts';
-import { proxyTo } from '../proxy.ts';
+import { formats } from '../../src/api/formats.ts';
+import { credentials, eventually, freshPostgres, sqlClient, startService } from '../support/harness.ts';
+import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { exported, type Format, formatNames, idsIn } from './files.ts';

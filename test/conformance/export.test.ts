@@ -1,7 +1,7 @@
 /** The log as files: complete, correct, and harmless to a spreadsheet. */
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { startService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { startService } from '../support/harness.ts';
 import { exported, type Format, formatNames, idsIn, readCsv, readLines } from './files.ts';
 
 const base = { event_type: 'CREATE', entity_type: 'order' };

@@ -1,9 +1,9 @@
 /** Reading exported files back. */
 import Papa from 'papaparse';
 import { expect } from 'vitest';
-import type { formats } from '../../src/formats.ts';
-import type { Entry } from '../../src/schema.ts';
-import type { TestService } from '../harness.ts';
+import type { formats } from '../../src/api/formats.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import type { TestService } from '../support/harness.ts';
 
 export type Format = keyof typeof formats;
 export const formatNames = ['csv', 'json', 'ndjson'] as const satisfies Format[];

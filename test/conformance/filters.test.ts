@@ -1,8 +1,8 @@
 /** What a filter finds, against an oracle in plain JavaScript: the same everywhere, for every reader of the log. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { startService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { startService } from '../support/harness.ts';
 import { get, ids, list, matching, queryOf, question, seed, writeSample } from './oracle.ts';
 
 const service = await startService();

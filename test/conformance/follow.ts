@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
-import type { Entry } from '../../src/schema.ts';
-import { credentials, type SseMessage, sseMessages, type TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { credentials, type SseMessage, sseMessages, type TestService } from '../support/harness.ts';
 
 export const order = (n: number, more: object = {}) => ({
   event_type: 'CREATE',

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { credentials, json, startService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { credentials, json, startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 

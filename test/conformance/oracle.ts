@@ -1,7 +1,7 @@
 /** Events, questions about them, and what a question means of an event, in plain JavaScript: an oracle for the filter. */
 import fc from 'fast-check';
-import type { Entry } from '../../src/schema.ts';
-import type { TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import type { TestService } from '../support/harness.ts';
 
 export type Listing = { logs: Entry[]; total: number; total_is_exact: boolean; limit: number; offset: number };
 type Scalar = string | number | boolean | null;

@@ -1,8 +1,8 @@
 /** Pages: by cursor every row once however many are written meanwhile, by offset as one would count. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { startService, type TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { startService, type TestService } from '../support/harness.ts';
 import { ids, type Listing, list, matching, newestFirst, queryOf, question, seed, writeSample } from './oracle.ts';
 
 const service = await startService();

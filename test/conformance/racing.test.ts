@@ -1,8 +1,16 @@
 /** Writers race, followers come and go: nothing is lost, doubled or out of order. */
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Entry } from '../../src/schema.ts';
-import { credentials, eventually, json, sqlClient, sseMessages, startService, type TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import {
+  credentials,
+  eventually,
+  json,
+  sqlClient,
+  sseMessages,
+  startService,
+  type TestService,
+} from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 

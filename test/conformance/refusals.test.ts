@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { credentials, json, startService } from '../harness.ts';
+import { credentials, json, startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { type Answer, ask as askOf, event, expectProblem } from './ask.ts';

@@ -1,6 +1,6 @@
 /** Who may do what, and that nobody else may, at every door. */
 import { describe, expect, it } from 'vitest';
-import { credentials, startService } from '../harness.ts';
+import { credentials, startService } from '../support/harness.ts';
 import { ask as askOf, expectProblem, expectRefusal } from './ask.ts';
 
 const service = await startService();

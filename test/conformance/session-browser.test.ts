@@ -3,8 +3,8 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasChromium, openChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium, openChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 

@@ -1,7 +1,7 @@
 /** The live streams of a session end with it, wherever it is ended; those of others go on. */
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { freshPostgres, sqlClient, startService, type TestService } from '../harness.ts';
+import { freshPostgres, sqlClient, startService, type TestService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { follow, followSocket, order } from './follow.ts';

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { describe, expect, it } from 'vitest';
-import { credentials, eventually, freshPostgres, hashes, json, startService } from '../harness.ts';
-import { proxyTo } from '../proxy.ts';
+import { credentials, eventually, freshPostgres, hashes, json, startService } from '../support/harness.ts';
+import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { ask as askOf, event, expectProblem, expectRefusal } from './ask.ts';

@@ -2,8 +2,8 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { credentials, json, sseMessages, startService, type TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { credentials, json, sseMessages, startService, type TestService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { deafReader, follow, followSocket, order } from './follow.ts';

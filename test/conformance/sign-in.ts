@@ -1,5 +1,5 @@
 /** Signing in and out over HTTP, as a browser's form does it. */
-import type { TestService } from '../harness.ts';
+import type { TestService } from '../support/harness.ts';
 
 /** Posts a form, by itself as a page of the service would; redirects are not followed. */
 export const postForm = (

@@ -1,6 +1,6 @@
 /** Following by server-sent events: where it starts, what it carries, and what keeps it alive. */
 import { expect, it } from 'vitest';
-import { startService } from '../harness.ts';
+import { startService } from '../support/harness.ts';
 import { follow, idsOf, order, orders, take } from './follow.ts';
 
 const service = await startService({ env: { HEARTBEAT_MS: '200' } });

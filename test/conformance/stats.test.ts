@@ -1,6 +1,6 @@
 /** Counting events: all of them, of the last day, and by what happened to what. */
 import { expect, it } from 'vitest';
-import { startService } from '../harness.ts';
+import { startService } from '../support/harness.ts';
 
 const counted = await startService();
 const ofNothing = await (await counted.request('/api/logs/stats')).json();

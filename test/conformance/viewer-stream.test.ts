@@ -1,6 +1,6 @@
 /** What the page is sent while it is live: by its own clocks, as much as it can draw, and with a last word. */
 import { describe, expect, it } from 'vitest';
-import { credentials, startService } from '../harness.ts';
+import { credentials, startService } from '../support/harness.ts';
 
 const service = await startService({ env: { USERS: 'admin:admin:admin-password guest:guest:guest-password' } });
 const event = (n: number, more: object = {}) => ({

@@ -1,8 +1,8 @@
 /** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasChromium, openChromium, signIn } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium, openChromium, signIn } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 

@@ -1,6 +1,6 @@
 /** Following by WebSocket: the same events as by SSE, in the envelope of the old dashboard. */
 import { describe, expect, it } from 'vitest';
-import { eventually, startService } from '../harness.ts';
+import { eventually, startService } from '../support/harness.ts';
 import { followSocket, order, orders } from './follow.ts';
 
 const service = await startService({ env: { HEARTBEAT_MS: '200' } });

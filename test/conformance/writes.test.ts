@@ -1,7 +1,7 @@
 /** Writing events and reading one. What is refused is in refusals.test.ts and input.test.ts. */
 import { describe, expect, it } from 'vitest';
-import type { Entry } from '../../src/schema.ts';
-import { json, startService, type TestService } from '../harness.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { json, startService, type TestService } from '../support/harness.ts';
 
 const event = { event_type: 'CREATE', entity_type: 'order' };
 const full = {

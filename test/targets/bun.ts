@@ -1,5 +1,5 @@
 /** Bun, as `npm run start:bun` runs it: a process that a signal ends. */
-import { rssOf, spawnService } from '../process.ts';
+import { rssOf, spawnService } from '../support/process.ts';
 import type { Running } from './running.ts';
 
 export async function start(settings: Record<string, string>): Promise<Running> {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Miniflare } from 'miniflare';
 import { inject } from 'vitest';
-import { rssOf } from '../process.ts';
+import { rssOf } from '../support/process.ts';
 import type { Running } from './running.ts';
 
 export async function start({ DATABASE_URL = '', ...settings }: Record<string, string>): Promise<Running> {

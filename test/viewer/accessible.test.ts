@@ -1,8 +1,8 @@
 /** For everybody: axe finds nothing, every key works, focus stays where it was, and the page fits any screen. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { assorted, order } from './orders.ts';
 import { addressOf, axeFindings, rowsOf, visitors } from './visit.ts';
 

@@ -1,8 +1,8 @@
 /** Finding: the line while it is typed, chips, facets, values in details; what is shown is what the address says. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { assorted, expected, numbersOf } from './orders.ts';
 import { addressOf, rowsOf, visitors } from './visit.ts';
 

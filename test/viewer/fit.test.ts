@@ -1,8 +1,8 @@
 /** On every screen each control can be reached, the state of live can be read, and what opens lies within the screen. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { said } from './following.ts';
 import { assorted } from './orders.ts';
 import { visitors } from './visit.ts';

@@ -1,8 +1,8 @@
 /** The heart of the page, claimed of every browser: finding, Back, reading, older events, keys, colours, following live. */
 import type { Browser, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { startService } from '../harness.ts';
-import { proxyTo } from '../proxy.ts';
+import { startService } from '../support/harness.ts';
+import { proxyTo } from '../support/proxy.ts';
 import { hide, isInOrder, liveButton, pillOf, said, showsFirst, stateOf, waits } from './following.ts';
 import { assorted, expected, numbersOf, order, told } from './orders.ts';
 import { addressOf, allow, idsOf, type Open, rowsOf, visitors } from './visit.ts';

@@ -1,8 +1,8 @@
 /** What waits to be shown is never lost, shown to another question, or put where something is missing. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { isInOrder, pillOf, said, showsFirst, waits } from './following.ts';
 import { order } from './orders.ts';
 import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';

@@ -1,7 +1,7 @@
 /** What others wrote into the log is text: wherever the page shows it, nothing of it runs. */
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { rowsOf, visitors } from './visit.ts';
 
 const payloads = [

@@ -1,8 +1,8 @@
 /** Without JavaScript: every page there is, sound and complete, and all that a person does by links and forms. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { assorted, expected, numbersOf, told } from './orders.ts';
 import { addressOf, axeFindings, idsOf, invalidIn, rowsOf, type Visitor, visitors } from './visit.ts';
 

@@ -1,8 +1,8 @@
 /** Reading: a row that opens in place, what changed in it, older events as one scrolls, and what a failure leaves. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { order, told } from './orders.ts';
 import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client.ts';
-import { hasChromium } from '../browser.ts';
-import { eventually } from '../harness.ts';
-import { type ServiceProcess, spawnService } from '../process.ts';
+import { hasChromium } from '../support/browser.ts';
+import { eventually } from '../support/harness.ts';
+import { type ServiceProcess, spawnService } from '../support/process.ts';
 import { order } from './orders.ts';
 import { allow, idsOf, rowsOf, visitors } from './visit.ts';
 

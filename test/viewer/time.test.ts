@@ -1,8 +1,8 @@
 /** Placing in time: presets, a range of one's own, bars, the clocks of a place. The range in force is always printed. */
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../browser.ts';
-import { startService } from '../harness.ts';
+import { hasChromium } from '../support/browser.ts';
+import { startService } from '../support/harness.ts';
 import { order } from './orders.ts';
 import { addressOf, rowsOf, visitors } from './visit.ts';
 

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { HtmlValidate } from 'html-validate';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { openChromium, signIn } from '../browser.ts';
+import { openChromium, signIn } from '../support/browser.ts';
 
 export type Visitor = 'admin' | 'guest' | null;
 /** A page of a person's own. `allows` is what it is going to complain about at once; `withoutScripts`, it gets none. */

@@ -1,0 +1,221 @@
+/** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
+import { sha256 } from '../http/digest.ts';
+import { createGate } from '../http/gate.ts';
+import { Problem } from '../http/problem.ts';
+
+export const rights = ['read', 'write', 'export'] as const;
+export type Right = (typeof rights)[number];
+
+export const roles = { guest: ['read'], admin: ['read', 'write', 'export'] } as const satisfies Record<string, Right[]>;
+export type Role = keyof typeof roles;
+
+/** A password as scrypt keeps it (RFC 7914), in the PHC string format. */
+export type ScryptHash = { ln: number; r: number; p: number; salt: Uint8Array; key: Uint8Array };
+
+export type User = { name: string; role: Role; password: { plain: string } | { hash: ScryptHash } };
+export type Token = { name: string; rights: Right[]; sha256: Uint8Array };
+
+/** Who a request comes from. */
+export type Principal = {
+  name: string;
+  kind: 'person' | 'service';
+  rights: readonly Right[];
+  /** The digest of the session by which a person came; its streams end with it. */
+  session?: string;
+};
+
+/** scrypt as the runtime has it: password and salt to `length` bytes, N = 2^ln. */
+export type Scrypt = (
+  password: string,
+  salt: Uint8Array,
+  cost: { ln: number; r: number; p: number },
+  length: number,
+) => Promise<Uint8Array>;
+
+export const authLimits = {
+  /** OWASP's 2^14, r=8, p=5: 16 MiB and a quarter of a second, on every runtime. */
+  scrypt_cost: { ln: 14, r: 8, p: 5 },
+  key_bytes: 32,
+  salt_bytes: 16,
+  /** How long a proven password is believed without hashing it again. */
+  proven_ms: 60_000,
+  proven_max: 1_000,
+  /** Hashes at once, and how many may wait: guessing must not take the service's memory and cores. */
+  hashing_max: 2,
+  hash_waiting_max: 50,
+} as const;
+
+/** Reads `$scrypt$ln=14,r=8,p=5$salt$key` (base64 without padding); null when it is no such thing. */
+export function readScryptHash(text: string): ScryptHash | null {
+  const parts = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(text);
+  if (!parts) return null;
+  const [, ln, r, p, salt = '', key = ''] = parts;
+  const hash = { ln: Number(ln), r: Number(r), p: Number(p), salt: fromBase64(salt), key: fromBase64(key) };
+  return hash.ln < 1 || hash.ln > 20 || hash.r < 1 || hash.p < 1 || hash.key.length < 16 ? null : hash;
+}
+
+export const writeScryptHash = ({ ln, r, p, salt, key }: ScryptHash) =>
+  `$scrypt$ln=${ln},r=${r},p=${p}$${toBase64(salt)}$${toBase64(key)}`;
+
+const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes)).replace(/=+$/, '');
+
+/** Hashes a password with a new salt. */
+export async function hashPassword(password: string, scrypt: Scrypt): Promise<ScryptHash> {
+  const salt = crypto.getRandomValues(new Uint8Array(authLimits.salt_bytes));
+  const cost = authLimits.scrypt_cost;
+  return { ...cost, salt, key: await scrypt(password, salt, cost, authLimits.key_bytes) };
+}
+
+/** Compares digests of one length without stopping at the first difference. */
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = a.length ^ b.length;
+  for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
+  return difference === 0;
+}
+
+const challenge = { 'www-authenticate': 'Basic realm="Edgetrail", charset="UTF-8", Bearer realm="Edgetrail"' };
+/** For what a page of ours asks: at the word Basic a browser would put its own dialog before the page. */
+export const quietChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
+const unknown = (detail: string) => new Problem(401, detail, { headers: challenge });
+export const nobody = () => unknown('Sign in with a user and password, or send a bearer token.');
+
+export type Auth = ReturnType<typeof createAuth>;
+
+/**
+ * `identify` turns an Authorization header into a principal: 401 with a challenge when it proves nobody, 503 when too
+ * many passwords wait to be checked. `prove` does so for a name and password, with null for a 401. `person` is who a
+ * name stands for now, without any proof, and `passwordOf` its password as it is set up, hashed or plain. `demand`
+ * refuses with 403 what the principal may not do.
+ */
+export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
+  // A user name that does not exist is checked against this, so that it costs what a wrong password costs. A key that
+  // no password was hashed to, but as good as one, and it costs nothing where processes start by the request.
+  const decoy: ScryptHash = {
+    ...authLimits.scrypt_cost,
+    salt: crypto.getRandomValues(new Uint8Array(authLimits.salt_bytes)),
+    key: crypto.getRandomValues(new Uint8Array(authLimits.key_bytes)),
+  };
+  const hashes = new Map(
+    users.map(({ name, password }) => [
+      name,
+      'hash' in password ? Promise.resolve(password.hash) : hashPassword(password.plain, scrypt),
+    ]),
+  );
+  const writtenOf = new Map(
+    users.map(({ name, password }) => [name, 'hash' in password ? writeScryptHash(password.hash) : password.plain]),
+  );
+  const roleOf = new Map(users.map((user) => [user.name, user.role]));
+  const proven = new Map<string, { until: number; principal: Promise<Principal | null> }>();
+  const pepper = crypto.randomUUID();
+  const gate = createGate(
+    authLimits.hashing_max,
+    authLimits.hash_waiting_max,
+    'Too many passwords wait to be checked. Try again.',
+  );
+
+  async function verify(name: string, password: string): Promise<Principal | null> {
+    const expected = await (hashes.get(name) ?? decoy);
+    const key = await gate(() => scrypt(password, expected.salt, expected, expected.key.length));
+    return same(key, expected.key) ? person(name) : null;
+  }
+
+  function person(name: string): Principal | null {
+    const role = roleOf.get(name);
+    return role ? { name, kind: 'person', rights: roles[role] } : null;
+  }
+
+  async function prove(name: string, password: string): Promise<Principal | null> {
+    const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
+    const seen = proven.get(key);
+    if (seen && seen.until > Date.now()) return seen.principal;
+    const principal = verify(name, password);
+    // Remembered while it is being checked: fifty requests of one page hash once.
+    remember(key, principal);
+    const forget = () => proven.delete(key);
+    principal.then((known) => known ?? forget(), forget);
+    return principal;
+  }
+
+  function remember(key: string, principal: Promise<Principal | null>): void {
+    const oldest = proven.keys().next().value;
+    if (proven.size >= authLimits.proven_max && oldest !== undefined) proven.delete(oldest);
+    proven.set(key, { until: Date.now() + authLimits.proven_ms, principal });
+  }
+
+  /** Secrets that were right, at most one a token: hashing each again at every write is an eighth of its cost. */
+  const rightSecrets = new Map<string, Principal>();
+
+  async function service(secret: string): Promise<Principal | null> {
+    const known = rightSecrets.get(secret);
+    if (known) return known;
+    const digest = await sha256(secret);
+    // Every token is compared, whether one matched already or not.
+    const matching = tokens.filter((token) => same(token.sha256, digest));
+    if (!matching[0]) return null;
+    const principal: Principal = { name: matching[0].name, kind: 'service', rights: matching[0].rights };
+    rightSecrets.set(secret, principal);
+    return principal;
+  }
+
+  async function byBasic(credentials: string): Promise<Principal | null> {
+    const decoded = decodeBasic(credentials);
+    return decoded && prove(decoded.name, decoded.password);
+  }
+
+  return {
+    async identify(authorization: string | undefined): Promise<Principal> {
+      if (!authorization) throw nobody();
+      const [, scheme = '', credentials = ''] = /^(\S+) +(\S+)\s*$/.exec(authorization) ?? [];
+      const principal =
+        scheme.toLowerCase() === 'basic'
+          ? await byBasic(credentials)
+          : scheme.toLowerCase() === 'bearer'
+            ? await service(credentials)
+            : null;
+      if (!principal) throw unknown('The user name, password or token is not right.');
+      return principal;
+    },
+    prove,
+    person,
+    passwordOf: (name: string): string | null => writtenOf.get(name) ?? null,
+    demand,
+  };
+}
+
+function demand(principal: Principal, right: Right): void {
+  if (principal.rights.includes(right)) return;
+  throw new Problem(
+    403,
+    `${principal.name} may not ${right}: that needs the right "${right}", and has ${principal.rights.map((has) => `"${has}"`).join(', ') || 'none'}.`,
+  );
+}
+
+/**
+ * For the far side of a door that only our own code can reach: who asks was proven at the near side, and travels with
+ * the request in `passOn`'s form instead of the credentials.
+ */
+export const provenElsewhere: Auth = {
+  identify: async (authorization) => {
+    const [, proven] = /^Proven (.+)$/.exec(authorization ?? '') ?? [];
+    if (!proven) throw new Error('a request came through the inner door without its principal');
+    return JSON.parse(decodeURIComponent(proven)) as Principal;
+  },
+  prove: async () => null,
+  person: () => null,
+  passwordOf: () => null,
+  demand,
+};
+
+/** The Authorization header that `provenElsewhere` reads. */
+export const passOn = (principal: Principal) => `Proven ${encodeURIComponent(JSON.stringify(principal))}`;
+
+function decodeBasic(credentials: string): { name: string; password: string } | null {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(fromBase64(credentials));
+    const colon = text.indexOf(':');
+    return colon < 0 ? null : { name: text.slice(0, colon), password: text.slice(colon + 1) };
+  } catch {
+    return null; // Not base64, or not UTF-8: it proves nobody.
+  }
+}

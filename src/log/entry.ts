@@ -1,0 +1,236 @@
+/** What a log entry is: the shape a writer may send, its limits, and the one way to read a point in time. */
+import * as v from 'valibot';
+import type { Fault } from '../http/problem.ts';
+
+/** Limits of one event. Text is counted in characters (code points), as PostgreSQL counts varchar(n). */
+export const entryLimits = {
+  label_chars_max: 50,
+  service_chars_max: 100,
+  trace_id_chars_max: 100,
+  identifier_chars_max: 255,
+  description_chars_max: 10_000,
+  user_agent_chars_max: 2_000,
+  metadata_chars_max: 65_536,
+  metadata_depth_max: 20,
+  timestamp_ahead_ms_max: 24 * 60 * 60 * 1000,
+} as const;
+
+/** The words that the viewer offers first. Any other word of at most 50 characters is as good. */
+export const suggested = {
+  event_type: ['CREATE', 'UPDATE', 'DELETE', 'PAYMENT'],
+  entity_type: ['order', 'customer', 'product', 'shipment', 'payment'],
+} as const;
+
+const isoForm =
+  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
+
+/**
+ * Reads an ISO 8601 / RFC 3339 date or date-time. No zone means UTC; finer than a millisecond is cut off.
+ * Returns epoch milliseconds and whether only a date was given, or null when the text is no such point in time
+ * (30 February, 24:30, a leap second, year 0, "infinity").
+ */
+export function parseInstant(text: string): { ms: number; dateOnly: boolean } | null {
+  const parts = isoForm.exec(text.trim());
+  if (!parts) return null;
+  const [, year = '', month = '', day = '', hour, minute, second = '00', fraction = '', zone = 'Z'] = parts;
+  if (year === '0000') return null;
+  const dateOnly = hour === undefined;
+  const ms = fraction.slice(0, 3).padEnd(3, '0');
+  const wallClock = `${year}-${month}-${day}T${hour ?? '00'}:${minute ?? '00'}:${second}.${ms}Z`;
+  const asUtc = Date.parse(wallClock);
+  // Date.parse rolls 30 February over into March: only a wall clock that reads back the same was real.
+  if (Number.isNaN(asUtc) || new Date(asUtc).toISOString() !== wallClock) return null;
+  const offset = offsetMs(zone);
+  if (offset === null) return null;
+  const instant = asUtc - offset;
+  return instant < earliest_ms || instant > latest_ms ? null : { ms: instant, dateOnly };
+}
+
+export const earliest_ms = Date.parse('0001-01-01T00:00:00.000Z');
+export const latest_ms = Date.parse('9999-12-31T23:59:59.999Z');
+
+function offsetMs(zone: string): number | null {
+  if (zone.toUpperCase() === 'Z') return 0;
+  const hours = Number(zone.slice(1, 3));
+  const minutes = Number(zone.slice(3).replace(':', '') || '0');
+  if (hours > 23 || minutes > 59) return null;
+  return (zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+/** Why PostgreSQL (and UTF-8) cannot hold this text, or null when it can. */
+export function unstorable(text: string): string | null {
+  if (text.includes('\u0000')) return 'must not contain a NUL character';
+  if (!text.isWellFormed()) return 'must not contain half of a surrogate pair';
+  return null;
+}
+
+/** PGlite's reader drops a leading byte order mark: what was stored would not come back as it was sent. */
+const markFault = (text: string) => (text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null);
+
+const longerThan = (text: string, chars_max: number) => text.length > chars_max && [...text].length > chars_max;
+
+/** Text that can be kept. A blank is not a value: services send "" for "none", and it is kept as none. */
+const text = (chars_max: number) =>
+  v.pipe(
+    v.string('must be text'),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (!dataset.typed) return;
+      const fault = unstorable(dataset.value) ?? markFault(dataset.value);
+      if (fault) addIssue({ message: fault });
+      else if (longerThan(dataset.value, chars_max))
+        addIssue({ message: `must be at most ${chars_max} characters long` });
+    }),
+  );
+
+const optional = <S extends v.GenericSchema<unknown, string | null>>(schema: S) => v.optional(v.nullable(schema), null);
+
+const blankIsNone = (value: string): string | null => (value === '' ? null : value);
+
+const optionalText = (chars_max: number) => optional(v.pipe(text(chars_max), v.transform(blankIsNone)));
+
+const wantsIdentifier = 'must be text or a whole number';
+
+/** Order 55 is `55` in most services' JSON: a whole number is as good an identifier as its digits. */
+const identifier = (chars_max: number) =>
+  optional(
+    v.pipe(
+      v.union([v.string(), v.pipe(v.number(), v.safeInteger(wantsIdentifier))], wantsIdentifier),
+      v.transform(String),
+      text(chars_max),
+      v.transform(blankIsNone),
+    ),
+  );
+
+const label = v.pipe(
+  text(entryLimits.label_chars_max),
+  v.check((value) => value.trim() !== '', 'must not be blank'),
+);
+
+const instant = optional(
+  v.pipe(
+    v.string('must be an ISO 8601 date-time as text'),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      if (dataset.value === '') return null;
+      const parsed = parseInstant(dataset.value);
+      if (!parsed) {
+        addIssue({ message: 'must be an ISO 8601 date-time, such as 2026-03-01T12:30:00Z' });
+        return NEVER;
+      }
+      if (parsed.ms > Date.now() + entryLimits.timestamp_ahead_ms_max) {
+        addIssue({ message: 'must not be more than 24 hours in the future: the log keeps what happened' });
+        return NEVER;
+      }
+      return new Date(parsed.ms).toISOString();
+    }),
+  ),
+);
+
+const address = optional(
+  v.pipe(
+    v.string('must be text'),
+    v.check(
+      (value) => value === '' || (!/[%/]/.test(value) && v.is(ipSchema, value)),
+      'must be an IPv4 or IPv6 address without mask, port or zone',
+    ),
+    v.transform(blankIsNone),
+  ),
+);
+const ipSchema = v.pipe(v.string(), v.ip());
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Metadata = { [key: string]: Json };
+
+/**
+ * What jsonb or a JSON reader would refuse or silently change, as a sentence; null when the value is kept as it is.
+ * Walks without recursion: a hostile depth must end in a refusal, not in a stack overflow.
+ */
+export function metadataFault(root: unknown): string | null {
+  if (typeof root !== 'object' || root === null || Array.isArray(root)) return 'must be a JSON object';
+  const open: { value: unknown; depth: number; path: string }[] = [{ value: root, depth: 1, path: '' }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { value, depth, path } = next;
+    const fault = scalarFault(value);
+    if (fault) return path ? `${path}: ${fault}` : fault;
+    if (typeof value !== 'object' || value === null) continue;
+    if (depth > entryLimits.metadata_depth_max) return `must be at most ${entryLimits.metadata_depth_max} levels deep`;
+    for (const [key, child] of Object.entries(value)) {
+      const keyFault = unstorable(key);
+      if (keyFault) return `a key ${keyFault}`;
+      open.push({ value: child, depth: depth + 1, path: path ? `${path}.${key}` : key });
+    }
+  }
+  const { metadata_chars_max } = entryLimits;
+  return JSON.stringify(root).length > metadata_chars_max
+    ? `must be at most ${metadata_chars_max} characters of JSON`
+    : null;
+}
+
+function scalarFault(value: unknown): string | null {
+  if (typeof value === 'string') return unstorable(value);
+  if (typeof value !== 'number') return null;
+  if (!Number.isFinite(value)) return 'a number is out of range';
+  // JSON.parse has already rounded 9007199254740993 to …992. An audit log must not keep what was not said.
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    return 'a whole number beyond 2^53 cannot be kept exactly: send it as text';
+  return null;
+}
+
+const metadata = v.optional(
+  v.nullable(
+    v.pipe(
+      v.custom<Metadata>((value) => typeof value === 'object' && value !== null, 'must be a JSON object'),
+      v.rawCheck(({ dataset, addIssue }) => {
+        if (!dataset.typed) return;
+        const fault = metadataFault(dataset.value);
+        if (fault) addIssue({ message: fault });
+      }),
+    ),
+  ),
+  null,
+);
+
+/** One event as a writer may send it. Unknown keys are refused: a misspelt field must not vanish unseen. */
+export const NewEntry = v.strictObject(
+  {
+    event_type: label,
+    entity_type: label,
+    entity_id: identifier(entryLimits.identifier_chars_max),
+    user_id: identifier(entryLimits.identifier_chars_max),
+    description: optionalText(entryLimits.description_chars_max),
+    metadata,
+    ip_address: address,
+    user_agent: optionalText(entryLimits.user_agent_chars_max),
+    timestamp: instant,
+    service: optionalText(entryLimits.service_chars_max),
+    trace_id: identifier(entryLimits.trace_id_chars_max),
+    session_id: identifier(entryLimits.identifier_chars_max),
+    event_uid: identifier(entryLimits.identifier_chars_max),
+  },
+  (issue) =>
+    issue.expected === 'never'
+      ? 'is not a field of an event'
+      : issue.received === 'undefined'
+        ? 'is required'
+        : 'must be a JSON object',
+);
+
+/** An event as the SDK's caller writes it. */
+export type EntryInput = v.InferInput<typeof NewEntry>;
+/** The same event checked and filled in: every key present, blanks as null, the time in UTC. */
+export type NewEntry = v.InferOutput<typeof NewEntry>;
+
+/**
+ * Checks one event. Returns the event, or every fault found in it with the field it is about
+ * (an empty field when the item as a whole is wrong).
+ */
+export function readEntry(item: unknown): { entry: NewEntry } | { faults: Fault[] } {
+  // valibot takes an array for an object without keys.
+  if (Array.isArray(item)) return { faults: [{ field: '', reason: 'must be a JSON object' }] };
+  const result = v.safeParse(NewEntry, item);
+  if (result.success) return { entry: result.output };
+  const faults = result.issues.map((issue) => ({
+    field: (issue.path ?? []).map((step) => String(step.key)).join('.'),
+    reason: issue.message,
+  }));
+  return { faults };
+}

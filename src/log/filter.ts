@@ -1,0 +1,274 @@
+/**
+ * What may be asked of the log: one row a parameter, with its label, its input, the check of its value, the SQL and a
+ * sentence. The API, the page, the live stream, the export and the README's table all come from these rows.
+ */
+import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { badField } from '../http/problem.ts';
+import { entryLimits, latest_ms, parseInstant, unstorable } from './entry.ts';
+import { activityLogs as log } from './schema.ts';
+
+export const filterLimits = {
+  values_max: 50,
+  /** Each text is looked for in every description that is looked at. */
+  search_values_max: 10,
+  search_chars_max: 200,
+  metadata_path_depth_max: 10,
+} as const;
+
+type Row = {
+  key: string;
+  /** What it is called in the line of src/syntax.ts; nothing for the text that stands there by itself. */
+  word: string;
+  label: string;
+  input: 'text' | 'search' | 'date' | 'list';
+  chars_max: number;
+  /** How many values it takes, where that is not `values_max`. */
+  values_max?: number;
+  /** Why the value cannot be asked for, or null. */
+  fault(value: string): string | null;
+  /** The rows that match any of the values. */
+  sql(values: string[]): SQL;
+  /** The rows that match none of them; absent where "not" has no plain meaning. */
+  not?(values: string[]): SQL;
+  /** What the README says of it. */
+  sentence: string;
+};
+
+const anyText = () => null;
+const aTime = (value: string) =>
+  parseInstant(value) ? null : 'must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T12:30:00Z';
+
+/** A column compared literally. "Not" keeps the rows that have no value: they are not that value either. */
+const exact = (
+  key: string,
+  word: string,
+  label: string,
+  column: PgColumn,
+  chars_max: number,
+  sentence: string,
+  input: Row['input'] = 'text',
+): Row => ({
+  key,
+  word,
+  label,
+  input,
+  chars_max,
+  fault: anyText,
+  sql: (values) => inArray(column, values),
+  not: (values) => (column.notNull ? notInArray(column, values) : both(isNull(column), notInArray(column, values))),
+  sentence,
+});
+
+/** The two never come back undefined from drizzle when they are given conditions. */
+const both = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
+
+const day_ms = 24 * 60 * 60 * 1000;
+const iso = (ms: number) => new Date(ms).toISOString();
+const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, dateOnly: false };
+
+/** ILIKE's own wildcards, and its escape, as themselves. */
+const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
+
+const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
+const time_chars_max = 40;
+
+export const filterRows: Row[] = [
+  exact(
+    'event_type',
+    'type',
+    'Event',
+    log.event_type,
+    label_chars_max,
+    'what happened: CREATE, UPDATE, DELETE, PAYMENT or any other word',
+    'list',
+  ),
+  exact(
+    'entity_type',
+    'entity',
+    'Entity',
+    log.entity_type,
+    label_chars_max,
+    'the kind of thing it happened to: order, customer, …',
+    'list',
+  ),
+  exact('entity_id', 'id', 'Entity id', log.entity_id, identifier_chars_max, 'which thing it happened to'),
+  exact('user_id', 'user', 'User', log.user_id, identifier_chars_max, 'who did it'),
+  {
+    key: 'start_date',
+    word: 'from',
+    label: 'From',
+    input: 'date',
+    chars_max: time_chars_max,
+    fault: aTime,
+    sql: (values) => gte(log.timestamp, iso(Math.min(...values.map((value) => instantOf(value).ms)))),
+    sentence: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
+  },
+  {
+    key: 'end_date',
+    word: 'to',
+    label: 'To',
+    input: 'date',
+    chars_max: time_chars_max,
+    fault: aTime,
+    // The end belongs to the range: the whole day of a date. Times are whole milliseconds, so <= loses none of it.
+    sql: (values) =>
+      lte(
+        log.timestamp,
+        iso(
+          Math.min(
+            latest_ms,
+            Math.max(...values.map(instantOf).map(({ ms, dateOnly }) => ms + (dateOnly ? day_ms - 1 : 0))),
+          ),
+        ),
+      ),
+    sentence: 'not later than this; a date alone means its whole day',
+  },
+  {
+    key: 'search',
+    word: '',
+    label: 'Search',
+    input: 'search',
+    chars_max: filterLimits.search_chars_max,
+    values_max: filterLimits.search_values_max,
+    fault: anyText,
+    // Unlike the values of a field, texts narrow: one description can contain them all.
+    sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
+    not: (values) =>
+      both(
+        isNull(log.description),
+        not(or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`false`),
+      ),
+    sentence:
+      'the description contains this text, in upper or lower case, and given twice all of them; `%`, `_` and `\\` are themselves',
+  },
+  exact('service', 'service', 'Service', log.service, service_chars_max, 'which service wrote it'),
+  exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
+  exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
+];
+
+const rowOf = new Map(filterRows.map((row) => [row.key, row]));
+export const metadataPrefix = 'metadata.';
+
+const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,20})?([eE][+-]?\d{1,3})?)$/;
+
+const pathOf = (key: string) => key.slice(metadataPrefix.length).split('.');
+
+function pathFault(key: string): string | null {
+  const path = pathOf(key);
+  if (path.length > filterLimits.metadata_path_depth_max)
+    return `must be at most ${filterLimits.metadata_path_depth_max} steps deep`;
+  return path.includes('') ? 'must name a path, such as metadata.order.status' : null;
+}
+
+/**
+ * `metadata.order.status=paid`: the value at the path is this text, or this number, true, false or null. Containment,
+ * because that is what the jsonb_path_ops index answers.
+ */
+function metadataRow(key: string): Row {
+  const path = pathOf(key);
+  const at = (json: string) => path.reduceRight((inner, step) => `{${JSON.stringify(step)}:${inner}}`, json);
+  const contains = (values: string[]) =>
+    or(
+      ...values
+        .flatMap((value) => [JSON.stringify(value), ...(jsonScalar.test(value) ? [value] : [])])
+        .map((json) => sql`${log.metadata} @> ${at(json)}::jsonb`),
+    ) ?? sql`false`;
+  return {
+    key,
+    word: key,
+    label: key,
+    input: 'text',
+    chars_max: identifier_chars_max,
+    fault: anyText,
+    sql: contains,
+    not: (values) => both(isNull(log.metadata), not(contains(values))),
+    sentence: 'the value at this path of the metadata, as text, number, `true`, `false` or `null`',
+  };
+}
+
+/** One thing asked: these values, or (negated) none of them. */
+export type Term = { key: string; negated: boolean; values: string[] };
+
+/** A question to the log. `key` is the same for the same question, so that followers can share an answer. */
+export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
+
+/** The parameters that are not about which events but about how they are handed out. */
+export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'last';
+
+/**
+ * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values (texts to
+ * search for: all of them); a key that ends in `!` means none of them. Throws a 400 that names the parameter: also for
+ * one it does not know, because a misspelt filter would answer with everything.
+ */
+export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[] = []): Filter {
+  const asked = new Map<string, Term>();
+  for (const [key, value] of query) {
+    if ((alsoAllowed as readonly string[]).includes(key) || value === '') continue;
+    const fault = faultOf(key, value);
+    if (fault) throw badField(key, fault);
+    const term = asked.get(key) ?? { ...named(key), values: [] };
+    if (!term.values.includes(value)) term.values.push(value);
+    if (term.values.length > valuesMax(key)) throw badField(key, `takes at most ${valuesMax(key)} values`);
+    asked.set(key, term);
+  }
+  return filterOf([...asked.values()]);
+}
+
+/** The question that these terms are; they have been read before. */
+export const filterOf = (terms: Term[]): Filter => ({
+  terms,
+  key: writeFilter(terms).toString(),
+  where: and(...terms.map(termSql)),
+});
+
+/** The same question but for what it asks of one parameter: counted so, a facet shows what else could be chosen. */
+export const without = (filter: Filter, key: string): Filter =>
+  filterOf(filter.terms.filter((term) => term.key !== key));
+
+function rowFor(name: string): Row | undefined {
+  return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);
+}
+
+/** The key that a parameter is about, and whether its `!` asks for none of the values. */
+function named(parameter: string): { key: string; negated: boolean } {
+  const negated = parameter.endsWith('!');
+  return { key: negated ? parameter.slice(0, -1) : parameter, negated };
+}
+
+/** How many values a parameter (with its `!`) takes. */
+export const valuesMax = (parameter: string): number =>
+  rowFor(named(parameter).key)?.values_max ?? filterLimits.values_max;
+
+/** Why a parameter (with its `!`) and one value of it cannot be asked, or null. */
+export function faultOf(parameter: string, value: string): string | null {
+  const { key, negated } = named(parameter);
+  const wrongPath = key.startsWith(metadataPrefix) ? pathFault(key) : null;
+  if (wrongPath) return wrongPath;
+  const row = rowFor(key);
+  if (!row || (negated && !row.not)) return 'is not a parameter of this request';
+  return (
+    unstorable(value) ??
+    unstorable(key) ??
+    (value.length > row.chars_max ? `must be at most ${row.chars_max} characters long` : row.fault(value))
+  );
+}
+
+function termSql({ key, negated, values }: Term): SQL {
+  const row = rowFor(key);
+  const condition = negated ? row?.not?.(values) : row?.sql(values);
+  return condition ?? sql`false`;
+}
+
+/** The terms as a query string again, in one order for one question. */
+export function writeFilter(terms: Term[]): URLSearchParams {
+  const query = new URLSearchParams();
+  const parameters = terms.map(({ key, negated, values }) => ({
+    name: negated ? `${key}!` : key,
+    // Texts stay in the order in which somebody thinks of them.
+    values: rowFor(key)?.input === 'search' ? values : [...values].sort(),
+  }));
+  for (const { name, values } of parameters.sort((a, b) => (a.name < b.name ? -1 : 1)))
+    for (const value of values) query.append(name, value);
+  return query;
+}

@@ -1,0 +1,48 @@
+/** Which stretch of the answer is wanted: limit, offset, cursors. */
+
+import { badField } from '../http/problem.ts';
+import { earliest_ms, latest_ms } from './entry.ts';
+import type { Paging } from './filter.ts';
+
+/** A place in the list's order (timestamp, id). Written `<epoch ms>-<id>`. */
+export type Cursor = { ms: number; id: number };
+
+export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date.parse(entry.timestamp)}-${entry.id}`;
+
+function readCursor(key: 'before' | 'after', text: string): Cursor {
+  const parts = /^(-?\d{1,15})-(\d{1,16})$/.exec(text);
+  const cursor = { ms: Number(parts?.[1]), id: Number(parts?.[2]) };
+  if (!parts || !Number.isSafeInteger(cursor.id) || cursor.ms < earliest_ms || cursor.ms > latest_ms)
+    throw badField(key, 'is not a cursor that this log gave out');
+  return cursor;
+}
+
+export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
+
+/** Which stretch of the answer is wanted. */
+export type Page = { limit: number; offset: number; before: Cursor | null; after: Cursor | null };
+
+/** Reads limit, offset, before and after; throws a 400 that names the one that cannot be. */
+export function readPage(query: URLSearchParams): Page {
+  const before = last(query, 'before');
+  const after = last(query, 'after');
+  if (before && after) throw badField('after', 'cannot be combined with before');
+  const offset = wholeNumber('offset', last(query, 'offset'), 0, 0, pageLimits.offset_max);
+  if (offset > 0 && (before || after)) throw badField('offset', 'cannot be combined with a cursor');
+  return {
+    limit: wholeNumber('limit', last(query, 'limit'), pageLimits.limit_default, 1, pageLimits.limit_max),
+    offset,
+    before: before ? readCursor('before', before) : null,
+    after: after ? readCursor('after', after) : null,
+  };
+}
+
+const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;
+
+/** A whole number within its bounds, or the fallback when nothing was said; throws a 400 that names the field. */
+export function wholeNumber(field: string, text: string | null, fallback: number, min: number, max: number): number {
+  if (text === null) return fallback;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw badField(field, `must be a whole number from ${min} to ${max}`);
+  return value;
+}

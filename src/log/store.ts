@@ -1,0 +1,202 @@
+/** The only SQL over entries, with its parts for counting: append, since, page, each. Everything above speaks of entries. */
+import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { isWrongIsolation, unavailable } from '../http/problem.ts';
+import { type Appended, appendQueue } from './append-queue.ts';
+import { breakdownOf } from './breakdown.ts';
+import { countsOf } from './counts.ts';
+import type { NewEntry } from './entry.ts';
+import type { Filter } from './filter.ts';
+import type { Cursor, Page } from './paging.ts';
+import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
+
+export const storeLimits = {
+  /** How many ids one `since` looks through: a rare filter must not scan the whole log in one statement. */
+  since_ids_max: 20_000,
+  since_rows_max: 256,
+  export_rows_max: 500,
+  inbox_rows_max: 1_000,
+  partitions_ahead_months: 3,
+} as const;
+
+export type { Buckets, Facet, FacetKey, Histogram } from './breakdown.ts';
+export type { Recent, Span, Stats, Total } from './counts.ts';
+export type Store = ReturnType<typeof createStore>;
+
+/** All that can be asked of one database. Errors are the driver's own; `problemOf` turns them into answers. */
+export function createStore(db: Database) {
+  const columns = getTableColumns(log);
+  const entries = (where: SQL | undefined) => db.select().from(log).where(where).$dynamic();
+
+  /** The id of the newest entry; 0 in an empty log. Ids are dense, so it is also how many there are. */
+  async function head(): Promise<number> {
+    const [newest] = await db
+      .select({ id: logBatches.last_id })
+      .from(logBatches)
+      .orderBy(desc(logBatches.last_id))
+      .limit(1);
+    return newest?.id ?? 0;
+  }
+
+  /** The stored row as append_logs returns it: a composite, column by column. */
+  const stored = Object.fromEntries(
+    Object.entries(columns).map(([name, column]) => [name, sql`(told.log).${sql.identifier(name)}`.mapWith(column)]),
+  ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
+
+  let explicitIsolation = false;
+  /**
+   * Runs what locks the log. Where the server, the database or the role sets another default than READ COMMITTED, in a
+   * transaction that says so: noticed at the first refusal, so that everybody else is spared its three round trips.
+   */
+  async function readCommitted<T>(run: (db: Database) => Promise<T>): Promise<T> {
+    const explicit = () => db.transaction(run, { isolationLevel: 'read committed' });
+    if (explicitIsolation) return explicit();
+    return run(db).catch((error) => {
+      if (!isWrongIsolation(error)) throw error;
+      explicitIsolation = true;
+      return explicit();
+    });
+  }
+
+  /** Appends in one statement and one commit; returns what became of each event, in the order given. */
+  async function appendNow(batch: NewEntry[]): Promise<Appended[]> {
+    const rows = await readCommitted((tx) =>
+      tx
+        .select({
+          ordinal: sql<number>`told.ordinal`.mapWith(Number),
+          duplicate: sql<boolean>`told.duplicate`,
+          storedId: sql<number>`told.stored_id`.mapWith(Number),
+          ...stored,
+        })
+        .from(sql`append_logs(${JSON.stringify(batch)}::jsonb) told`),
+    );
+    const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
+    return rows.map(({ ordinal: _ordinal, duplicate, storedId, ...entry }) => {
+      const kept = duplicate ? known.get(storedId) : (entry as Entry);
+      if (!kept) throw new Error(`event ${storedId} is named in log_uids and not in the log`);
+      return { entry: kept, duplicate };
+    });
+  }
+
+  async function byIds(ids: number[]): Promise<Map<number, Entry>> {
+    if (ids.length === 0) return new Map();
+    const found = await entries(inArray(log.id, ids));
+    return new Map(found.map((entry) => [entry.id, entry]));
+  }
+
+  /** One entry by its id, or null. */
+  async function one(id: number): Promise<Entry | null> {
+    return (await byIds([id])).get(id) ?? null;
+  }
+
+  /**
+   * The entries after an id that match, in id order, and the id up to which everything has been looked at: a filter
+   * that matches nothing must still move its follower on.
+   */
+  async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
+    const upto = Math.min(await head(), after + storeLimits.since_ids_max);
+    if (upto <= after) return { entries: [], cursor: after };
+    const found = await entries(and(gt(log.id, after), lte(log.id, upto), filter.where))
+      .orderBy(asc(log.id))
+      .limit(rows_max);
+    const lastId = found.at(-1)?.id ?? upto;
+    return { entries: found, cursor: found.length < rows_max ? upto : lastId };
+  }
+
+  /** A page of the list, newest first, and whether there are older entries beyond it. */
+  async function page(filter: Filter, { limit, offset, before, after }: Page) {
+    const one_more = limit + 1;
+    const found = after
+      ? await entries(and(filter.where, newer(after)))
+          .orderBy(asc(log.timestamp), asc(log.id))
+          .limit(one_more)
+      : await entries(and(filter.where, before ? older(before) : undefined))
+          .orderBy(desc(log.timestamp), desc(log.id))
+          .limit(one_more)
+          .offset(offset);
+    const hasMore = found.length > limit;
+    const logs = found.slice(0, limit);
+    return after
+      ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore }
+      : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0 };
+  }
+
+  /**
+   * Every matching entry up to an id, in the order of time, in pages. What is appended meanwhile is left out: ids in
+   * commit order make `id <= upto` a snapshot that no connection has to hold open.
+   */
+  async function* each(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
+    let place: Cursor | null = null;
+    for (;;) {
+      const found: Entry[] = await entries(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))
+        .orderBy(asc(log.timestamp), asc(log.id))
+        .limit(storeLimits.export_rows_max);
+      const newest = found.at(-1);
+      if (newest) yield found;
+      if (!newest || found.length < storeLimits.export_rows_max) return;
+      place = { ms: Date.parse(newest.timestamp), id: newest.id };
+    }
+  }
+
+  /** What a poll looks at: the newest id, and whether other SQL writers left something in the inbox. */
+  async function pulse(): Promise<{ head: number; waiting: boolean }> {
+    const [seen] = await db
+      .select({
+        head: sql<number>`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`.mapWith(
+          Number,
+        ),
+        waiting: sql<boolean>`exists (select from ${activityInbox})`,
+      })
+      .from(nothing);
+    return seen ?? { head: 0, waiting: false };
+  }
+
+  /** Moves what other SQL writers committed to the inbox into the log; returns how many rows it took out. */
+  async function drain(): Promise<number> {
+    const [drained] = await readCommitted((tx) =>
+      tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
+    );
+    return drained?.n ?? 0;
+  }
+
+  /** Makes this month's partition and those ahead. */
+  async function makePartitions(): Promise<void> {
+    await db.select({ made: sql`made` }).from(sql`make_partitions(${storeLimits.partitions_ahead_months}) as made`);
+  }
+
+  /** Rejects unless the database answers and the log can be written to. */
+  async function ready(): Promise<void> {
+    const [seen] = await db
+      .select({
+        writable: sql<boolean>`not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'`,
+        dense: sql<boolean>`not exists (select from (select ${logBatches.last_id} - ${logBatches.n} as first, lead(${logBatches.last_id}) over (order by ${logBatches.last_id} desc) as previous from ${logBatches} order by ${logBatches.last_id} desc limit 100) b where b.previous is not null and b.previous <> b.first)`,
+      })
+      .from(nothing);
+    if (!seen?.writable) throw unavailable('The database is read-only.');
+    if (!seen.dense) throw unavailable('The log has a gap or an overlap: ids were handed out twice or lost.');
+  }
+
+  return {
+    append: appendQueue(appendNow),
+    head,
+    one,
+    since,
+    page,
+    each,
+    ...countsOf(db, head),
+    ...breakdownOf(db, head),
+    pulse,
+    drain,
+    makePartitions,
+    ready,
+  };
+}
+
+/** Drizzle selects from something: here from one row without columns. */
+const nothing = sql`(select) as nothing`;
+
+// The bare comparison of rows does not prune partitions; the comparison of the time alone does.
+const at = (cursor: Cursor) => new Date(cursor.ms).toISOString();
+const older = (cursor: Cursor): SQL =>
+  sql`(${lte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) < (${at(cursor)}::timestamptz, ${cursor.id}))`;
+const newer = (cursor: Cursor): SQL =>
+  sql`(${gte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) > (${at(cursor)}::timestamptz, ${cursor.id}))`;

@@ -1,0 +1,65 @@
+/** Addresses within the viewer: the page's own query with something changed. Every one is a plain link. */
+import { earliest_ms, latest_ms } from '../log/entry.ts';
+import type { Term } from '../log/filter.ts';
+
+export type Query = URLSearchParams;
+
+const changed = (query: Query, change: (to: Query) => void): string => {
+  const to = new URLSearchParams(query);
+  change(to);
+  to.sort();
+  const text = to.toString();
+  return text === '' ? '/logs' : `/logs?${text}`;
+};
+
+export const pageOf = (query: Query): string => changed(query, () => {});
+
+/** Nothing else of this field. */
+export const only = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(`${key}!`);
+    to.set(key, value);
+  });
+
+/** All but this. */
+export const not = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(key, value);
+    to.delete(`${key}!`, value);
+    to.append(`${key}!`, value);
+  });
+
+/** This as well as what is chosen of its field already. */
+export const also = (query: Query, key: string, value: string) =>
+  changed(query, (to) => {
+    to.delete(`${key}!`, value);
+    to.append(key, value);
+  });
+
+/** One value no longer asked for. */
+export const dropped = (query: Query, { key, negated }: Pick<Term, 'key' | 'negated'>, value: string) =>
+  changed(query, (to) => to.delete(negated ? `${key}!` : key, value));
+
+const rangeless = (to: Query) => {
+  for (const key of ['last', 'start_date', 'end_date']) to.delete(key);
+};
+export const anyTime = (query: Query) => changed(query, rangeless);
+export const lastOf = (query: Query, last: string) =>
+  changed(query, (to) => {
+    rangeless(to);
+    to.set('last', last);
+  });
+const within = (ms: number) =>
+  new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString().replace('.000Z', 'Z');
+/** From and to in epoch ms, both included, as far as time goes here. */
+export const between = (query: Query, from: number, to_ms: number) =>
+  changed(query, (to) => {
+    rangeless(to);
+    to.set('start_date', within(from));
+    to.set('end_date', within(to_ms));
+  });
+
+/** What has these values, whatever else was asked. */
+export const about = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
+
+export const eventOf = (id: number) => `/logs/${id}`;

@@ -1,0 +1,44 @@
+/** How somebody looks at the log: their clocks and colours, kept in cookies so that the first byte is right already. */
+import type { Context } from 'hono';
+import { getCookie, setCookie } from 'hono/cookie';
+import { localPath, pathOf } from '../auth/way-back.ts';
+import { badField, Problem } from '../http/problem.ts';
+import { readText } from '../http/request.ts';
+import { type App, type Env, isSameOrigin, only, type Parts } from '../parts.ts';
+import type { Look } from './text.ts';
+import { isZone } from './zone.ts';
+
+const names = { theme: 'edgetrail-theme', zone: 'edgetrail-zone' } as const;
+const year_s = 365 * 24 * 60 * 60;
+const form_bytes_max = 4_096;
+
+const isTheme = (text: string): text is Look['theme'] => ['system', 'light', 'dark'].includes(text);
+
+/** As the cookies say; what they cannot mean counts for nothing. */
+export function lookOf(c: Context): Look {
+  const theme = getCookie(c, names.theme) ?? '';
+  const zone = getCookie(c, names.zone) ?? '';
+  return { theme: isTheme(theme) ? theme : 'system', zone: isZone(zone) ? zone : 'UTC', now_ms: Date.now() };
+}
+
+/** The page that the form stood on: htmx changes its address, so the form itself does not know it. */
+const shownBefore = (c: Context): string => localPath(pathOf(c.req.header('referer')));
+
+export function lookRoutes(app: App, { limits }: Parts): void {
+  app.post('/logs/look', async (c: Context<Env>) => {
+    if (!isSameOrigin(c, limits)) throw new Problem(403, 'Only a page of this service may do that.');
+    const form = new URLSearchParams(await readText(c, form_bytes_max));
+    const [theme, zone] = [form.get('theme'), form.get('zone')];
+    const keep = { path: '/', maxAge: year_s, sameSite: 'Lax', httpOnly: true } as const;
+    if (theme !== null) {
+      if (!isTheme(theme)) throw badField('theme', 'must be system, light or dark');
+      setCookie(c, names.theme, theme, keep);
+    }
+    if (zone !== null) {
+      if (!isZone(zone)) throw badField('zone', 'must be a time zone such as Europe/Berlin, or UTC');
+      setCookie(c, names.zone, zone, keep);
+    }
+    return c.redirect(shownBefore(c), 303);
+  });
+  only(app, '/logs/look', 'POST');
+}

@@ -1,0 +1,38 @@
+/** A refusal as a page and as a part of one. Data in, markup out. */
+import { html } from 'hono/html';
+import type { Problem } from '../http/problem.ts';
+import { layout, type Markup } from './layout.ts';
+import { lineAway } from './search-line.ts';
+import type { Look } from './text.ts';
+
+/** What a person can do about a refusal. */
+const ways: Partial<Record<number, string>> = {
+  400: 'Change what is asked, or start again from the whole log.',
+  404: 'The address may be mistyped. Events are never removed from the log.',
+  422: 'Change what is asked, or start again from the whole log.',
+  403: 'Ask the operator for the role that may.',
+  500: 'Try again; if it stays so, tell the operator when it happened.',
+  503: 'Nothing that was stored is lost. Try again in a moment.',
+};
+
+/** A refusal as htmx puts it into the page's #problem: what is shown stays as it is. */
+export const problemFragment = (problem: Problem): Markup => html`<p>${problem.message}</p>`;
+
+/** What the status is called before people; problem+json has its own words for programs. */
+const titles: Partial<Record<number, string>> = {
+  400: 'This cannot be asked',
+  422: 'This cannot be asked',
+  404: 'Not found',
+};
+
+/** A refusal as a page of its own. `line`: what was written into the search, to be mended. */
+export const problemPage = (problem: Problem, line: string, look: Look): Markup => {
+  const title = titles[problem.status] ?? problem.title;
+  const way = ways[problem.status];
+  return layout(
+    title,
+    html`<header><a id="brand" href="/logs">Edgetrail</a>${lineAway(line)}</header>
+<main class="alone"><h1>${title}</h1><div role="alert">${problemFragment(problem)}</div>${way ? html`<p>${way}</p>` : ''}<p><a class="button" href="/logs">To the log</a>${problem.status === 403 ? html` <a class="button" href="/sign-in">Sign in as somebody else</a>` : ''}</p></main>`,
+    look,
+  );
+};

@@ -1,0 +1,64 @@
+/** Values as people read them: safe to look at, counted, aged. Data in, text out. */
+import { wallClock } from './zone.ts';
+
+const hidden =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const codeOf = (char: string) => char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+
+/** Controls and bidirectional overrides can make a line read as what it is not: they are shown, not obeyed. */
+export const visible = (text: string) => text.replace(hidden, (char) => `⟨U+${codeOf(char)}⟩`);
+
+/** JSON that means the same, with nothing in it that cannot be seen: it is copied as well as read. */
+export const visibleJson = (value: unknown) =>
+  JSON.stringify(value, null, 2).replace(hidden, (char) => `\\u${codeOf(char)}`);
+
+/** Not within a surrogate pair. */
+export const cut = (text: string, chars_max: number) =>
+  text.length > chars_max ? `${text.slice(0, chars_max).replace(/[\ud800-\udbff]$/, '')}…` : text;
+
+export const count = (n: number) => n.toLocaleString('en-US');
+export const events = (n: number) => `${count(n)} ${n === 1 ? 'event' : 'events'}`;
+
+/** Who looks: the clocks they go by, the colours they chose, and when they asked. */
+export type Look = { zone: string; theme: 'system' | 'light' | 'dark'; now_ms: number };
+
+/** `2026-11-23 09:12:45` by the reader's clocks. */
+export const clock = (ms: number, { zone }: Look) => wallClock(ms, zone).replace('T', ' ').slice(0, 19);
+/** The same to the millisecond, and whose clock it is. */
+export const exactClock = (ms: number, { zone }: Look) => `${wallClock(ms, zone).replace('T', ' ')} ${zone}`;
+
+const day_s = 86_400;
+
+/** The clock without what goes without saying: this year, or the time of day of another one. */
+function shortClock(then_ms: number, look: Look): string {
+  const [then, now] = [clock(then_ms, look), clock(look.now_ms, look)];
+  return then.slice(0, 4) === now.slice(0, 4) ? then.slice(5, 16) : then.slice(0, 10);
+}
+
+/** The time of day, for what is shown by its age. */
+export const timeOfDay = (then_ms: number, look: Look) =>
+  look.now_ms - then_ms < day_s * 1000 ? clock(then_ms, look).slice(11) : '';
+
+/** How long ago, within a day; beyond, ages tell events no longer apart. viewer.js goes on counting in these words. */
+export function ago(then_ms: number, look: Look): string {
+  const s = Math.trunc((look.now_ms - then_ms) / 1000);
+  if (s < -60) return shortClock(then_ms, look);
+  if (s < 5) return 'now';
+  if (s < 60) return `${s} s ago`;
+  if (s < 3_600) return `${Math.trunc(s / 60)} min ago`;
+  return s < day_s ? `${Math.trunc(s / 3_600)} h ago` : shortClock(then_ms, look);
+}
+
+/** What most logs speak of keeps its colour everywhere; any other word has the one that its letters make. */
+const tones: Record<string, string> = { CREATE: 't1', UPDATE: 't2', DELETE: 't3', PAYMENT: 't4' };
+const other_tones = 5;
+
+/** The class that colours an event type, in rows and bars alike. It is never the only sign: the word stands beside it. */
+export function tone(type: string): string {
+  const known = Object.hasOwn(tones, type) ? tones[type] : undefined;
+  if (known) return known;
+  let hash = 0;
+  for (const char of type) hash = (hash * 31 + (char.codePointAt(0) ?? 0)) >>> 0;
+  return `t${5 + (hash % other_tones)}`;
+}

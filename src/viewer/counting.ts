@@ -1,0 +1,51 @@
+/** The numbers of a page, asked for together: what fails or takes too long is left out, and the page says so. */
+
+import { isPassing } from '../http/problem.ts';
+import type { Histogram } from '../log/store.ts';
+import type { Parts } from '../parts.ts';
+import { bucketsOf, type Question } from './question.ts';
+import type { Counts } from './views/counts.ts';
+
+export const nothingCounted: Counts = { total: null, recent: null, facets: null, histogram: null };
+
+/** Whether there is nothing to be asked for once more. */
+export const isWhole = (counts: Counts | null): boolean => counts !== null && !Object.values(counts).includes(null);
+
+/** What could be counted in time, or null. Never rejects: a page whose rows are there is not broken by a number. */
+export function countWithin(ms_max: number, parts: Parts, ...asked: AskedCounts): Promise<Counts | null> {
+  const counting = countAll(parts, ...asked);
+  parts.after?.(counting);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(null), ms_max);
+    void counting.then(resolve).finally(() => clearTimeout(timer));
+  });
+}
+
+type AskedCounts = [question: Question, now_ms: number, head?: number];
+
+async function countAll(
+  { store, report }: Parts,
+  { filter, range }: Question,
+  now_ms: number,
+  head?: number,
+): Promise<Counts> {
+  const orNull = <T>(work: Promise<T | null>) =>
+    work.catch((error) => {
+      if (!isPassing(error)) report('a count failed', error);
+      return null;
+    });
+  async function histogram(): Promise<Histogram | null> {
+    const spanned = range.from === null || range.to === null ? await store.span(filter) : null;
+    if (!spanned && range.from === null) return { from: 0, to: 0, bucket_ms: 1, types: [], bars: [], exact: true };
+    const from = range.from ?? spanned?.oldest ?? now_ms;
+    const to = range.to ?? Math.max(range.last ? now_ms : 0, spanned?.newest ?? now_ms);
+    return store.histogram(filter, bucketsOf(from, Math.max(from, to)));
+  }
+  const [total, recent, chart, facets] = await Promise.all([
+    orNull(store.totalInTime(filter, head)),
+    orNull(store.recent(filter)),
+    orNull(histogram()),
+    orNull(store.facets(filter)),
+  ]);
+  return { total, recent, facets, histogram: chart };
+}

@@ -1,0 +1,83 @@
+/** /sign-in and /sign-out: a password for a session's cookie, and back. */
+import type { Context } from 'hono';
+import { quietChallenge } from '../auth/auth.ts';
+import { giveSecret, keepsCookie, readSecret, takeSecret } from '../auth/cookie.ts';
+import { digestOf } from '../auth/session.ts';
+import { localPath, signInFor } from '../auth/way-back.ts';
+import { Problem, type ProblemStatus, problemOf } from '../http/problem.ts';
+import { queryOf, readText } from '../http/request.ts';
+import { lookOf } from '../page/look.ts';
+import { type App, type Env, isSameOrigin, only, type Parts, sessionOf } from '../parts.ts';
+import { type SignInPage, signInPage } from './views/sign-in.ts';
+
+const form_bytes_max = 8_192;
+
+export function sessionRoutes(app: App, parts: Parts): void {
+  const { auth, sessions } = parts;
+  const { PUBLIC_URL } = parts.limits;
+
+  app.get('/sign-in', async (c) => {
+    const to = localPath(queryOf(c).get('to'));
+    return (await sessionOf(c, parts)) ? c.redirect(to, 303) : page(c, 200, { to, user: '', fault: null });
+  });
+
+  app.post('/sign-in', async (c) => {
+    // Else another site could sign a visitor in as somebody else, and read what that one was made to look for.
+    demandSameOrigin(c, parts);
+    const form = await readForm(c);
+    const [to, user, password] = [localPath(form.get('to')), form.get('user') ?? '', form.get('password') ?? ''];
+    const again = (status: ProblemStatus, fault: string, headers: Record<string, string> = {}) =>
+      page(c, status, { to, user, fault }, headers);
+    if (!keepsCookie(c, PUBLIC_URL))
+      return again(403, 'Your browser keeps no session without TLS. Come by https, or ask the operator for it.');
+    try {
+      const setUp = auth.passwordOf(user);
+      if (!(await auth.prove(user, password)) || setUp === null)
+        return again(401, 'The user name or password is not right.', quietChallenge);
+      const { secret, max_age_s } = await sessions.open(user, setUp);
+      // What was in the cookie before is worth nothing from now on, whoever put it there.
+      const before = readSecret(c, PUBLIC_URL);
+      if (before) await sessions.close(await digestOf(before));
+      giveSecret(c, PUBLIC_URL, secret, max_age_s);
+      return c.redirect(to, 303);
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem.status !== 503) throw error;
+      return again(503, problem.message, problem.headers);
+    }
+  });
+
+  app.post('/sign-out', async (c) => {
+    demandSameOrigin(c, parts);
+    const secret = readSecret(c, PUBLIC_URL);
+    // First the table: a cookie that is gone while its session lives on would be no sign-out.
+    if (secret) await sessions.close(await digestOf(secret));
+    takeSecret(c, PUBLIC_URL);
+    return c.redirect(signInFor(null), 303);
+  });
+
+  only(app, '/sign-in', 'GET', 'POST');
+  only(app, '/sign-out', 'POST');
+}
+
+const page = (
+  c: Context<Env>,
+  status: 200 | ProblemStatus,
+  data: SignInPage,
+  headers: Record<string, string> = {},
+): Response | Promise<Response> => {
+  c.status(status);
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return c.html(signInPage(data, lookOf(c)));
+};
+
+function demandSameOrigin(c: Context<Env>, { limits }: Parts): void {
+  if (!isSameOrigin(c, limits)) throw new Problem(403, 'Only a page of this service may do that.');
+}
+
+async function readForm(c: Context<Env>): Promise<URLSearchParams> {
+  const type = 'application/x-www-form-urlencoded';
+  if ((c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase() !== type)
+    throw new Problem(415, `The form is sent as ${type}.`, { headers: { 'accept-post': type } });
+  return new URLSearchParams(await readText(c, form_bytes_max));
+}

@@ -1,0 +1,167 @@
+/** The page's live part: its control, its stream of rows, and what was too much to draw. */
+import type { Context, MiddlewareHandler } from 'hono';
+import { sseHeaders, sseResponse, startOf } from '../api/live.ts';
+import { pathOf, signInFor } from '../auth/way-back.ts';
+import { badField, problemOf } from '../http/problem.ts';
+import { queryOf } from '../http/request.ts';
+import { sseMessage } from '../http/stream.ts';
+import { wholeNumber } from '../log/paging.ts';
+import type { Entry } from '../log/schema.ts';
+import type { Store } from '../log/store.ts';
+import type { Tail } from '../log/tail.ts';
+import { pageOf } from '../page/links.ts';
+import { lookOf } from '../page/look.ts';
+import type { Look } from '../page/text.ts';
+import { type App, type Env, elsewhere, may, only, type Parts } from '../parts.ts';
+import { paced } from './paced.ts';
+import { type Question, readQuestion } from './question.ts';
+import { betweenFragment, betweenPage } from './views/between.ts';
+import { farewell, type Gap, liveControl, message_rows_max, newRow, pushedRows } from './views/live.ts';
+
+export const liveLimits = {
+  /** A page that was away for longer than this gets the newest of it, and a link to the others. */
+  behind_ids_max: 2_000,
+  newest_ids: 200,
+  /** Rows that a link to what was not drawn puts into the page at once. */
+  between_rows_max: 200,
+  /** Reads of a rare filter before the rest stays a link. */
+  between_reads_max: 20,
+} as const;
+
+export function viewerLiveRoutes(app: App, parts: Parts): void {
+  const { store } = parts;
+
+  app.get('/logs/live', may(parts, 'read'), async (c) => {
+    const query = queryOf(c);
+    const look = lookOf(c);
+    const question = readQuestion(query, look.now_ms, look.zone);
+    const on = query.get('on');
+    if (on !== '0' && on !== '1') throw badField('on', 'must be 0 or 1');
+    const after = wholeNumber('after', query.get('after') || null, await store.head(), 0, Number.MAX_SAFE_INTEGER);
+    const to = new URLSearchParams(question.query);
+    if (on === '1') to.set('live', '1');
+    c.header('hx-replace-url', pageOf(to));
+    return c.html(liveControl(question, after, on === '1', parts.limits.HEARTBEAT_MS, true));
+  });
+
+  app.get('/logs/stream', orFarewell(may(parts, 'read')), elsewhere(parts), async (c) => {
+    const look = lookOf(c);
+    const question = readQuestion(queryOf(c), look.now_ms, look.zone);
+    const after = await startOf(c, parts);
+    const missed = missedBy(question, after, await store.head());
+    const tail = paced(missed ? goingOn(parts.tail, missed.upto) : parts.tail);
+    return sseResponse(
+      c,
+      { ...parts, tail },
+      question.filter,
+      after,
+      `html ${look.zone}`,
+      messagesOf(question, look, missed),
+      signedOut(c),
+    );
+  });
+
+  app.get('/logs/between', may(parts, 'read'), async (c) => {
+    const asked = queryOf(c);
+    const look = lookOf(c);
+    const [after, upto] = ['after', 'upto'].map((key) =>
+      wholeNumber(key, asked.get(key), 0, 0, Number.MAX_SAFE_INTEGER),
+    ) as [number, number];
+    const n = asked.get('n') ? wholeNumber('n', asked.get('n'), 0, 0, Number.MAX_SAFE_INTEGER) : null;
+    for (const key of ['upto', 'n']) asked.delete(key);
+    const question = readQuestion(asked, look.now_ms, look.zone);
+    const { entries, gap } = await readBetween(store, question, { after, upto, n });
+    const markup = c.req.header('hx-request') ? betweenFragment : betweenPage;
+    return c.html(markup({ entries, gap, question, look }));
+  });
+
+  for (const path of ['live', 'stream', 'between']) only(app, `/logs/${path}`, 'GET');
+}
+
+/** In the page that follows, in place of its control; where it was is where signing in leads. */
+const signedOut = (c: Context): string =>
+  sseMessage({ data: farewell('Signed out.', signInFor(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
+
+/**
+ * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,
+ * and knock for ever.
+ */
+const orFarewell =
+  (door: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  async (c, next) => {
+    let isIn = false;
+    const enter = () => {
+      isIn = true;
+      return next();
+    };
+    try {
+      return await door(c, enter);
+    } catch (error) {
+      if (isIn || !c.req.header('hx-request') || problemOf(error).status !== 401) throw error;
+      return c.body(signedOut(c), 200, sseHeaders);
+    }
+  };
+
+/** What a page missed that is too much to be sent; the log is not read for it, so without a filter alone it is counted. */
+function missedBy({ filter }: Question, after: number, head: number): Gap | null {
+  if (head - after <= liveLimits.behind_ids_max) return null;
+  const upto = head - liveLimits.newest_ids;
+  return { after, upto, n: filter.where ? null : upto - after };
+}
+
+/** A tail whose followers first hear that all up to an id is over, and then of what comes after it. */
+const goingOn = (tail: Tail, upto: number): Tail => ({
+  ...tail,
+  async *follow(_after, filter, signal) {
+    yield { entries: [], cursor: upto, as: (_form, make) => make([]) };
+    yield* tail.follow(upto, filter, signal);
+  },
+});
+
+/** Rows are drawn once for all followers whose clocks agree. */
+const drawn = new WeakMap<Entry, Map<string, string>>();
+function drawnOf(entry: Entry, look: Look): string {
+  const forms = drawn.get(entry) ?? new Map<string, string>();
+  drawn.set(entry, forms);
+  const known = forms.get(look.zone) ?? newRow(entry, { ...look, now_ms: Date.now() });
+  forms.set(look.zone, known);
+  return known;
+}
+
+/** A batch as one message: its newest rows, and of the others how many they are. Its id is where a reconnect goes on. */
+function messagesOf({ query }: Question, look: Look, missed: Gap | null) {
+  let first = missed;
+  return (entries: Entry[]): string[] => {
+    const before = first;
+    first = null;
+    const n_left = Math.max(0, entries.length - message_rows_max);
+    const [oldest, left] = [entries[0], entries[n_left - 1]];
+    const gap = oldest && left ? { after: oldest.id - 1, upto: left.id, n: n_left } : before;
+    const rows = entries
+      .slice(n_left)
+      .toReversed()
+      .map((entry) => drawnOf(entry, look));
+    const id = entries.at(-1)?.id ?? before?.upto;
+    if (rows.length === 0 && !gap) return [];
+    return [sseMessage({ ...(id !== undefined && { id }), data: pushedRows(rows, gap, query) })];
+  };
+}
+
+/** The oldest of what lies between two ids, as many as are drawn at once, and what is left of it. */
+async function readBetween(store: Store, { filter }: Question, { after, upto, n }: Gap) {
+  const entries: Entry[] = [];
+  let cursor = after;
+  for (let reads = 0; cursor < upto && reads < liveLimits.between_reads_max; reads++) {
+    const room = liveLimits.between_rows_max - entries.length;
+    if (room === 0) break;
+    const read = await store.since(cursor, filter, room);
+    entries.push(...read.entries.filter(({ id }) => id <= upto));
+    if (read.cursor === cursor) break;
+    cursor = read.cursor;
+  }
+  const isWhole = cursor >= upto;
+  return {
+    entries,
+    gap: isWhole ? null : { after: cursor, upto, n: n === null ? null : Math.max(1, n - entries.length) },
+  };
+}

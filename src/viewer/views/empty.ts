@@ -1,0 +1,22 @@
+/** A list without rows: why, and what to do about it. Data in, markup out. */
+import { html, raw } from 'hono/html';
+import type { Markup } from '../../page/layout.ts';
+import { anyTime, between, pageOf } from '../../page/links.ts';
+import type { Question } from '../question.ts';
+
+export const emptyHint = ({ terms, range, query }: Question, origin: string): Markup => {
+  const isBounded = range.from !== null || range.to !== null;
+  if (terms.length === 0 && !isBounded) return firstEvent(origin);
+  const nothing = new URLSearchParams();
+  if (range.from !== null && range.to !== null && range.from > range.to)
+    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${between(query, range.to, range.from)}">Ask it the other way round</a></li></ul>`;
+  return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${anyTime(query)}">Ask the same of all time</a></li>` : ''}<li><a href="${pageOf(nothing)}">Show everything</a></li></ul>`;
+};
+
+const firstEvent = (origin: string): Markup => html`<p><b>The log is empty.</b> Write the first event:</p>
+<pre tabindex="0">${raw(
+  `curl -u admin:admin123 -H 'content-type: application/json' \\
+  -d '{"event_type":"CREATE","entity_type":"order","entity_id":"55"}' \\
+  `,
+)}${origin}/api/logs</pre>
+<p>Put your own user name and password there. It appears here at once while live is on.</p>`;

@@ -1,0 +1,76 @@
+/** Events over time as SVG, stacked by event type; every bar is a link to its own stretch of time. */
+import { html } from 'hono/html';
+import { earliest_ms, latest_ms } from '../../log/entry.ts';
+import type { Histogram } from '../../log/store.ts';
+import type { Markup } from '../../page/layout.ts';
+import { between } from '../../page/links.ts';
+import { clock, count, cut, events, type Look, tone, visible } from '../../page/text.ts';
+import type { Question } from '../question.ts';
+
+/** Units of the drawing: it is stretched to the width there is. */
+const height = 100;
+const step = 10;
+const minute_ms = 60_000;
+const legend_chars_max = 16;
+/** One event among thousands is still seen. */
+const height_min = 3;
+
+type Bar = Histogram['bars'][number];
+
+const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup => {
+  const named = by.reduce((sum, m) => sum + m, 0);
+  const parts: [string, number][] = [
+    ...types.map((type, i): [string, number] => [tone(type), by[i] ?? 0]),
+    ['t0', n - named],
+  ];
+  const scale = Math.max(height_min, (n / most) * height) / Math.max(1, n);
+  let sum = 0;
+  return html`${parts
+    .filter(([, m]) => m > 0)
+    .map(([name, m]) => {
+      // Whole units, and rounded where they meet: no gap between them.
+      const below = Math.round(sum * scale);
+      sum += m;
+      const above = Math.round(sum * scale);
+      return html`<rect class="${name}" x="${x}" y="${height - above}" height="${above - below}"/>`;
+    })}`;
+};
+
+const byType = ({ by }: Bar, types: string[]): string => {
+  const parts = types.flatMap((type, i) => (by[i] ? [`${visible(type)} ${count(by[i])}`] : []));
+  return parts.length > 0 ? ` (${parts.join(', ')})` : '';
+};
+
+const widthInWords = (ms: number) => {
+  const units = [
+    [86_400_000, 'd'],
+    [3_600_000, 'h'],
+    [60_000, 'min'],
+    [1_000, 's'],
+  ] as const;
+  const [unit_ms, unit] = units.find(([size]) => ms % size === 0) ?? units[3];
+  return `${ms / unit_ms} ${unit}`;
+};
+
+export const histogramOf = (histogram: Histogram | null, { query, range }: Question, look: Look): Markup => {
+  if (!histogram) return html`<p class="chart none">No histogram: counting takes too long.</p>`;
+  const { bars, types, bucket_ms, exact } = histogram;
+  const at = (ms: number) =>
+    clock(Math.min(latest_ms, Math.max(earliest_ms, ms)), look).slice(0, bucket_ms < minute_ms ? 19 : 16);
+  // The first and the last bar may stand for more than was asked for.
+  const partOf = ({ from }: Bar) =>
+    between(query, Math.max(from, range.from ?? from), Math.min(from + bucket_ms - 1, range.to ?? latest_ms));
+  const most = Math.max(0, ...bars.map(({ n }) => n));
+  if (most === 0) return html`<p class="chart none">Nothing to draw in this range.</p>`;
+  const about = exact ? '' : 'about ';
+  const [first, last] = [bars[0], bars.at(-1)];
+  const fullest = bars.find(({ n }) => n === most) ?? first;
+  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${events(most)}${fullest ? ` from ${at(fullest.from)}` : ''}.`;
+  return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
+    (each, i) => {
+      if (each.n === 0) return '';
+      const said = `${at(each.from)}: ${about}${events(each.n)}${byType(each, types)}`;
+      return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
+    },
+  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(cut(type, legend_chars_max))}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
+};

@@ -1,0 +1,28 @@
+/** The form to sign in with, and the button to sign out. Data in, markup out. */
+import { html } from 'hono/html';
+import { layout, type Markup } from '../../page/layout.ts';
+import type { Look } from '../../page/text.ts';
+
+export type SignInPage = {
+  /** Where it leads: a path of ours. */
+  to: string;
+  /** What was entered before. */
+  user: string;
+  /** Why the last try did not work. */
+  fault: string | null;
+};
+
+/** The page at /sign-in. The caret stands where something is to be entered. */
+export const signInPage = ({ to, user, fault }: SignInPage, look: Look): Markup =>
+  layout(
+    'Sign in',
+    html`<main id="sign-in"><h1>Sign in to Edgetrail</h1>
+<form method="post" action="/sign-in">
+${fault === null ? '' : html`<p id="fault" role="alert">${fault}</p>`}
+<input type="hidden" name="to" value="${to}">
+<label>User name <input name="user" type="text" value="${user}" autocomplete="username" autocapitalize="none" spellcheck="false" required${user === '' ? html` autofocus` : ''}></label>
+<label>Password <input name="password" type="password" autocomplete="current-password" required${user === '' ? '' : html` autofocus`}${fault === null ? '' : html` aria-describedby="fault"`}></label>
+<button type="submit">Sign in</button>
+</form></main>`,
+    look,
+  );

@@ -1,0 +1,239 @@
+/** Facets, histogram, span and the last day: against plain JavaScript where exact, near it where they say "about". */
+import { type SQL, sql } from 'drizzle-orm';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { breakdownLimits, type Facet, facetKeys } from '../../src/log/breakdown.ts';
+import { readEntry } from '../../src/log/entry.ts';
+import { type Filter, readFilter } from '../../src/log/filter.ts';
+import { sampleLimits } from '../../src/log/sample.ts';
+import type { Entry } from '../../src/log/schema.ts';
+import { createStore, type Store } from '../../src/log/store.ts';
+import { openPglite } from '../../src/runtime/pglite.ts';
+import { openPostgres } from '../../src/runtime/postgres.ts';
+import { databases, freshDatabase, freshPostgres, sqlClient } from '../support/harness.ts';
+
+const ask = (text: string) => readFilter(new URLSearchParams(text));
+const hour_ms = 3_600_000;
+const start = Date.parse('2026-03-01T00:00:00Z');
+
+async function openStore(name: (typeof databases)[number]) {
+  const place = await freshDatabase(name);
+  const open = 'DATA_DIR' in place ? await openPglite(place.DATA_DIR) : openPostgres(place.DATABASE_URL, 2);
+  afterAll(open.close);
+  return { db: open.db, store: createStore(open.db) };
+}
+
+const checked = (event: object) => {
+  const read = readEntry(event);
+  if ('faults' in read) throw new Error(JSON.stringify(read.faults));
+  return read.entry;
+};
+const write = async (store: Store, events: object[]): Promise<Entry[]> =>
+  (await store.append(events.map(checked))).map(({ entry }) => entry);
+
+const user = fc.nat(14).map((n) => (n === 0 ? null : `u${n < 5 ? 1 : n}`));
+const event = fc.record({
+  event_type: fc.constantFrom('CREATE', 'UPDATE', 'UPDATE', ...'abcdefghi'),
+  entity_type: fc.constantFrom('order', 'customer', '__proto__'),
+  service: fc.constantFrom(null, 'shop', 'mail'),
+  user_id: user,
+  timestamp: fc.nat(5 * hour_ms).map((ms) => new Date(start + ms).toISOString()),
+});
+
+/** What a term of a filter means of an entry; the questions of these tests ask columns and times alone. */
+const matches = ({ terms }: Filter, entry: Entry) =>
+  terms.every(({ key, negated, values: [value = '', ...more] }) => {
+    if (key === 'start_date') return entry.timestamp >= value;
+    if (key === 'end_date') return entry.timestamp <= value;
+    return [value, ...more].includes(String(entry[key as keyof Entry])) !== negated;
+  });
+
+function tallied(entries: Entry[], key: Facet['key']): [string, number][] {
+  const by = new Map<string, number>();
+  for (const { [key]: value } of entries) if (value !== null) by.set(value, (by.get(value) ?? 0) + 1);
+  return [...by];
+}
+
+const questions = [
+  '',
+  'event_type=UPDATE',
+  'event_type=UPDATE&event_type=nobody&user_id=u1',
+  'event_type!=UPDATE&event_type!=nobody',
+  'user_id!=u1&service=shop',
+  'entity_type=__proto__&start_date=2026-03-01T01:00:00.000Z&end_date=2026-03-01T02:00:00.000Z',
+  'service=mail&service!=mail',
+  'user_id=u9&user_id=u14',
+];
+
+describe.each(databases)('a short log on %s', async (name) => {
+  const { store } = await openStore(name);
+  const all = await write(store, fc.sample(event, 400));
+
+  it.each(questions)('facets count under the filter without their own field: %s', async (text) => {
+    const filter = ask(text);
+    const facets = await store.facets(filter);
+    expect(facets?.map(({ key }) => key)).toEqual([...facetKeys]);
+    for (const { key, values, more, exact } of facets ?? []) {
+      const others = { ...filter, terms: filter.terms.filter((term) => term.key !== key) };
+      const expected = tallied(
+        all.filter((entry) => matches(others, entry)),
+        key,
+      );
+      const asked = filter.terms.filter((term) => term.key === key).flatMap((term) => term.values);
+      const numbers = new Map([...asked.map((value): [string, number] => [value, 0]), ...expected]);
+      expect(exact).toBe(true);
+      expect(values.map(({ value, n }) => [value, n, numbers.get(value)])).toEqual(
+        values.map(({ value, n }) => [value, n, n]),
+      );
+      const counts = values.map(({ n }) => n);
+      expect(counts).toEqual(counts.toSorted((a, b) => b - a));
+      const top = [...numbers.values()].sort((a, b) => b - a).slice(0, breakdownLimits.facet_values_max);
+      expect(counts.slice(0, top.length)).toEqual(top);
+      expect(asked.filter((value) => !values.some((one) => one.value === value))).toEqual([]);
+      expect(more).toBe(numbers.size > values.length);
+    }
+  });
+
+  it.each(questions)('a histogram counts each bar by type, empty ones too: %s', async (text) => {
+    const filter = ask(text);
+    const bucket_ms = hour_ms / 2;
+    const [from, to] = [start - hour_ms, start + 4 * hour_ms];
+    const histogram = await store.histogram(filter, { from, to, bucket_ms });
+    expect(histogram).toMatchObject({ from, to, bucket_ms, exact: true });
+    const { types = [], bars = [] } = histogram ?? {};
+    const inside = all.filter((entry) => matches(filter, entry) && Date.parse(entry.timestamp) < to);
+    const most = tallied(inside, 'event_type').toSorted(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+    expect(types).toEqual(most.map(([type]) => type).slice(0, breakdownLimits.histogram_types_max));
+    expect(bars).toEqual(
+      Array.from({ length: 10 }, (_, i) => {
+        const here = inside.filter((entry) => Math.floor((Date.parse(entry.timestamp) - from) / bucket_ms) === i);
+        const by = types.map((type) => here.filter((entry) => entry.event_type === type).length);
+        return { from: from + i * bucket_ms, n: here.length, by };
+      }),
+    );
+  });
+
+  it('has a span from the oldest to the newest that match, and a total', async () => {
+    const times = all.filter(({ user_id }) => user_id === 'u1').map(({ timestamp }) => Date.parse(timestamp));
+    expect(await store.span(ask('user_id=u1'))).toEqual({ oldest: Math.min(...times), newest: Math.max(...times) });
+    expect(await store.span(ask('user_id=nobody'))).toBeNull();
+    const total = { total: times.length, total_is_exact: true };
+    expect(await store.totalInTime(ask('user_id=u1'))).toEqual(total);
+    expect(await store.total(ask('user_id=u1'))).toEqual(total);
+    expect(await store.totalInTime(ask(''))).toEqual({ total: 400, total_is_exact: true });
+  });
+});
+
+describe.each(databases)('times on %s', async (name) => {
+  const { store } = await openStore(name);
+
+  it('of an empty log are none', async () => {
+    expect(await store.span(ask(''))).toBeNull();
+    expect(await store.recent(ask(''))).toEqual({ recent_24h: 0, recent_is_exact: true });
+    expect((await store.facets(ask('')))?.map(({ values, exact }) => [values, exact])).toEqual(
+      facetKeys.map(() => [[], true]),
+    );
+    expect(await store.histogram(ask(''), { from: 0, to: 20, bucket_ms: 10 })).toMatchObject({
+      types: [],
+      bars: [
+        { from: 0, n: 0, by: [] },
+        { from: 10, n: 0, by: [] },
+      ],
+    });
+  });
+
+  it('of the last 24 hours are told by when it happened, and what is to come is not among them', async () => {
+    const ago = (hours: number) => new Date(Date.now() - hours * hour_ms).toISOString();
+    const base = { event_type: 'A', entity_type: 'x' };
+    await write(
+      store,
+      [25, 23, 1, -1].map((hours) => ({ ...base, timestamp: ago(hours) })),
+    );
+    await write(store, [{ ...base, event_type: 'B', timestamp: ago(2) }]);
+    expect(await store.recent(ask(''))).toEqual({ recent_24h: 3, recent_is_exact: true });
+    expect(await store.recent(ask('event_type=A'))).toEqual({ recent_24h: 2, recent_is_exact: true });
+  });
+
+  it('may be as old as the calendar', async () => {
+    const timestamp = '0001-01-01T00:00:00.000Z';
+    await write(store, [{ event_type: 'OLD', entity_type: 'x', timestamp }]);
+    const bucket_ms = 365 * 24 * hour_ms;
+    const from = Date.parse(timestamp) - bucket_ms;
+    const histogram = await store.histogram(ask('event_type=OLD'), { from, to: from + 3 * bucket_ms, bucket_ms });
+    expect(histogram?.bars.map(({ n }) => n)).toEqual([0, 1, 0]);
+  });
+});
+
+describe.each(databases)('a long log on %s', async (name) => {
+  const { db, store } = await openStore(name);
+  const rows = 80_000;
+  const burst = 8_000;
+  // A week, and in the middle of it a second with a tenth of everything. One user in 20,000, one type in five.
+  const fill = (from: number): SQL => sql`select count(*) from append_logs((
+    select jsonb_agg(jsonb_build_object(
+      'event_type', case when n % 5 = 0 then 'DELETE' else 'UPDATE' end, 'entity_type', 'order',
+      'user_id', case when n % 20000 = 0 then 'rare' else 'u' || n % 40 end,
+      'timestamp', ${new Date(start).toISOString()}::timestamptz + case
+        when n between 36001 and 44000 then interval '84 hours' else n * interval '7 days' / ${rows}::int end))
+    from generate_series(${from}::int + 1, ${from}::int + 4000) n))`;
+  for (let from = 0; from < rows; from += 4_000) await db.execute(fill(from));
+  const week = { from: start, to: start + 174 * hour_ms, bucket_ms: 6 * hour_ms };
+  const near = (n: number | undefined, expected: number, share: number) => {
+    expect(Math.abs((n ?? 0) - expected) / expected).toBeLessThan(share);
+  };
+
+  it('is estimated where much matches, and says so', async () => {
+    const facets = await store.facets(ask(''));
+    const [types, , services, users] = facets ?? [];
+    expect(facets?.map(({ exact }) => exact)).toEqual([false, false, false, false]);
+    expect(types?.looked_at).toBe(sampleLimits.sample_stretches * sampleLimits.sample_stretch_ids);
+    near(types?.values.find(({ value }) => value === 'DELETE')?.n, rows / 5, 0.05);
+    near(types?.values.find(({ value }) => value === 'UPDATE')?.n, (rows * 4) / 5, 0.05);
+    expect(services?.values).toEqual([]);
+    expect(users?.more).toBe(true);
+  });
+
+  it('keeps a burst what it was', async () => {
+    const histogram = await store.histogram(ask(''), week);
+    expect(histogram?.exact).toBe(false);
+    near(histogram?.bars[14]?.n, burst, 0.15);
+    expect(histogram?.bars[13]?.n).toBe(0);
+    near(histogram?.bars[4]?.n, rows / 28, 0.15);
+    expect(histogram?.bars.every(({ n, by }) => by.reduce((sum, m) => sum + m, 0) === n)).toBe(true);
+  });
+
+  it('is exact for what is rare', async () => {
+    const [types, , , users] = (await store.facets(ask('user_id=rare'))) ?? [];
+    expect(types).toMatchObject({ values: [{ value: 'DELETE', n: rows / 20_000 }], exact: true });
+    expect(users?.values.find(({ value }) => value === 'rare')?.n).toBe(rows / 20_000);
+    const histogram = await store.histogram(ask('user_id=rare'), week);
+    expect([histogram?.exact, histogram?.bars.reduce((sum, { n }) => sum + n, 0)]).toEqual([true, rows / 20_000]);
+  });
+
+  it('names what the filter names, though no sample has it', async () => {
+    const [types] = (await store.facets(ask('event_type=NEVER'))) ?? [];
+    expect(types?.values.find(({ value }) => value === 'NEVER')?.n).toBe(0);
+  });
+});
+
+describe('a database that does not answer in time', async () => {
+  const url = await freshPostgres();
+  const database = openPostgres(url, 1);
+  afterAll(database.close);
+  const store = createStore(database.db);
+
+  it('is given up, and its session is left as it was', async () => {
+    const locks = sqlClient(url, 1);
+    await locks.begin(async (held) => {
+      await held`lock table activity_logs in access exclusive mode`;
+      expect(await store.facets(ask(''))).toBeNull();
+      expect(await store.histogram(ask(''), { from: 0, to: 10, bucket_ms: 10 })).toBeNull();
+      expect(await store.recent(ask(''))).toBeNull();
+      expect(await store.totalInTime(ask('user_id=x'))).toBeNull();
+      expect(await store.span(ask('user_id=x'))).toBeNull();
+    });
+    const shown = sql<string>`current_setting('statement_timeout')`;
+    expect(await database.db.select({ shown }).from(sql`(select) as nothing`)).toEqual([{ shown: '0' }]);
+    expect(await store.facets(ask(''))).toHaveLength(4);
+  });
+});

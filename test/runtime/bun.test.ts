@@ -1,0 +1,52 @@
+/** What is Bun's own: all else it shares, and the conformance suite holds it there. */
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { credentials, freshPostgres } from '../support/harness.ts';
+import { spawnService } from '../support/process.ts';
+
+const service = spawnService(
+  { DATABASE_URL: await freshPostgres(), USERS: 'admin:admin:admin-password', BODY_BYTES_MAX: '2048' },
+  'bun',
+);
+const { hostname, port } = new URL(await service.ready);
+
+/** What comes back for some bytes, till the connection is closed or says no more. */
+async function answerTo(bytes: string): Promise<string> {
+  const socket = connect(Number(port), hostname);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+    socket.setTimeout(200);
+  });
+  socket.write(bytes);
+  socket.setTimeout(10_000, () => socket.destroy());
+  await once(socket, 'close');
+  return text;
+}
+
+const upgrade = (more: string) =>
+  `GET /ws/logs HTTP/1.1\r\nhost: x\r\nauthorization: ${credentials.admin}\r\nupgrade: websocket\r\nconnection: upgrade\r\n${more}\r\n`;
+
+it.each([
+  ['without a key', '', /^HTTP\/1\.1 400 .*not the handshake of a WebSocket/s],
+  ['of an old version', 'sec-websocket-version: 8\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n', /^HTTP\/1\.1 4/],
+])('a handshake %s is refused and says what it is not', async (_which, more, answer) => {
+  expect(await answerTo(upgrade(more))).toMatch(answer);
+});
+
+it.each([
+  ['what is no HTTP', 'HELLO\r\n\r\n'],
+  ['a head that is too long', `GET /livez HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(32_000)}\r\n\r\n`],
+  ['two lengths', 'POST /api/logs HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}'],
+])('%s, which Bun refuses before it is ours, is told nothing of our house', async (_which, bytes) => {
+  const answer = await answerTo(bytes);
+  expect(answer).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
+  expect(answer).not.toMatch(/\.ts\b|\bat |stack|bun/i);
+});
+
+it('a body longer than Bun would take by itself gets our answer', async () => {
+  const head = `POST /api/logs HTTP/1.1\r\nhost: x\r\nauthorization: ${credentials.admin}\r\ncontent-type: application/json`;
+  const answer = await answerTo(`${head}\r\ncontent-length: ${1024 ** 3}\r\n\r\n`);
+  expect(answer).toMatch(/^HTTP\/1\.1 413 .*at most 2048 bytes/s);
+});

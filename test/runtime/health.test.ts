@@ -1,0 +1,157 @@
+/** Whether it can work, its folder's lock, and the sockets that Node would leave open. */
+import { once } from 'node:events';
+import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { lockFolder } from '../../src/runtime/folder-lock.ts';
+import { credentials, eventually, json, sqlClient, startService } from '../support/harness.ts';
+
+const event = { event_type: 'CREATE', entity_type: 'order' };
+
+async function expectNotNow(answer: Response): Promise<void> {
+  const text = await answer.text();
+  expect(answer.status, text).toBe(503);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(text).not.toMatch(/ECONN|127\.0\.0\.1|select|relation|database "/i);
+}
+
+describe('a database', async () => {
+  const service = await startService('postgres');
+  if (!('DATABASE_URL' in service.place)) throw new Error('not PostgreSQL');
+  const { DATABASE_URL } = service.place;
+  const sql = sqlClient(DATABASE_URL, 1);
+  const isReady = async () => (await service.request('/readyz')).status === 200;
+
+  it.each(['/livez', '/readyz'])('that is well: %s says so, to anybody, now', async (path) => {
+    const answer = await service.request(path, { as: null });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toContain('no-store');
+  });
+
+  it('that may not be written to is not ready either', async () => {
+    const name = new URL(DATABASE_URL).pathname.slice(1);
+    const restart = () => sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`;
+    await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
+    await restart();
+    await eventually('it has noticed', async () => (await service.request('/readyz')).status === 503);
+    await expectNotNow(await service.request('/api/logs', json(event)));
+    await sql.unsafe(`alter database ${name} reset default_transaction_read_only`);
+    await restart();
+    await eventually('it is ready again', isReady);
+    expect(await service.write(event)).toHaveLength(1);
+  });
+
+  it('whose writers wait for a lock too long refuses with 503 and stores nothing', async () => {
+    const count = async () => ((await (await service.request('/api/logs')).json()) as { total: number }).total;
+    const before = await count();
+    await sql.begin(async (held) => {
+      await held`select from log_lock for update`;
+      await expectNotNow(await service.request('/api/logs', json(event)));
+    });
+    expect(await count()).toBe(before);
+    expect(await service.write(event)).toHaveLength(1);
+  });
+});
+
+const folders = await mkdtemp(join(tmpdir(), 'edgetrail-lock-'));
+afterAll(() => rm(folders, { recursive: true, force: true }));
+
+describe('the lock of a DATA_DIR', () => {
+  const mine = { pid: process.pid, host: hostname(), started: '1' };
+  const left = async (lock: object | string) => {
+    const folder = await mkdtemp(join(folders, 'data-'));
+    const file = join(folder, 'edgetrail.lock');
+    await writeFile(file, typeof lock === 'string' ? lock : JSON.stringify(lock));
+    return { folder, file };
+  };
+
+  it.each([
+    ['of a process that is gone', { ...mine, pid: 2 ** 22 - 1 }],
+    ['of a process whose number another has now', mine],
+    ['that was written by half', '{"pid":'],
+    ['that is empty', ''],
+  ])('%s is taken over, and goes with its owner', async (_whose, lock) => {
+    const { folder, file } = await left(lock);
+    const unlock = await lockFolder(folder);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid });
+    await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${process.pid} `);
+    await unlock();
+    await expect(access(file)).rejects.toThrow();
+  });
+
+  it('of another machine that lives is left alone', async () => {
+    const { folder } = await left({ pid: 1, host: 'another-machine', started: '1' });
+    await expect(lockFolder(folder)).rejects.toThrow(/another-machine/);
+  });
+});
+
+/** A client that does not close its side when the other has closed its own. */
+async function stubborn(port: number, host: string, bytes: string): Promise<Socket> {
+  const socket = connect({ port, host, allowHalfOpen: true });
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  socket.write(bytes);
+  await once(socket, 'data');
+  socket.resume();
+  return socket;
+}
+
+describe('an upgrade that is not to a WebSocket', async () => {
+  const service = await startService('postgres');
+  const port = Number(new URL(service.url).port);
+  const upgrade = 'GET /livez HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n';
+
+  it('is answered and closed, fifty times', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const socket = connect(port, '127.0.0.1');
+        let text = '';
+        socket.on('data', (chunk) => {
+          text += chunk;
+        });
+        socket.write(upgrade);
+        await once(socket, 'close');
+        return text;
+      }),
+    );
+    for (const text of answers) expect(text).toMatch(/^HTTP\/1\.1 \d{3} /);
+    expect((await service.request('/livez')).status).toBe(200);
+  });
+
+  it('does not keep a socket of a client that never closes its own side', async () => {
+    const sockets = await Promise.all(Array.from({ length: 50 }, () => stubborn(port, '127.0.0.1', upgrade)));
+    // A socket that the service has given up resets what is written to it; one that it keeps takes it.
+    await eventually('every socket is gone', async () => {
+      for (const socket of sockets) if (!socket.destroyed) socket.write('x');
+      return sockets.every(({ destroyed }) => destroyed);
+    });
+  });
+
+  it.each([
+    ['no one', '401', ''],
+    ['another site', '403', `authorization: ${credentials.admin}\r\norigin: https://evil.example\r\n`],
+  ])('nor does a refused handshake of %s', async (_who, status, more) => {
+    const handshake = `GET /ws/logs HTTP/1.1\r\nhost: x\r\n${more}upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${'A'.repeat(22)}==\r\n\r\n`;
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {});
+    socket.write(handshake);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toContain(`HTTP/1.1 ${status}`);
+    socket.resume();
+    await eventually('the socket is gone', () => {
+      if (!socket.destroyed) socket.write('x');
+      return socket.destroyed;
+    });
+  });
+
+  it('the service still stops at once', async () => {
+    const asked = Date.now();
+    await service.stop();
+    expect(Date.now() - asked).toBeLessThan(3_000);
+  });
+});

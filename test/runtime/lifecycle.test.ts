@@ -1,0 +1,156 @@
+/** The service as a process of its own, on Node and on Bun: its start, its signals, its last words, and what a kill leaves. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, cp, mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import type { Entry } from '../../src/log/schema.ts';
+import { credentials, eventually, freshPostgres, json } from '../support/harness.ts';
+import { spawnService } from '../support/process.ts';
+import { proxyTo } from '../support/proxy.ts';
+
+const event = { event_type: 'CREATE', entity_type: 'order' };
+const users = { USERS: 'admin:admin:admin-password guest:guest:guest-password' };
+const headers = { authorization: credentials.admin, 'content-type': 'application/json' };
+const post = (url: string) => fetch(`${url}/api/logs`, { ...json(event), headers });
+const url = await freshPostgres();
+
+const folders = await mkdtemp(join(tmpdir(), 'edgetrail-health-'));
+afterAll(() => rm(folders, { recursive: true, force: true }));
+
+/** A migrated DATA_DIR; gone after the file's tests. */
+async function dataFolder(): Promise<string> {
+  const folder = await mkdtemp(join(folders, 'data-'));
+  await cp(inject('templateFolder'), folder, { recursive: true });
+  return folder;
+}
+
+describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => {
+  const start = (settings: Record<string, string>) => spawnService({ ...users, ...settings }, runtime);
+  const proxy = await proxyTo(url);
+
+  it('waits for a database that is away, says so, refuses, and opens by itself', async () => {
+    await proxy.close();
+    const service = start({ DATABASE_URL: proxy.url });
+    const address = await service.ready;
+    expect(service.output()).toMatch(/waits for its database.*not there yet/s);
+    expect(service.output()).not.toContain('is ready');
+    expect((await fetch(`${address}/livez`)).status).toBe(200);
+    const refused = await post(address);
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    // Long enough for two tries: an outage is reported once.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await proxy.open();
+    await eventually('it says that it is ready', () => service.output().includes('the database is there'));
+    expect((await post(address)).status).toBe(201);
+    expect(service.output().match(/cannot be reached yet/g)).toHaveLength(1);
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends that wait at once', async (signal) => {
+    await proxy.close();
+    const service = start({ DATABASE_URL: proxy.url });
+    await service.ready;
+    const asked = Date.now();
+    service.child.kill(signal);
+    expect(await service.ended).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(2_000);
+    await proxy.open();
+  });
+
+  it('does not wait for what will not come: it ends with 1 and says why', async () => {
+    const nowhere = new URL(proxy.url);
+    nowhere.pathname = '/there_is_no_such_database';
+    const service = start({ DATABASE_URL: nowhere.href });
+    expect(await service.ended).toBe(1);
+    expect(service.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/);
+    expect(service.output()).not.toMatch(/\n\s+at /);
+    // Nor when that shows only once the server is there.
+    await proxy.close();
+    const waiting = start({ DATABASE_URL: nowhere.href });
+    await waiting.ready;
+    await proxy.open();
+    expect(await waiting.ended).toBe(1);
+    expect(waiting.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/m);
+  });
+
+  it('refuses a port that another has', async () => {
+    const first = start({ DATABASE_URL: url });
+    const { port } = new URL(await first.ready);
+    const second = start({ DATABASE_URL: url, PORT: port });
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toBe(`PORT: ${port} is in use on this machine\n`);
+    first.child.kill('SIGTERM');
+    expect(await first.ended).toBe(0);
+  });
+
+  it('ends at once at a second signal, though a request still runs', async () => {
+    const service = start({ DATABASE_URL: url });
+    const { port } = new URL(await service.ready);
+    const socket = connect(Number(port), '127.0.0.1');
+    socket.on('error', () => {});
+    const head = `POST /api/logs HTTP/1.1\r\nhost: x\r\nauthorization: ${credentials.admin}\r\ncontent-type: application/json`;
+    socket.write(`${head}\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n`);
+    await once(socket, 'data');
+    service.child.kill('SIGTERM');
+    await eventually('it takes no more', () =>
+      fetch(`http://127.0.0.1:${port}/livez`).then(
+        () => false,
+        () => true,
+      ),
+    );
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(1);
+  });
+
+  it('obeys SIGTERM through npm', async () => {
+    const { PATH = '', HOME = '' } = process.env;
+    const script = runtime === 'node' ? ['start'] : ['run', 'start:bun'];
+    const npm = spawn('npm', script, { env: { PATH, HOME, PORT: '0', DATABASE_URL: url, ...users } });
+    const ended = once(npm, 'exit');
+    let said = '';
+    npm.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await eventually('it serves', () => said.includes('sign in'), 20_000);
+    const address = /address\s+(http:\S+)/.exec(said)?.[1]?.replace('localhost', '127.0.0.1') ?? '';
+    expect((await fetch(`${address}/livez`)).status).toBe(200);
+    npm.kill('SIGTERM');
+    await ended;
+    // Nor is it left behind as an orphan.
+    await eventually('the service has gone', () =>
+      fetch(`${address}/livez`).then(
+        () => false,
+        () => true,
+      ),
+    );
+  });
+
+  it('that is killed has kept what it acknowledged, and leaves a lock that is nobody’s', async () => {
+    const folder = await dataFolder();
+    const service = start({ DATA_DIR: folder });
+    const address = await service.ready;
+    // A folder belongs to one process: a second names it and the first.
+    const second = start({ DATA_DIR: folder });
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain(folder);
+    expect(second.output()).toMatch(new RegExp(`\\b${service.child.pid}\\b`));
+    expect(second.output()).not.toMatch(/\n\s+at /);
+    const answer = await post(address);
+    expect(answer.status).toBe(201);
+    const entry = (await answer.json()) as Entry;
+    service.child.kill('SIGKILL');
+    expect(await service.ended).toBe('SIGKILL');
+    await access(join(folder, 'edgetrail.lock'));
+    const again = start({ DATA_DIR: folder });
+    const kept = await fetch(`${await again.ready}/api/logs/${entry.id}`, { headers });
+    expect(await kept.json()).toEqual(entry);
+    again.child.kill('SIGTERM');
+    expect(await again.ended).toBe(0);
+    await expect(access(join(folder, 'edgetrail.lock'))).rejects.toThrow();
+  });
+});

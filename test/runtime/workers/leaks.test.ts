@@ -1,0 +1,12 @@
+/** Followers that vanish leave nothing behind on Workers: the Durable Object asks the database for nobody. */
+import { leavesNothing } from '../../support/leaks.ts';
+import { start } from '../../targets/workers.ts';
+
+leavesNothing('Workers', {
+  n: 500,
+  start: async (settings) => {
+    const { url, rss_bytes } = await start({ ...settings, HEARTBEAT_MS: '250' });
+    return { url, holds: async () => ({ rss_bytes: rss_bytes() }) };
+  },
+  grown_max: { rss_bytes: 128 * 1024 * 1024 },
+});

@@ -1,0 +1,167 @@
+/** A running service for a test file: the real one, over HTTP on loopback, on a database of its own. */
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import postgres from 'postgres';
+import { afterAll, inject } from 'vitest';
+import type { Entry } from '../../src/log/schema.ts';
+// Its last hook belongs to the whole file: loaded by the first start it would belong to the group that it is in.
+import './process.ts';
+import { type DatabaseName, databases, start, type Target } from '../targets/index.ts';
+
+export { type DatabaseName, databases };
+
+/** Who asks in a test; `null` is nobody. */
+export const credentials = {
+  admin: `Basic ${btoa('admin:admin-password')}`,
+  guest: `Basic ${btoa('guest:guest-password')}`,
+  writer: 'Bearer writer-secret-0001',
+  exporter: 'Bearer exporter-secret-0001',
+} as const;
+export type Who = keyof typeof credentials | null;
+
+/** Hashed here once: every service that is started would do it again, a quarter of a second each. */
+export const hashes = {
+  admin: '$scrypt$ln=14,r=8,p=5$b/U1weAy7/XgoMKLkPG50A$CZcVJGsRTlK0qU1MsoFcLM/oH8n96TSP44rruuN2NDM',
+  guest: '$scrypt$ln=14,r=8,p=5$DytsCwf6SxPvIq4zxH0rWg$HNsxbw6ery25c4W3e/D3jmLRy1dUduUZ2VZlp7SsYeM',
+} as const;
+
+const testEnv = {
+  PORT: '0',
+  USERS: `admin:admin:${hashes.admin} guest:guest:${hashes.guest}`,
+  TOKENS: 'orders:write:writer-secret-0001 audit:read+export:exporter-secret-0001',
+  POLL_MS_MAX: '100',
+  POLL_MS_MIN: '10',
+  SHUTDOWN_MS_MAX: '2000',
+};
+
+export type TestService = {
+  url: string;
+  /** Where its database is: a URL, or a DATA_DIR. */
+  place: { DATABASE_URL: string } | { DATA_DIR: string };
+  request(path: string, init?: RequestInit & { as?: Who }): Promise<Response>;
+  /** Posts events as admin; throws unless they were stored. */
+  write(events: object | object[]): Promise<Entry[]>;
+  /** Ends the service as an operator does; rejects when it does not end well. */
+  stop(): Promise<void>;
+  /** What its process holds of the machine's memory. */
+  rss_bytes(): number;
+  /** Runs what a schedule runs, where nothing runs by itself. */
+  scheduled(): Promise<void>;
+};
+
+type StartOptions = { env?: Record<string, string>; place?: TestService['place'] };
+
+/** What the project of this conformance file runs on. */
+export function target(): Target {
+  const target = inject('target');
+  if (!target) throw new Error('not a conformance test: name a database');
+  return target;
+}
+
+/** Makes a database that is migrated and empty; gone after the file's tests. */
+export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL: string } | { DATA_DIR: string }> {
+  if (name === 'pglite') {
+    const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
+    await cp(inject('templateFolder'), folder, { recursive: true });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+    return { DATA_DIR: folder };
+  }
+  return { DATABASE_URL: await freshPostgres() };
+}
+
+/** Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL. */
+export async function freshPostgres(template = inject('templateDatabase')): Promise<string> {
+  const server = postgres(inject('serverUrl'), { max: 1, onnotice: () => {} });
+  const database = `edgetrail_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
+  await server`create database ${server(database)} template ${server(template)}`;
+  afterAll(async () => {
+    await server`drop database if exists ${server(database)} with (force)`;
+    await server.end();
+  });
+  const url = new URL(inject('serverUrl'));
+  url.pathname = `/${database}`;
+  return url.href;
+}
+
+/** A postgres.js client for a test's own SQL; ended after the file's tests. */
+export function sqlClient(url: string, max = 4): postgres.Sql {
+  const sql = postgres(url, { max, onnotice: () => {} });
+  afterAll(() => sql.end({ timeout: 1 }));
+  return sql;
+}
+
+/**
+ * Starts the service on a fresh database, or on the place given, and stops it after the file's tests. In the conformance
+ * suite it runs on the project's target; all other tests name a database, and it runs on Node.
+ */
+export async function startService(...args: [StartOptions?] | [DatabaseName, StartOptions?]): Promise<TestService> {
+  const [name, { env = {}, place } = {}] = typeof args[0] === 'string' ? [args[0], args[1]] : [null, args[0]];
+  const { runtime, database } = name ? { runtime: 'node' as const, database: name } : target();
+  const where = place ?? (await freshDatabase(database));
+  const running = await start(runtime, { ...testEnv, ...where, ...env });
+  const { url } = running;
+  let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= running.stop();
+    return stopped;
+  };
+  afterAll(stop);
+  const request: TestService['request'] = (path, { as = 'admin', ...init } = {}) => {
+    const headers = new Headers(init.headers);
+    if (as) headers.set('authorization', credentials[as]);
+    return fetch(url + path, { ...init, headers });
+  };
+  return {
+    url,
+    place: where,
+    request,
+    write: async (events) => {
+      const many = Array.isArray(events) ? events : [events];
+      const answer = await request('/api/logs', json(many));
+      if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
+      return ((await answer.json()) as { logs: Entry[] }).logs;
+    },
+    stop,
+    rss_bytes: running.rss_bytes,
+    scheduled: async () => running.scheduled?.(),
+  };
+}
+
+/** A POST of JSON. */
+export const json = (body: unknown): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: typeof body === 'string' ? body : JSON.stringify(body),
+});
+
+export type SseMessage = { id: string | null; event: string | null; data: string | null };
+
+/** Reads a server-sent event stream as it comes, split on blank lines; ends with the stream, throws when it is cut. */
+export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage> {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of answer.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+      const lines = text.slice(0, end).split('\n');
+      text = text.slice(end + 2);
+      const field = (name: string) =>
+        lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
+      yield {
+        id: field('id').at(-1) ?? null,
+        event: field('event').at(-1) ?? null,
+        data: field('data').length > 0 ? field('data').join('\n') : null,
+      };
+    }
+  }
+}
+
+/** Waits until a condition holds; fails with its words when it does not in time. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+  const deadline = Date.now() + ms;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`did not happen within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

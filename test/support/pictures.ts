@@ -1,0 +1,87 @@
+/** `npm run pictures`: takes the pictures of the page in docs/, with a made-up shop's events in it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { createClient } from '../../src/client.ts';
+import { demoHistory } from '../../src/commands/demo-shop.ts';
+import { startNode } from '../../src/runtime/node.ts';
+import { readSettings } from '../../src/settings.ts';
+import { openChromium, signIn } from './browser.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pictures-'));
+const settings = (name: string) => readSettings({ PORT: '0', DATA_DIR: join(folder, name) });
+const [shop, nothing] = [await startNode(settings('shop')), await startNode(settings('nothing'))];
+const browser = await openChromium();
+
+const change = (status: string, more: object = {}) => ({
+  event_type: 'UPDATE',
+  entity_type: 'order',
+  entity_id: '5550',
+  user_id: 'ana',
+  service: 'checkout',
+  trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+  description: `Order 5550 is ${status.toLowerCase()}`,
+  metadata: {
+    old_status: 'PENDING',
+    new_status: status,
+    old_total: 119.7,
+    new_total: 99.5,
+    carrier: null,
+    items: [
+      { product: 'p-117', quantity: 2 },
+      { product: 'p-104', quantity: 1 },
+    ],
+  },
+  ...more,
+});
+const log = createClient({ url: shop.url, user: 'admin', password: 'admin123' });
+
+/** Opens a page as somebody who has signed in, unless it is the one to sign in at. */
+async function take(
+  name: string,
+  path: string,
+  prepare: (page: Page) => Promise<unknown> = async () => {},
+  options: BrowserContextOptions = {},
+  { url } = shop,
+): Promise<void> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  if (!path.startsWith('/sign-in')) await signIn(context, url, 'admin', 'admin123');
+  const page = await context.newPage();
+  await page.goto(url + path);
+  await prepare(page);
+  await page.screenshot({ path: fileURLToPath(new URL(`../../docs/${name}.png`, import.meta.url)) });
+  await context.close();
+}
+
+const live = (page: Page) => page.locator('#live-state').getByText('Live', { exact: true }).waitFor();
+async function openFirst(page: Page): Promise<void> {
+  await page.locator('#rows > li summary').first().click();
+  await page.getByRole('link', { name: 'Permalink' }).waitFor();
+}
+
+try {
+  const history = demoHistory({ n_events: 4_000, days: 7, seed: 7, now_ms: Date.now() });
+  while (history.length > 0) await log(history.splice(0, 1_000));
+  await log(change('PAID'));
+  await take('light', '/logs?last=7d');
+  await take('dark', '/logs?last=7d', undefined, { colorScheme: 'dark' });
+  await take('wide', '/logs?last=7d', undefined, { viewport: { width: 2000, height: 900 } });
+  await take('narrow', '/logs?last=7d', undefined, { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2 });
+  await take('row', '/logs?entity_type=order&event_type=UPDATE', openFirst);
+  await take('live', '/logs?live=1', async (page) => {
+    await live(page);
+    await log([change('PACKED'), change('SENT')]);
+    await page.getByText('Order 5550 is sent').waitFor();
+    await openFirst(page);
+    await log(Array.from({ length: 12 }, (_, n) => change('SENT', { entity_id: String(n) })));
+    await page.getByRole('button', { name: '12 new' }).waitFor();
+  });
+  await take('sign-in', '/sign-in');
+  await take('empty', '/logs', undefined, {}, nothing);
+} finally {
+  await browser.close();
+  await Promise.all([shop.close(), nothing.close()]);
+  await rm(folder, { recursive: true, force: true });
+}

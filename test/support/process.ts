@@ -1,0 +1,76 @@
+/** The service as a process of its own, as `npm start` runs it: for what a test cannot do to its own process. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { afterAll } from 'vitest';
+
+export type ServiceProcess = {
+  child: ChildProcess;
+  /** All it has said so far. */
+  output(): string;
+  /** The address it serves at, once it does; rejects with what it said when it ends before. */
+  ready: Promise<string>;
+  /** Its exit code, or the signal that ended it. */
+  ended: Promise<number | string>;
+};
+
+// At the top, not at each start: a hook that a running test registers is never called.
+const started = new Set<ServiceProcess>();
+afterAll(async () => {
+  for (const { child } of started) child.kill('SIGKILL');
+  await Promise.all([...started].map(({ ended }) => ended));
+});
+
+const root = new URL('../..', import.meta.url).pathname;
+const commands = {
+  // tsx as a loader and not as a command: signals then reach the service and not its parent.
+  node: [process.execPath, '--import', 'tsx', `${root}src/runtime/node.ts`],
+  bun: [`${root}node_modules/.bin/bun`, `${root}src/runtime/bun.ts`],
+  'node probed': [
+    process.execPath,
+    '--expose-gc',
+    '--import',
+    'tsx',
+    '--import',
+    `${root}test/support/probe.ts`,
+    `${root}src/runtime/node.ts`,
+  ],
+  'bun probed': [
+    `${root}node_modules/.bin/bun`,
+    '--preload',
+    `${root}test/support/probe.ts`,
+    `${root}src/runtime/bun.ts`,
+  ],
+} as const;
+
+/** Starts the service with these settings and no others. Killed after the file's tests if it still runs. */
+export function spawnService(
+  settings: Record<string, string>,
+  runtime: keyof typeof commands = 'node',
+): ServiceProcess {
+  const { PATH = '', HOME = '' } = process.env;
+  const [command, ...args] = commands[runtime];
+  const child = spawn(command, args, { env: { PATH, HOME, PORT: '0', ...settings } });
+  let said = '';
+  const ended = once(child, 'exit').then(([code, signal]): number | string => code ?? signal);
+  const ready = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        said += chunk;
+        const url = /address\s+(http:\S+)/.exec(said)?.[1];
+        if (url && said.includes('sign in')) resolve(url.replace('localhost', '127.0.0.1'));
+      });
+    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${said}`)));
+  });
+  ready.catch(() => {}); // Whoever waits for it hears of it.
+  const service = { child, output: () => said, ready, ended };
+  started.add(service);
+  return service;
+}
+
+/** The resident memory of a process of this machine, in bytes. */
+export function rssOf(pid: number | undefined): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (!kib) throw new Error(`process ${pid} has no memory`);
+  return Number(kib) * 1024;
+}
