@@ -4,11 +4,11 @@ import { entryRoutes } from './api/entries.ts';
 import { liveRoutes } from './api/live.ts';
 import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
-import { keeping } from './http/files.ts';
+import { cacheControlOf } from './http/files.ts';
 import { Problem, problemOf, unavailable } from './http/problem.ts';
 import { lookOf } from './page/look.ts';
 import { problemFragment, problemPage } from './page/problem.ts';
-import { type App, type Env, only, type Parts } from './parts.ts';
+import { type App, allowMethods, type Env, type Parts } from './parts.ts';
 import { sessionRoutes } from './viewer/sign-in.ts';
 import { viewerRoutes } from './viewer/viewer.ts';
 
@@ -33,7 +33,7 @@ export function createApp(parts: Parts): App {
   app.use(cors(parts.limits.CORS_ORIGINS));
   app.use('/public/*', (c, next) => {
     const { pathname, search } = new URL(c.req.url);
-    c.header('cache-control', keeping(pathname + search));
+    c.header('cache-control', cacheControlOf(pathname + search));
     return parts.assets(c, next);
   });
 
@@ -57,7 +57,7 @@ export function createApp(parts: Parts): App {
   viewerRoutes(app, parts);
   sessionRoutes(app, parts);
   for (const feature of features) feature.routes(app, parts);
-  for (const path of ['/', '/livez', '/readyz']) only(app, path, 'GET');
+  for (const path of ['/', '/livez', '/readyz']) allowMethods(app, path, 'GET');
 
   app.notFound((c) => refuse(c, new Problem(404, 'There is nothing at this address.')));
   app.onError((error, c) => {

@@ -1,10 +1,10 @@
 /** What the app is made of, and the doors that every route stands behind. */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { UpgradeWebSocket } from 'hono/ws';
-import { type Auth, nobody, type Principal, quietChallenge, type Right } from './auth/auth.ts';
-import { readSecret } from './auth/cookie.ts';
-import { digestOf, proofOf, type Sessions } from './auth/session.ts';
-import { pathOf, signInFor } from './auth/way-back.ts';
+import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } from './auth/auth.ts';
+import { readSessionCookie } from './auth/cookie.ts';
+import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
+import { pathOf, signInUrl } from './auth/way-back.ts';
 import { Problem } from './http/problem.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
@@ -16,7 +16,7 @@ export type Sockets = {
   unsent(raw: unknown): number;
   cut(raw: unknown): void;
   /** Its reader has been sent all that matches up to this id: what outlives this process may keep it. */
-  moved?(raw: unknown, cursor: number): void;
+  saveCursor?(raw: unknown, cursor: number): void;
 };
 
 export type Parts = {
@@ -28,7 +28,7 @@ export type Parts = {
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
   /** Whether a body that errors reaches the client as a cut. workerd ends it as if it were whole, and drops its last bytes. */
-  errors_show: boolean;
+  body_errors_visible: boolean;
   /** False until the database has been reached and brought up to date: till then everything is answered with 503. */
   isOpen(): boolean;
   /** Where following happens when it is not in this process: on Workers one Durable Object follows for everybody. */
@@ -38,7 +38,7 @@ export type Parts = {
     'BODY_BYTES_MAX' | 'CORS_ORIGINS' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'
   >;
   /** Work that goes on after its answer has begun: where a database belongs to a request, it must not end before. */
-  after?(work: Promise<unknown>): void;
+  waitUntil?(work: Promise<unknown>): void;
   /** Hears of what is our fault, once. */
   report(what: string, error: unknown): void;
 };
@@ -47,12 +47,12 @@ export type Env = { Variables: { principal: Principal } };
 export type App = Hono<Env>;
 
 /** Middleware: only who has the right passes; the principal is then in the context. */
-export const may =
+export const requireRight =
   (parts: Parts, right: Right): MiddlewareHandler<Env> =>
   async (c, next) => {
     const authorization = c.req.header('authorization');
     const principal = authorization ? await parts.auth.identify(authorization) : await sessionOf(c, parts);
-    if (!principal) return leadToSignIn(c);
+    if (!principal) return redirectToSignIn(c);
     // A browser sends the cookie along with whatever a page of ours, or of a neighbour of the same site, starts.
     if (principal.session && !['GET', 'HEAD'].includes(c.req.method) && !isSameOrigin(c, parts.limits))
       throw new Problem(403, 'With a session, only a page of this service may do that.');
@@ -63,44 +63,44 @@ export const may =
 
 /** Who signed in with the form and is still a user, with the rights that one has now; or null. */
 export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): Promise<Principal | null> {
-  const secret = readSecret(c, limits.PUBLIC_URL);
+  const secret = readSessionCookie(c, limits.PUBLIC_URL);
   if (!secret) return null;
-  const digest = await digestOf(secret);
+  const digest = await sessionDigest(secret);
   const session = await sessions.find(digest);
   const password = session && auth.passwordOf(session.user);
-  if (!session || password === null || session.proof !== (await proofOf(secret, password))) return null;
+  if (!session || password === null || session.proof !== (await passwordProof(secret, password))) return null;
   const person = auth.person(session.user);
   return person && { ...person, session: digest };
 }
 
 /** Leads a browser to the form: by a redirect where a page was asked for, by htmx where a part of one was. Or refuses. */
-function leadToSignIn(c: Context): Response {
-  if (isForPrograms(c.req.path) || !c.req.header('accept')?.includes('text/html')) throw nobody();
+function redirectToSignIn(c: Context): Response {
+  if (isApiPath(c.req.path) || !c.req.header('accept')?.includes('text/html')) throw notSignedIn();
   if (!c.req.header('hx-request-type') && !c.req.header('hx-request')) {
     const { pathname, search } = new URL(c.req.url);
-    return c.redirect(signInFor(pathname + search), 303);
+    return c.redirect(signInUrl(pathname + search), 303);
   }
   throw new Problem(401, 'You are not signed in any more.', {
     // What the page asks by itself must not take it away from who reads it.
     headers: {
-      ...quietChallenge,
+      ...bearerChallenge,
       ...(!/\/(stream|counts)$/.test(c.req.path) && {
-        'hx-redirect': signInFor(pathOf(c.req.header('hx-current-url'))),
+        'hx-redirect': signInUrl(pathOf(c.req.header('hx-current-url'))),
       }),
     },
   });
 }
 
-const isForPrograms = (path: string) => /^\/(api|ws)\//.test(path);
+const isApiPath = (path: string) => /^\/(api|ws)\//.test(path);
 
 /** Middleware: hands the request to the follower elsewhere, where there is one. */
-export const elsewhere =
+export const forwardToFollower =
   ({ follower }: Parts): MiddlewareHandler<Env> =>
   async (c, next) =>
     follower ? follower(c.req.raw, c.get('principal')) : next();
 
 /** Refuses the methods a path does not have: RFC 9110 wants a 405 that names those it has. */
-export function only(app: App, path: string, ...methods: string[]): void {
+export function allowMethods(app: App, path: string, ...methods: string[]): void {
   app.all(path, () => {
     throw new Problem(405, `Only ${methods.join(' and ')} here.`, { headers: { allow: methods.join(', ') } });
   });
@@ -111,12 +111,12 @@ export function only(app: App, path: string, ...methods: string[]): void {
  * requests that any other site starts, to sockets too: without this every such site could write, and read along. The
  * origins that the operator named are ours.
  */
-export function isOurs(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts['limits']): boolean {
+export function isTrustedOrigin(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts['limits']): boolean {
   const origin = c.req.header('origin');
   if (origin && CORS_ORIGINS.includes(origin)) return true;
   const site = c.req.header('sec-fetch-site');
   if (site) return site === 'same-origin' || site === 'none';
-  return !origin || isOwn(origin, c, PUBLIC_URL);
+  return !origin || isOwnOrigin(origin, c, PUBLIC_URL);
 }
 
 /**
@@ -127,8 +127,8 @@ export function isSameOrigin(c: Context, { PUBLIC_URL }: Parts['limits']): boole
   const site = c.req.header('sec-fetch-site');
   if (site) return site === 'same-origin';
   const origin = c.req.header('origin');
-  return origin !== undefined && isOwn(origin, c, PUBLIC_URL);
+  return origin !== undefined && isOwnOrigin(origin, c, PUBLIC_URL);
 }
 
-const isOwn = (origin: string, c: Context, PUBLIC_URL: string) =>
+const isOwnOrigin = (origin: string, c: Context, PUBLIC_URL: string) =>
   origin === PUBLIC_URL || (URL.canParse(origin) && new URL(origin).host === c.req.header('host'));

@@ -1,16 +1,16 @@
 /** POST /api/logs, and the log as JSON, as counts and as files. */
 import type { Context } from 'hono';
-import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../http/conditional.ts';
+import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../http/conditional.ts';
 import { shortDigest } from '../http/digest.ts';
 import { badField, type Fault, Problem } from '../http/problem.ts';
 import { queryOf, readText } from '../http/request.ts';
-import { streamOf } from '../http/stream.ts';
+import { textStream } from '../http/stream.ts';
 import type { Appended } from '../log/append-queue.ts';
 import { type NewEntry, readEntry } from '../log/entry.ts';
 import { type Filter, readFilter, writeFilter } from '../log/filter.ts';
 import { readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
-import { type App, type Env, isOurs, may, only, type Parts } from '../parts.ts';
+import { type App, allowMethods, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
 import { formats } from './formats.ts';
 
 export const requestLimits = {
@@ -25,22 +25,23 @@ const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/
 export function entryRoutes(app: App, parts: Parts): void {
   const { store, tail } = parts;
 
-  app.post('/api/logs', may(parts, 'write'), async (c) => {
-    if (!isOurs(c, parts.limits)) throw new Problem(403, 'Events are not accepted from the pages of other sites.');
+  app.post('/api/logs', requireRight(parts, 'write'), async (c) => {
+    if (!isTrustedOrigin(c, parts.limits))
+      throw new Problem(403, 'Events are not accepted from the pages of other sites.');
     const { items, single } = await readItems(c, parts.limits.BODY_BYTES_MAX);
     const appended = await store.append(checkItems(items));
-    tail.ring(Math.max(...appended.map(({ entry }) => entry.id)));
+    tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
     const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
     return single ? answerOne(c, appended, status) : answerMany(c, appended, status);
   });
 
-  app.get('/api/logs', may(parts, 'read'), async (c) => {
+  app.get('/api/logs', requireRight(parts, 'read'), async (c) => {
     const query = queryOf(c);
     const filter = readFilter(query, ['limit', 'offset', 'before', 'after']);
     const page = readPage(query);
     const head = await store.head();
-    const tag = await tagOf(c, head, filter.key, page);
-    if (isKnown(c, tag)) return unchanged(c, tag);
+    const tag = await etagOf(c, head, filter.key, page);
+    if (clientHasEtag(c, tag)) return notModified(c, tag);
     const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, head)]);
     const { logs } = found;
     const link = (rel: string, place: 'before' | 'after' | null, entry?: Entry) => {
@@ -53,18 +54,18 @@ export function entryRoutes(app: App, parts: Parts): void {
     if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
     if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
     if (logs.length > 0) c.header('link', links.join(', '));
-    return tagged(c, tag).json({ logs, ...total, limit: page.limit, offset: page.offset });
+    return withEtag(c, tag).json({ logs, ...total, limit: page.limit, offset: page.offset });
   });
 
-  app.get('/api/logs/stats', may(parts, 'read'), async (c) => {
+  app.get('/api/logs/stats', requireRight(parts, 'read'), async (c) => {
     const filter = readFilter(queryOf(c));
-    const tag = await tagOf(c, thisMinute(), await store.head(), filter.key);
-    if (isKnown(c, tag)) return unchanged(c, tag);
+    const tag = await etagOf(c, currentMinute(), await store.head(), filter.key);
+    if (clientHasEtag(c, tag)) return notModified(c, tag);
     const stats = await store.stats(filter);
-    return tagged(c, tag).json(stats);
+    return withEtag(c, tag).json(stats);
   });
 
-  app.get('/api/logs/export', may(parts, 'export'), async (c) => {
+  app.get('/api/logs/export', requireRight(parts, 'export'), async (c) => {
     const query = queryOf(c);
     const filter = readFilter(query, ['format']);
     const name = query.get('format') || 'csv';
@@ -80,22 +81,26 @@ export function entryRoutes(app: App, parts: Parts): void {
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
     const { write, cut } = formats[name];
     const report = (error: unknown) => parts.report('an export was cut off', error);
-    const body = streamOf(write(store.each(filter, upto)), { cut, errors_show: parts.errors_show, report });
+    const body = textStream(write(store.exportPages(filter, upto)), {
+      cut,
+      errors_show: parts.body_errors_visible,
+      report,
+    });
     return c.body(body, 200, headers);
   });
 
-  app.get('/api/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {
+  app.get('/api/logs/:id{[0-9]+}', requireRight(parts, 'read'), async (c) => {
     const id = Number(c.req.param('id'));
-    const tag = await tagOf(c);
+    const tag = await etagOf(c);
     // Ids are dense: up to the newest every one is there.
-    if (isKnown(c, tag) && id > 0 && id <= (await store.head())) return unchanged(c, tag);
+    if (clientHasEtag(c, tag) && id > 0 && id <= (await store.head())) return notModified(c, tag);
     const entry = Number.isSafeInteger(id) ? await store.one(id) : null;
     if (!entry) throw new Problem(404, 'There is no event with this id.');
-    return tagged(c, tag).json(entry);
+    return withEtag(c, tag).json(entry);
   });
 
-  only(app, '/api/logs', 'GET', 'POST');
-  for (const path of ['stats', 'export', ':id{[0-9]+}']) only(app, `/api/logs/${path}`, 'GET');
+  allowMethods(app, '/api/logs', 'GET', 'POST');
+  for (const path of ['stats', 'export', ':id{[0-9]+}']) allowMethods(app, `/api/logs/${path}`, 'GET');
 }
 
 /**

@@ -4,11 +4,19 @@ import type { WSContext } from 'hono/ws';
 import { pause } from '../http/pause.ts';
 import { badField, Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
-import { deliver, type Outlet, openBody, sseComment, sseMessage } from '../http/stream.ts';
+import { type Outlet, openResponseBody, sendWhenRoom, sseComment, sseMessage } from '../http/stream.ts';
 import { type Filter, readFilter } from '../log/filter.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Batch } from '../log/tail.ts';
-import { type App, type Env, elsewhere, isOurs, may, only, type Parts } from '../parts.ts';
+import {
+  type App,
+  allowMethods,
+  type Env,
+  forwardToFollower,
+  isTrustedOrigin,
+  type Parts,
+  requireRight,
+} from '../parts.ts';
 
 /** A piece of a batch on its way: small enough that a reader's debt is counted in steps much finer than its limit. */
 const piece_chars_max = 64 * 1024;
@@ -16,34 +24,35 @@ const piece_chars_max = 64 * 1024;
 const encoder = new TextEncoder();
 
 export function liveRoutes(app: App, parts: Parts): void {
-  app.get('/api/logs/stream', may(parts, 'read'), elsewhere(parts), async (c) => {
+  app.get('/api/logs/stream', requireRight(parts, 'read'), forwardToFollower(parts), async (c) => {
     const filter = readFilter(queryOf(c), ['after']);
-    return sseResponse(c, parts, filter, await startOf(c, parts), 'json', (entries) =>
+    return sseResponse(c, parts, filter, await startCursorOf(c, parts), 'json', (entries) =>
       pieces(entries, (entry) => sseMessage({ id: entry.id, data: JSON.stringify(entry) })),
     );
   });
 
   app.get(
     '/ws/logs',
-    may(parts, 'read'),
+    requireRight(parts, 'read'),
     async (c, next) => {
-      if (!isOurs(c, parts.limits)) throw new Problem(403, 'Sockets are not opened for the pages of other sites.');
+      if (!isTrustedOrigin(c, parts.limits))
+        throw new Problem(403, 'Sockets are not opened for the pages of other sites.');
       if (c.req.header('upgrade')?.toLowerCase() !== 'websocket')
         throw new Problem(426, 'This address speaks WebSocket.', { headers: { upgrade: 'websocket' } });
       await next();
     },
-    elsewhere(parts),
+    forwardToFollower(parts),
     async (c, next) => {
       const filter = readFilter(queryOf(c), ['after']);
-      const after = await startOf(c, parts);
+      const after = await startCursorOf(c, parts);
       const { session } = c.get('principal');
       const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, after, session));
       return upgrade(c, next);
     },
   );
 
-  only(app, '/api/logs/stream', 'GET');
-  only(app, '/ws/logs', 'GET');
+  allowMethods(app, '/api/logs/stream', 'GET');
+  allowMethods(app, '/ws/logs', 'GET');
 }
 
 /**
@@ -51,7 +60,7 @@ export function liveRoutes(app: App, parts: Parts): void {
  * newer word), else `after`, else now. Throws a 400 for one that this log never gave out: from another log, or from
  * this one before a disaster, it must not be taken for "nothing new".
  */
-export async function startOf(c: Context<Env>, { store }: Parts): Promise<number> {
+export async function startCursorOf(c: Context<Env>, { store }: Parts): Promise<number> {
   const resumed = c.req.header('last-event-id') || null;
   const field = resumed === null ? 'after' : 'Last-Event-ID';
   const text = resumed ?? (queryOf(c).get('after') || null);
@@ -85,7 +94,7 @@ export function sseResponse(
   // Nobody reads the body of a HEAD, so nobody would ever leave it either.
   if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
   const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
-  const { body, outlet, signal, stalled, cut, end } = openBody(UNSENT_BYTES_MAX);
+  const { body, outlet, signal, stalled, cut, end } = openResponseBody(UNSENT_BYTES_MAX);
   // On Workers a body that nobody reads any more is not cancelled: there only the request says that its client left.
   c.req.raw.signal.addEventListener('abort', end);
   if (c.req.raw.signal.aborted) end();
@@ -95,7 +104,7 @@ export function sseResponse(
   });
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly handed over: an id older than what was sent would make the client resume too early.
-  let told: number | null = after;
+  let reached: number | null = after;
   // First bytes at once: a browser calls the stream open only then. The id is where a client resumes that is cut off
   // before its first event.
   outlet.send(encoder.encode(sseComment('edgetrail') + sseMessage({ id: after })));
@@ -103,14 +112,14 @@ export function sseResponse(
     // Whoever took nothing from one beat to the next has gone, whether the runtime noticed or not.
     if (stalled()) return cut();
     if (outlet.unsent() < UNSENT_BYTES_MAX)
-      outlet.send(encoder.encode(sseComment('heartbeat') + (told === null ? '' : heartbeatOf(form, told))));
+      outlet.send(encoder.encode(sseComment('heartbeat') + (reached === null ? '' : heartbeatOf(form, reached))));
   }, HEARTBEAT_MS);
   const chunksOf = (batch: Batch) => {
-    told = null;
+    reached = null;
     return batch.as(`sse ${form}`, encodeBytes);
   };
   const moved = (cursor: number) => {
-    told = cursor;
+    reached = cursor;
   };
   void followInto(parts, filter, after, signal, outlet, chunksOf, moved)
     .then((kept) => (kept ? end() : cut()))
@@ -142,7 +151,7 @@ async function followInto<Chunk extends { length: number }>(
   const bounds = { unsent_bytes_max: limits.UNSENT_BYTES_MAX, stall_ms_max: limits.STALL_MS_MAX };
   for await (const batch of tail.follow(after, filter, signal)) {
     for (const chunk of chunksOf(batch))
-      if (!(await deliver(outlet, chunk, chunk.length, bounds, signal))) return false;
+      if (!(await sendWhenRoom(outlet, chunk, chunk.length, bounds, signal))) return false;
     moved(batch.cursor);
   }
   return true;
@@ -194,7 +203,7 @@ export function socketEvents(parts: Parts, filter: Filter, after: number, sessio
         unsent: () => parts.sockets.unsent(socket.raw),
         taken: (ms) => pause(Math.min(ms, socket_look_ms), over.signal),
       };
-      const moved = (cursor: number) => parts.sockets.moved?.(socket.raw, cursor);
+      const moved = (cursor: number) => parts.sockets.saveCursor?.(socket.raw, cursor);
       moved(after);
       void parts.sessions.watch(session, over.signal, () => {
         socket.close(closing.signedOut, 'signed out');

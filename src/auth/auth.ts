@@ -1,6 +1,6 @@
 /** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
 import { sha256 } from '../http/digest.ts';
-import { createGate } from '../http/gate.ts';
+import { limitConcurrency } from '../http/gate.ts';
 import { Problem } from '../http/problem.ts';
 
 export const rights = ['read', 'write', 'export'] as const;
@@ -68,7 +68,7 @@ export async function hashPassword(password: string, scrypt: Scrypt): Promise<Sc
 }
 
 /** Compares digests of one length without stopping at the first difference. */
-function same(a: Uint8Array, b: Uint8Array): boolean {
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
   return difference === 0;
@@ -76,9 +76,9 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 
 const challenge = { 'www-authenticate': 'Basic realm="Edgetrail", charset="UTF-8", Bearer realm="Edgetrail"' };
 /** For what a page of ours asks: at the word Basic a browser would put its own dialog before the page. */
-export const quietChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
-const unknown = (detail: string) => new Problem(401, detail, { headers: challenge });
-export const nobody = () => unknown('Sign in with a user and password, or send a bearer token.');
+export const bearerChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
+const unauthorized = (detail: string) => new Problem(401, detail, { headers: challenge });
+export const notSignedIn = () => unauthorized('Sign in with a user and password, or send a bearer token.');
 
 export type Auth = ReturnType<typeof createAuth>;
 
@@ -106,18 +106,18 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
     users.map(({ name, password }) => [name, 'hash' in password ? writeScryptHash(password.hash) : password.plain]),
   );
   const roleOf = new Map(users.map((user) => [user.name, user.role]));
-  const proven = new Map<string, { until: number; principal: Promise<Principal | null> }>();
+  const verifiedPasswords = new Map<string, { until: number; principal: Promise<Principal | null> }>();
   const pepper = crypto.randomUUID();
-  const gate = createGate(
+  const gate = limitConcurrency(
     authLimits.hashing_max,
     authLimits.hash_waiting_max,
     'Too many passwords wait to be checked. Try again.',
   );
 
-  async function verify(name: string, password: string): Promise<Principal | null> {
+  async function hashAndCompare(name: string, password: string): Promise<Principal | null> {
     const expected = await (hashes.get(name) ?? decoy);
     const key = await gate(() => scrypt(password, expected.salt, expected, expected.key.length));
-    return same(key, expected.key) ? person(name) : null;
+    return equalBytes(key, expected.key) ? person(name) : null;
   }
 
   function person(name: string): Principal | null {
@@ -127,34 +127,34 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
 
   async function prove(name: string, password: string): Promise<Principal | null> {
     const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
-    const seen = proven.get(key);
+    const seen = verifiedPasswords.get(key);
     if (seen && seen.until > Date.now()) return seen.principal;
-    const principal = verify(name, password);
+    const principal = hashAndCompare(name, password);
     // Remembered while it is being checked: fifty requests of one page hash once.
     remember(key, principal);
-    const forget = () => proven.delete(key);
+    const forget = () => verifiedPasswords.delete(key);
     principal.then((known) => known ?? forget(), forget);
     return principal;
   }
 
   function remember(key: string, principal: Promise<Principal | null>): void {
-    const oldest = proven.keys().next().value;
-    if (proven.size >= authLimits.proven_max && oldest !== undefined) proven.delete(oldest);
-    proven.set(key, { until: Date.now() + authLimits.proven_ms, principal });
+    const oldest = verifiedPasswords.keys().next().value;
+    if (verifiedPasswords.size >= authLimits.proven_max && oldest !== undefined) verifiedPasswords.delete(oldest);
+    verifiedPasswords.set(key, { until: Date.now() + authLimits.proven_ms, principal });
   }
 
   /** Secrets that were right, at most one a token: hashing each again at every write is an eighth of its cost. */
-  const rightSecrets = new Map<string, Principal>();
+  const verifiedTokens = new Map<string, Principal>();
 
-  async function service(secret: string): Promise<Principal | null> {
-    const known = rightSecrets.get(secret);
+  async function checkToken(secret: string): Promise<Principal | null> {
+    const known = verifiedTokens.get(secret);
     if (known) return known;
     const digest = await sha256(secret);
     // Every token is compared, whether one matched already or not.
-    const matching = tokens.filter((token) => same(token.sha256, digest));
+    const matching = tokens.filter((token) => equalBytes(token.sha256, digest));
     if (!matching[0]) return null;
     const principal: Principal = { name: matching[0].name, kind: 'service', rights: matching[0].rights };
-    rightSecrets.set(secret, principal);
+    verifiedTokens.set(secret, principal);
     return principal;
   }
 
@@ -165,15 +165,15 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
 
   return {
     async identify(authorization: string | undefined): Promise<Principal> {
-      if (!authorization) throw nobody();
+      if (!authorization) throw notSignedIn();
       const [, scheme = '', credentials = ''] = /^(\S+) +(\S+)\s*$/.exec(authorization) ?? [];
       const principal =
         scheme.toLowerCase() === 'basic'
           ? await byBasic(credentials)
           : scheme.toLowerCase() === 'bearer'
-            ? await service(credentials)
+            ? await checkToken(credentials)
             : null;
-      if (!principal) throw unknown('The user name, password or token is not right.');
+      if (!principal) throw unauthorized('The user name, password or token is not right.');
       return principal;
     },
     prove,
@@ -195,7 +195,7 @@ function demand(principal: Principal, right: Right): void {
  * For the far side of a door that only our own code can reach: who asks was proven at the near side, and travels with
  * the request in `passOn`'s form instead of the credentials.
  */
-export const provenElsewhere: Auth = {
+export const forwardedAuth: Auth = {
   identify: async (authorization) => {
     const [, proven] = /^Proven (.+)$/.exec(authorization ?? '') ?? [];
     if (!proven) throw new Error('a request came through the inner door without its principal');
@@ -208,7 +208,7 @@ export const provenElsewhere: Auth = {
 };
 
 /** The Authorization header that `provenElsewhere` reads. */
-export const passOn = (principal: Principal) => `Proven ${encodeURIComponent(JSON.stringify(principal))}`;
+export const forwardPrincipal = (principal: Principal) => `Proven ${encodeURIComponent(JSON.stringify(principal))}`;
 
 function decodeBasic(credentials: string): { name: string; password: string } | null {
   try {

@@ -23,23 +23,23 @@ const attributesOf = (c: Context, PUBLIC_URL: string) =>
 /** What no secret looks like need not be looked up. */
 const secretForm = /^[A-Za-z0-9_-]{43}$/;
 
-export function readSecret(c: Context, PUBLIC_URL: string): string | null {
+export function readSessionCookie(c: Context, PUBLIC_URL: string): string | null {
   const secret = getCookie(c, attributesOf(c, PUBLIC_URL).name);
   return secret && secretForm.test(secret) ? secret : null;
 }
 
-export function giveSecret(c: Context, PUBLIC_URL: string, secret: string, max_age_s: number): void {
+export function setSessionCookie(c: Context, PUBLIC_URL: string, secret: string, max_age_s: number): void {
   const { name, secure } = attributesOf(c, PUBLIC_URL);
   setCookie(c, name, secret, { path: '/', httpOnly: true, sameSite: 'Lax', secure, maxAge: max_age_s });
 }
 
-export const takeSecret = (c: Context, PUBLIC_URL: string): void => giveSecret(c, PUBLIC_URL, '', 0);
+export const clearSessionCookie = (c: Context, PUBLIC_URL: string): void => setSessionCookie(c, PUBLIC_URL, '', 0);
 
 /**
  * False when the page came without TLS and not from this machine: the browser would drop the cookie without a word.
  * The origin of the form is what the browser itself sees, whatever stands between.
  */
-export function keepsCookie(c: Context, PUBLIC_URL: string): boolean {
+export function browserStoresCookie(c: Context, PUBLIC_URL: string): boolean {
   const origin = c.req.header('origin');
   if (!origin || !URL.canParse(origin)) return true;
   const { protocol, hostname } = new URL(origin);

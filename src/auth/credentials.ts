@@ -20,37 +20,37 @@ export type WrittenToken = { name: string; rights: Right[]; secret: string };
 
 /** Reads `name:role:password` separated by white space; throws what is wrong with which user. */
 export function readUsers(text: string): User[] {
-  const users = words(text).map((word, i) => numbered(`user ${i + 1}`, () => readUser(word)));
-  refuseTwins(users, 'users');
+  const users = words(text).map((word, i) => withPosition(`user ${i + 1}`, () => readUser(word)));
+  refuseDuplicateNames(users, 'users');
   return users;
 }
 
 function readUser(word: string): User {
-  const [name, role, password] = triple(word, 'name:role:password');
+  const [name, role, password] = threeParts(word, 'name:role:password');
   if (!isRole(role)) throw new Error('the role must be guest or admin');
   if (!password.startsWith('$')) return { name, role, password: { plain: password } };
   const hash = readScryptHash(password);
   if (!hash) throw new Error('the password starts with $ and is no hash that npm run hash-password makes');
-  if (!costsOurs(hash))
+  if (!hasOurCost(hash))
     throw new Error('the password was hashed at another cost: make it anew with npm run hash-password');
   return { name, role, password: { hash } };
 }
 
 /** One cost for all: a name whose check takes another time than an unknown name's is a name that can be found out. */
-const costsOurs = ({ ln, r, p }: ScryptHash) => {
+const hasOurCost = ({ ln, r, p }: ScryptHash) => {
   const ours = authLimits.scrypt_cost;
   return ln === ours.ln && r === ours.r && p === ours.p;
 };
 
 /** Reads `name:rights:secret` separated by white space; throws what is wrong with which token. */
 export function readTokens(text: string): WrittenToken[] {
-  const tokens = words(text).map((word, i) => numbered(`token ${i + 1}`, () => readToken(word)));
-  refuseTwins(tokens, 'tokens');
+  const tokens = words(text).map((word, i) => withPosition(`token ${i + 1}`, () => readToken(word)));
+  refuseDuplicateNames(tokens, 'tokens');
   return tokens;
 }
 
 function readToken(word: string): WrittenToken {
-  const [name, granted, secret] = triple(word, 'name:rights:secret');
+  const [name, granted, secret] = threeParts(word, 'name:rights:secret');
   const held = granted.split('+').filter(isRight);
   if (held.length !== granted.split('+').length)
     throw new Error(`the rights must be some of ${rights.join(', ')}, joined by +`);
@@ -79,7 +79,7 @@ const isRole = (text: string): text is Role => Object.hasOwn(roles, text);
 const isRight = (text: string): text is Right => (rights as readonly string[]).includes(text);
 
 /** By its place and not by its name: a password with a space in it makes names of its pieces. */
-function numbered<T>(what: string, read: () => T): T {
+function withPosition<T>(what: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -88,13 +88,13 @@ function numbered<T>(what: string, read: () => T): T {
 }
 
 /** `name:second:rest`, where the rest may hold colons. */
-function triple(word: string, form: string): [string, string, string] {
+function threeParts(word: string, form: string): [string, string, string] {
   const [, name, second, rest] = /^([^:]+):([^:]+):(.+)$/.exec(word) ?? [];
   if (!name || !second || !rest) throw new Error(`must have the form ${form}, without white space`);
   return [name, second, rest];
 }
 
-function refuseTwins(named: { name: string }[], what: string): void {
+function refuseDuplicateNames(named: { name: string }[], what: string): void {
   const first = named.findIndex(({ name }, i) => named.findIndex((other) => other.name === name) !== i);
   if (first >= 0) throw new Error(`two ${what} have one name (see number ${first + 1})`);
 }

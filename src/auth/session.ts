@@ -10,13 +10,13 @@ export const sessionLimits = {
    * How long a process believes what the table said, and how often a stream asks again: together less than the five
    * seconds after which a session that was ended anywhere is ended everywhere.
    */
-  known_ms: 2_000,
-  look_ms: 2_000,
-  known_max: 10_000,
+  cached_ms_max: 2_000,
+  recheck_ms: 2_000,
+  cached_max: 10_000,
 } as const;
 
 /** What is known of open sessions: who, by their digests. Belongs to a process, and outlives a request's database. */
-export type KnownSessions = Map<string, Session & { until: number }>;
+export type SessionCache = Map<string, Session & { until: number }>;
 
 /** Whose it is, and the proof of what it was opened with. */
 export type Session = { user: string; proof: string };
@@ -24,15 +24,15 @@ export type Session = { user: string; proof: string };
 export type Sessions = ReturnType<typeof createSessions>;
 
 /** Sessions of at most `max_age_s` seconds. Errors are the driver's own; `problemOf` turns them into answers. */
-export function createSessions(db: Database, max_age_s: number, known: KnownSessions = new Map()) {
+export function createSessions(db: Database, max_age_s: number, cache: SessionCache = new Map()) {
   /** Opens one for a user who gave this password, and removes those that are over. The secret is for the cookie alone. */
   async function open(user: string, password: string): Promise<{ secret: string; max_age_s: number }> {
     const secret = base64url(crypto.getRandomValues(new Uint8Array(sessionLimits.secret_bytes)));
     await db.delete(logSessions).where(lte(logSessions.expires_at, sql`now()`));
     await db.insert(logSessions).values({
-      digest: await digestOf(secret),
+      digest: await sessionDigest(secret),
       user_name: user,
-      proof: await proofOf(secret, password),
+      proof: await passwordProof(secret, password),
       expires_at: sql`now() + make_interval(secs => ${max_age_s})`,
     });
     return { secret, max_age_s };
@@ -40,26 +40,26 @@ export function createSessions(db: Database, max_age_s: number, known: KnownSess
 
   /** The open session of this digest, or null. Only what is open is remembered: guessed secrets must not fill the memory. */
   async function find(digest: string): Promise<Session | null> {
-    const seen = known.get(digest);
+    const seen = cache.get(digest);
     if (seen && seen.until > Date.now()) return seen;
-    known.delete(digest);
+    cache.delete(digest);
     const asked = Date.now();
     const [found] = await db
       .select({ user: logSessions.user_name, proof: logSessions.proof })
       .from(logSessions)
       .where(and(eq(logSessions.digest, digest), gt(logSessions.expires_at, sql`now()`)));
     if (!found) return null;
-    const oldest = known.keys().next().value;
-    if (known.size >= sessionLimits.known_max && oldest !== undefined) known.delete(oldest);
+    const oldest = cache.keys().next().value;
+    if (cache.size >= sessionLimits.cached_max && oldest !== undefined) cache.delete(oldest);
     // From when it was asked: a slow answer is an old one.
-    known.set(digest, { ...found, until: asked + sessionLimits.known_ms });
+    cache.set(digest, { ...found, until: asked + sessionLimits.cached_ms_max });
     return found;
   }
 
   /** Ends it here now, and everywhere within five seconds. */
   async function close(digest: string): Promise<void> {
     await db.delete(logSessions).where(eq(logSessions.digest, digest));
-    known.delete(digest);
+    cache.delete(digest);
   }
 
   /**
@@ -68,7 +68,7 @@ export function createSessions(db: Database, max_age_s: number, known: KnownSess
    */
   async function watch(digest: string | undefined, over: AbortSignal, end: () => void): Promise<void> {
     while (digest !== undefined && !over.aborted) {
-      await pause(sessionLimits.look_ms, over);
+      await pause(sessionLimits.recheck_ms, over);
       if (over.aborted) return;
       const session = await find(digest).catch(() => undefined);
       if (session === null) return end();
@@ -79,13 +79,13 @@ export function createSessions(db: Database, max_age_s: number, known: KnownSess
 }
 
 /** A secret as the table has it. Not salted and not slow: nobody guesses 32 random bytes. */
-export const digestOf = async (secret: string): Promise<string> => base64url(await sha256(secret));
+export const sessionDigest = async (secret: string): Promise<string> => base64url(await sha256(secret));
 
 /**
  * What ties a session to the password as it is set up. Keyed by the secret, which nobody but the browser has: the
  * table helps nobody to guess the password.
  */
-export const proofOf = async (secret: string, password: string): Promise<string> =>
+export const passwordProof = async (secret: string, password: string): Promise<string> =>
   base64url(await sha256(`${secret} ${password}`));
 
 const base64url = (bytes: Uint8Array) =>

@@ -1,6 +1,6 @@
 /** Where a person goes after signing in: a path of this service, and nowhere else. */
 
-const start = '/logs';
+const defaultPath = '/logs';
 /** Addresses beyond this are cut short by proxies, and encoded they are three times as long. */
 const path_chars_max = 2_000;
 
@@ -12,10 +12,10 @@ const base = 'http://edgetrail.invalid';
  * `//evil`, `/\evil`, `/<tab>/evil` and `/.//evil` all look like paths.
  */
 export function localPath(text: string | null | undefined): string {
-  if (!text?.startsWith('/') || text.length > path_chars_max || !URL.canParse(text, base)) return start;
+  if (!text?.startsWith('/') || text.length > path_chars_max || !URL.canParse(text, base)) return defaultPath;
   const { origin, pathname, search } = new URL(text, base);
   const isAway = origin !== base || pathname.startsWith('//');
-  return isAway || /^\/sign-(in|out)$/.test(pathname) ? start : pathname + search;
+  return isAway || /^\/sign-(in|out)$/.test(pathname) ? defaultPath : pathname + search;
 }
 
 /** The path and query of the page that a header names (`HX-Current-URL`, `Referer`); empty when it names none. */
@@ -26,7 +26,7 @@ export function pathOf(url: string | undefined): string {
 }
 
 /** The address of the form that leads back to a path. */
-export const signInFor = (path: string | null | undefined): string => {
+export const signInUrl = (path: string | null | undefined): string => {
   const to = localPath(path);
-  return to === start ? '/sign-in' : `/sign-in?${new URLSearchParams({ to })}`;
+  return to === defaultPath ? '/sign-in' : `/sign-in?${new URLSearchParams({ to })}`;
 };

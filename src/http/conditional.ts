@@ -9,12 +9,12 @@ import { shortDigest } from './digest.ts';
  * Raised with every change to the form of the answers, or readers of a quiet log would keep the old one after a
  * deploy. What shows `recent_24h` has another tag in a minute anyway.
  */
-export const answerForm = 1;
+export const response_version = 1;
 
 const minute_ms = 60_000;
 
 /** Part of the tag of what changes as time passes, read like the newest id before the rows. */
-export const thisMinute = () => Math.floor(Date.now() / minute_ms);
+export const currentMinute = () => Math.floor(Date.now() / minute_ms);
 
 const tag_bytes = 12;
 
@@ -23,8 +23,8 @@ const tag_bytes = 12;
  * all that the answer depends on, beside the path; read it, and the newest id in it, before the rows: a tag older than
  * its rows costs one answer too many, a newer one would keep them from being seen.
  */
-export async function tagOf(c: Context, ...question: unknown[]): Promise<string> {
-  const text = JSON.stringify([answerForm, c.req.path, ...question]);
+export async function etagOf(c: Context, ...question: unknown[]): Promise<string> {
+  const text = JSON.stringify([response_version, c.req.path, ...question]);
   return `W/"${await shortDigest(text, tag_bytes)}"`;
 }
 
@@ -32,7 +32,7 @@ export async function tagOf(c: Context, ...question: unknown[]): Promise<string>
 const entityTag = /(?:W\/)?("[\x21\x23-\x7e\x80-\xff]*")/g;
 
 /** Whether the client has the answer with this tag: If-None-Match by weak comparison (RFC 9110 §8.8.3.2, §13.1.2). */
-export function isKnown(c: Context, tag: string): boolean {
+export function clientHasEtag(c: Context, tag: string): boolean {
   const known = c.req.header('if-none-match')?.trim();
   if (!known) return false;
   return known === '*' || [...known.matchAll(entityTag)].some(([, opaque]) => `W/${opaque}` === tag);
@@ -43,7 +43,7 @@ export function isKnown(c: Context, tag: string): boolean {
  * Called when nothing can fail any more: a refusal has no tag. What a session showed is not kept at all: after signing
  * out Back would show it, as Chromium keeps whole pages and clears them for no Clear-Site-Data.
  */
-export function tagged<C extends Context>(c: C, tag: string, alsoVaries: string[] = []): C {
+export function withEtag<C extends Context>(c: C, tag: string, alsoVaries: string[] = []): C {
   c.header('etag', tag);
   c.header('cache-control', c.get('principal')?.session ? 'no-store' : 'private, no-cache');
   c.header('vary', ['Authorization', 'Cookie', ...alsoVaries].join(', '), { append: true });
@@ -51,5 +51,5 @@ export function tagged<C extends Context>(c: C, tag: string, alsoVaries: string[
 }
 
 /** The answer to who has it already. */
-export const unchanged = (c: Context, tag: string, alsoVaries: string[] = []): Response =>
-  tagged(c, tag, alsoVaries).body(null, 304);
+export const notModified = (c: Context, tag: string, alsoVaries: string[] = []): Response =>
+  withEtag(c, tag, alsoVaries).body(null, 304);

@@ -12,5 +12,5 @@ const addresses = new Set<string>(Object.values(files));
  * The Cache-Control (RFC 9111, RFC 8246) of what is served at a path with its query. Another version's address, which a
  * page may ask for while instances are restarted one by one, must not be kept with the contents of this one.
  */
-export const keeping = (pathAndQuery: string): string =>
+export const cacheControlOf = (pathAndQuery: string): string =>
   addresses.has(pathAndQuery) ? 'public, max-age=31536000, immutable' : 'no-cache';

@@ -1,7 +1,7 @@
 /** Runs at most so many at once; beyond `waiting_max` in the queue it refuses with a 503. */
 import { unavailable } from './problem.ts';
 
-export function createGate(running_max: number, waiting_max: number, refusal: string) {
+export function limitConcurrency(running_max: number, waiting_max: number, refusal: string) {
   const queue: (() => void)[] = [];
   let running = 0;
   return async function pass<T>(work: () => Promise<T>): Promise<T> {

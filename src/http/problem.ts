@@ -75,10 +75,10 @@ const lostConnection =
  * SQLSTATEs that pass by themselves: class 08 (connection), 53 (resources), 57 (operator intervention), 58 (system),
  * 25006 (read-only, in a failover), 40 (rollback), 55P03 (the lock was not to be had in 2 s).
  */
-const passing = /^(08|53|57|58|40)|^25006$|^55P03$/;
+const transientStates = /^(08|53|57|58|40)|^25006$|^55P03$/;
 
 /** What workerd says where others have a code. */
-const spoken: [RegExp, string][] = [
+const workerdErrors: [RegExp, string][] = [
   [/^proxy request failed|cannot connect to the specified address|^connect timeout/i, 'ECONNREFUSED'],
   [/^Network connection lost|^Stream was cancelled|socket has been closed|^WritableStream/i, 'ECONNRESET'],
 ];
@@ -88,17 +88,17 @@ function codeOf(error: unknown): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { message } = cause;
     if ('code' in cause && typeof cause.code === 'string') return cause.code;
-    const heard = spoken.find(([words]) => words.test(message));
+    const heard = workerdErrors.find(([words]) => words.test(message));
     if (heard) return heard[1];
   }
   return '';
 }
 
 /** True when another try may succeed though nothing was changed. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   if (error instanceof Problem) return error.status === 503;
   const code = codeOf(error);
-  return lostConnection.test(code) || passing.test(code);
+  return lostConnection.test(code) || transientStates.test(code);
 }
 
 /** What postgres.js and the system say before a statement was sent at all. */
@@ -122,7 +122,7 @@ export function appendProblemOf(error: unknown): Problem {
 export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '25000';
 
 /** SQLSTATE 57014: a statement took longer than it was given. */
-export const isTooSlow = (error: unknown): boolean => codeOf(error) === '57014';
+export const isStatementTimeout = (error: unknown): boolean => codeOf(error) === '57014';
 
 /** True when the data is at fault (SQLSTATE classes 22 and 23): the batch's other events may still be stored. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
@@ -131,7 +131,7 @@ export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(err
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (codeOf(error) === '55P03') return unavailable('Too many writers wait for the log. Try again.');
-  if (isPassing(error)) return unavailable('The database cannot be reached. Try again.');
+  if (isTransient(error)) return unavailable('The database cannot be reached. Try again.');
   if (isDataFault(error)) return new Problem(400, 'The database cannot hold a value of this request.');
   return new Problem(500, 'Something went wrong on our side. It has been logged.');
 }

@@ -26,7 +26,7 @@ const chunk_bytes_min = 64 * 1024;
  * and then the stream errors if `errors_show`: the client must see a cut and not an end. The cause goes to `report`,
  * never over the wire.
  */
-export function streamOf(
+export function textStream(
   source: AsyncIterable<string>,
   { cut, errors_show, report }: { cut: string; errors_show: boolean; report(error: unknown): void },
 ): ReadableStream<Uint8Array> {
@@ -86,7 +86,7 @@ export type OutletLimits = {
  * Hands a chunk over as soon as the reader has room. Resolves to false when the reader has stalled and must be cut:
  * memory is bounded by waiting, and waiting is bounded by time.
  */
-export async function deliver<Chunk>(
+export async function sendWhenRoom<Chunk>(
   outlet: Outlet<Chunk>,
   chunk: Chunk,
   chunk_bytes: number,
@@ -110,7 +110,7 @@ export async function deliver<Chunk>(
  * A response body that is written to from outside. `signal` fires when the reader has left or the body has ended.
  * `cut` breaks it off so that the reader notices; `end` lets what is owed go out first.
  */
-export function openBody(unsent_bytes_max: number): {
+export function openResponseBody(unsent_bytes_max: number): {
   body: ReadableStream<Uint8Array>;
   outlet: Outlet<Uint8Array>;
   signal: AbortSignal;

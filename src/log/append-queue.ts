@@ -1,6 +1,6 @@
 /** Concurrent writers share commits: whoever arrives while a batch is being committed rides in the next one. No timer. */
 
-import { appendProblemOf, isDataFault, isPassing, unavailable } from '../http/problem.ts';
+import { appendProblemOf, isDataFault, isTransient, unavailable } from '../http/problem.ts';
 import type { NewEntry } from './entry.ts';
 import type { Entry } from './schema.ts';
 
@@ -15,13 +15,13 @@ export const queueLimits = {
 export type Appended = { entry: Entry; duplicate: boolean };
 
 /** A passing failure as the problem that says what was stored; anything else as it is, for the app to report. */
-const toldApart = (error: unknown) => (isPassing(error) ? appendProblemOf(error) : error);
+const appendErrorOf = (error: unknown) => (isTransient(error) ? appendProblemOf(error) : error);
 
 /**
  * Lets the sockets be read. PGlite holds the event loop while it commits: without a turn in between, the next batch
  * would be taken before anybody had the chance to arrive (437 instead of 3,651 rows/s for 64 callers).
  */
-const turn = () =>
+const yieldToEventLoop = () =>
   new Promise<void>((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
 
 type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject(error: unknown): void };
@@ -46,7 +46,7 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
     } catch (error) {
       // The whole batch was rolled back. Alone, the innocent succeed and the guilty one hears why.
       if (callers.length > 1 && isDataFault(error)) for (const caller of callers) await run([caller]);
-      else for (const { reject } of callers) reject(toldApart(error));
+      else for (const { reject } of callers) reject(appendErrorOf(error));
     }
   }
 
@@ -67,7 +67,7 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
     running = true;
     while (waiting.length > 0) {
       await run(nextBatch());
-      await turn();
+      await yieldToEventLoop();
     }
     running = false;
   }

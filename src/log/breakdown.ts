@@ -1,8 +1,8 @@
 /** What matches, broken down by field and by time: exact when it is little, else an estimate that says so. */
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
 import { earliest_ms, latest_ms } from './entry.ts';
-import { type Filter, type Term, without } from './filter.ts';
-import { type Counted, counted, type Looked } from './sample.ts';
+import { type Filter, type Term, withoutField } from './filter.ts';
+import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const breakdownLimits = {
@@ -17,14 +17,14 @@ export type FacetKey = (typeof facetKeys)[number];
 /**
  * The values of a field, most frequent first, each with how many entries have it under the filter without that field's
  * own terms. Those that the filter names are there too, also with n = 0. `more`: there are other values. Not `exact`:
- * estimated from `looked_at` entries, taken evenly from the whole log.
+ * estimated from `rows_examined` entries, taken evenly from the whole log.
  */
 export type Facet = {
   key: FacetKey;
   values: { value: string; n: number }[];
   more: boolean;
   exact: boolean;
-  looked_at: number;
+  rows_examined: number;
 };
 
 /** From and to (exclusive) in epoch milliseconds; between them a whole number of buckets. */
@@ -49,13 +49,13 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
     const newest = await head();
     const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
     const tallyOf = ({ where }: Filter) =>
-      counted(db, where, newest, (tx, looked) => tally(tx, looked, named), tallySize);
+      countOrEstimate(db, where, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
     const all = await tallyOf(filter);
     if (!all) return null;
     const found: Facet[] = [];
     for (const key of facetKeys) {
       const asked = filter.terms.some((term) => term.key === key);
-      const others = asked ? await tallyOf(without(filter, key)) : all;
+      const others = asked ? await tallyOf(withoutField(filter, key)) : all;
       if (!others) return null;
       found.push(facetFrom(key, filter.terms, all, others));
     }
@@ -68,21 +68,21 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
     const iso = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
     const end = to > latest_ms ? lte(log.timestamp, iso(to)) : lt(log.timestamp, iso(to));
     const within = and(gte(log.timestamp, iso(from)), end, filter.where);
-    const all = await counted(
+    const all = await countOrEstimate(
       db,
       within,
       await head(),
-      (tx, looked) =>
+      (tx, source) =>
         tx
           .select({
-            bar: sql<number>`floor((extract(epoch from ${looked.timestamp}) * 1000 - ${from}::numeric) / ${bucket_ms}::numeric) as bar`.mapWith(
+            bar: sql<number>`floor((extract(epoch from ${source.timestamp}) * 1000 - ${from}::numeric) / ${bucket_ms}::numeric) as bar`.mapWith(
               Number,
             ),
-            event_type: looked.event_type,
+            event_type: source.event_type,
             n,
           })
-          .from(looked)
-          .groupBy(sql`bar`, looked.event_type),
+          .from(source)
+          .groupBy(sql`bar`, source.event_type),
       (rows) => rows.reduce((sum, row) => sum + row.n, 0),
     );
     return all && histogramFrom(buckets, all);
@@ -91,11 +91,11 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
   return { facets, histogram };
 }
 
-type TallyRow = { key: FacetKey | null; value: string | null; n: number; place: number };
+type FieldValueCount = { key: FacetKey | null; value: string | null; n: number; place: number };
 
 /** The most frequent values of each field, those that were named, and (without a key) how many rows there are. */
-function tally(tx: Database, looked: Looked, named: string[]): Promise<TallyRow[]> {
-  const columns = facetKeys.map((key) => looked[key]);
+function countFieldValues(tx: Database, source: CountSource, named: string[]): Promise<FieldValueCount[]> {
+  const columns = facetKeys.map((key) => source[key]);
   const list = sql.join(columns, sql`, `);
   const sets = sql.join(
     columns.map((column) => sql`(${column})`),
@@ -113,7 +113,7 @@ function tally(tx: Database, looked: Looked, named: string[]): Promise<TallyRow[
           .mapWith(Number)
           .as('place'),
     })
-    .from(looked)
+    .from(source)
     .groupBy(sql`grouping sets (${sets}, ())`)
     .as('ranked');
   const known = named.length > 0 ? inArray(ranked.value, named) : undefined;
@@ -124,21 +124,28 @@ function tally(tx: Database, looked: Looked, named: string[]): Promise<TallyRow[
     .orderBy(ranked.place);
 }
 
-const tallySize = (rows: TallyRow[]) => rows.find(({ key }) => key === null)?.n ?? 0;
+const rowsExamined = (rows: FieldValueCount[]) => rows.find(({ key }) => key === null)?.n ?? 0;
 
 const valuesOf = (terms: Term[], key: string, negated: boolean) =>
   terms.flatMap((term) => (term.key === key && term.negated === negated ? term.values : []));
 
 /** An estimate has no more than two digits that mean something. */
-const about = (n: number, weight: number) => (weight === 1 ? n : Number((n * weight).toPrecision(2)));
+const roundEstimate = (n: number, weight: number) => (weight === 1 ? n : Number((n * weight).toPrecision(2)));
 
 /**
  * `all` is counted under the whole filter, `others` without this field's own terms. How many have a value that was
  * chosen is taken from `all`: it is the same number, and a rare one may be exact there and missing in a sample.
  */
-function facetFrom(key: FacetKey, terms: Term[], all: Counted<TallyRow>, others: Counted<TallyRow>): Facet {
-  const numbersIn = ({ rows, weight }: Counted<TallyRow>) =>
-    new Map(rows.flatMap((row) => (row.key === key && row.value !== null ? [[row.value, about(row.n, weight)]] : [])));
+function facetFrom(
+  key: FacetKey,
+  terms: Term[],
+  all: Counted<FieldValueCount>,
+  others: Counted<FieldValueCount>,
+): Facet {
+  const numbersIn = ({ rows, weight }: Counted<FieldValueCount>) =>
+    new Map(
+      rows.flatMap((row) => (row.key === key && row.value !== null ? [[row.value, roundEstimate(row.n, weight)]] : [])),
+    );
   const numbers = numbersIn(others);
   const under = numbersIn(all);
   const refused = new Set(valuesOf(terms, key, true));
@@ -150,8 +157,8 @@ function facetFrom(key: FacetKey, terms: Term[], all: Counted<TallyRow>, others:
     .map(([value, n]) => ({ value, n }))
     .toSorted((a, b) => b.n - a.n || (a.value < b.value ? -1 : 1));
   const shown = values.filter(({ value }, i) => i < breakdownLimits.facet_values_max || named.has(value));
-  const { exact, looked_at } = others;
-  return { key, values: shown, more: values.length > shown.length, exact, looked_at };
+  const { exact, rows_examined } = others;
+  return { key, values: shown, more: values.length > shown.length, exact, rows_examined };
 }
 
 function histogramFrom(

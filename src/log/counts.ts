@@ -1,7 +1,7 @@
 /** How many entries match, and since when: totals, the last day, the statistics of the API. */
 import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
 import type { Filter } from './filter.ts';
-import { inTime } from './sample.ts';
+import { withTimeout } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const countLimits = {
@@ -47,7 +47,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
 
   /** The same for who would rather have no number than wait for one: null when it took too long. */
   const totalInTime = (filter: Filter, newest?: number): Promise<Total | null> =>
-    filter.where ? inTime(db, (tx) => totalBy(tx, filter)) : total(filter, newest);
+    filter.where ? withTimeout(db, (tx) => totalBy(tx, filter)) : total(filter, newest);
 
   async function totalBy(tx: Database, { where }: Filter, newest?: number): Promise<Total> {
     if (!where) return { total: newest ?? (await head()), total_is_exact: true };
@@ -59,7 +59,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   async function recent(filter: Filter): Promise<Recent | null> {
     const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
     const where = and(lastDay, filter.where);
-    const counted = await inTime(db, (tx) => count(tx, where, countLimits.total_rows_max));
+    const counted = await withTimeout(db, (tx) => count(tx, where, countLimits.total_rows_max));
     return counted && { recent_24h: counted.n, recent_is_exact: counted.exact };
   }
 
@@ -101,7 +101,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   }
 
   const ends = (where: SQL | undefined) =>
-    inTime(db, async (tx) => {
+    withTimeout(db, async (tx) => {
       const end = async (order: SQL) =>
         (await tx.select({ at: log.timestamp }).from(log).where(where).orderBy(order).limit(1))[0]?.at;
       return [await end(asc(log.timestamp)), await end(desc(log.timestamp))];

@@ -58,14 +58,15 @@ function offsetMs(zone: string): number | null {
 }
 
 /** Why PostgreSQL (and UTF-8) cannot hold this text, or null when it can. */
-export function unstorable(text: string): string | null {
+export function textFault(text: string): string | null {
   if (text.includes('\u0000')) return 'must not contain a NUL character';
   if (!text.isWellFormed()) return 'must not contain half of a surrogate pair';
   return null;
 }
 
 /** PGlite's reader drops a leading byte order mark: what was stored would not come back as it was sent. */
-const markFault = (text: string) => (text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null);
+const byteOrderMarkFault = (text: string) =>
+  text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null;
 
 const longerThan = (text: string, chars_max: number) => text.length > chars_max && [...text].length > chars_max;
 
@@ -75,7 +76,7 @@ const text = (chars_max: number) =>
     v.string('must be text'),
     v.rawCheck(({ dataset, addIssue }) => {
       if (!dataset.typed) return;
-      const fault = unstorable(dataset.value) ?? markFault(dataset.value);
+      const fault = textFault(dataset.value) ?? byteOrderMarkFault(dataset.value);
       if (fault) addIssue({ message: fault });
       else if (longerThan(dataset.value, chars_max))
         addIssue({ message: `must be at most ${chars_max} characters long` });
@@ -154,7 +155,7 @@ export function metadataFault(root: unknown): string | null {
     if (typeof value !== 'object' || value === null) continue;
     if (depth > entryLimits.metadata_depth_max) return `must be at most ${entryLimits.metadata_depth_max} levels deep`;
     for (const [key, child] of Object.entries(value)) {
-      const keyFault = unstorable(key);
+      const keyFault = textFault(key);
       if (keyFault) return `a key ${keyFault}`;
       open.push({ value: child, depth: depth + 1, path: path ? `${path}.${key}` : key });
     }
@@ -166,7 +167,7 @@ export function metadataFault(root: unknown): string | null {
 }
 
 function scalarFault(value: unknown): string | null {
-  if (typeof value === 'string') return unstorable(value);
+  if (typeof value === 'string') return textFault(value);
   if (typeof value !== 'number') return null;
   if (!Number.isFinite(value)) return 'a number is out of range';
   // JSON.parse has already rounded 9007199254740993 to …992. An audit log must not keep what was not said.

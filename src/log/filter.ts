@@ -5,7 +5,7 @@
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { badField } from '../http/problem.ts';
-import { entryLimits, latest_ms, parseInstant, unstorable } from './entry.ts';
+import { entryLimits, latest_ms, parseInstant, textFault } from './entry.ts';
 import { activityLogs as log } from './schema.ts';
 
 export const filterLimits = {
@@ -35,8 +35,8 @@ type Row = {
   sentence: string;
 };
 
-const anyText = () => null;
-const aTime = (value: string) =>
+const noFault = () => null;
+const timeFault = (value: string) =>
   parseInstant(value) ? null : 'must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T12:30:00Z';
 
 /** A column compared literally. "Not" keeps the rows that have no value: they are not that value either. */
@@ -54,14 +54,14 @@ const exact = (
   label,
   input,
   chars_max,
-  fault: anyText,
+  fault: noFault,
   sql: (values) => inArray(column, values),
-  not: (values) => (column.notNull ? notInArray(column, values) : both(isNull(column), notInArray(column, values))),
+  not: (values) => (column.notNull ? notInArray(column, values) : either(isNull(column), notInArray(column, values))),
   sentence,
 });
 
 /** The two never come back undefined from drizzle when they are given conditions. */
-const both = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
+const either = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
 
 const day_ms = 24 * 60 * 60 * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
@@ -100,7 +100,7 @@ export const filterRows: Row[] = [
     label: 'From',
     input: 'date',
     chars_max: time_chars_max,
-    fault: aTime,
+    fault: timeFault,
     sql: (values) => gte(log.timestamp, iso(Math.min(...values.map((value) => instantOf(value).ms)))),
     sentence: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
   },
@@ -110,7 +110,7 @@ export const filterRows: Row[] = [
     label: 'To',
     input: 'date',
     chars_max: time_chars_max,
-    fault: aTime,
+    fault: timeFault,
     // The end belongs to the range: the whole day of a date. Times are whole milliseconds, so <= loses none of it.
     sql: (values) =>
       lte(
@@ -131,11 +131,11 @@ export const filterRows: Row[] = [
     input: 'search',
     chars_max: filterLimits.search_chars_max,
     values_max: filterLimits.search_values_max,
-    fault: anyText,
+    fault: noFault,
     // Unlike the values of a field, texts narrow: one description can contain them all.
     sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
     not: (values) =>
-      both(
+      either(
         isNull(log.description),
         not(or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`false`),
       ),
@@ -180,9 +180,9 @@ function metadataRow(key: string): Row {
     label: key,
     input: 'text',
     chars_max: identifier_chars_max,
-    fault: anyText,
+    fault: noFault,
     sql: contains,
-    not: (values) => both(isNull(log.metadata), not(contains(values))),
+    not: (values) => either(isNull(log.metadata), not(contains(values))),
     sentence: 'the value at this path of the metadata, as text, number, `true`, `false` or `null`',
   };
 }
@@ -207,7 +207,7 @@ export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[
     if ((alsoAllowed as readonly string[]).includes(key) || value === '') continue;
     const fault = faultOf(key, value);
     if (fault) throw badField(key, fault);
-    const term = asked.get(key) ?? { ...named(key), values: [] };
+    const term = asked.get(key) ?? { ...splitNegation(key), values: [] };
     if (!term.values.includes(value)) term.values.push(value);
     if (term.values.length > valuesMax(key)) throw badField(key, `takes at most ${valuesMax(key)} values`);
     asked.set(key, term);
@@ -223,7 +223,7 @@ export const filterOf = (terms: Term[]): Filter => ({
 });
 
 /** The same question but for what it asks of one parameter: counted so, a facet shows what else could be chosen. */
-export const without = (filter: Filter, key: string): Filter =>
+export const withoutField = (filter: Filter, key: string): Filter =>
   filterOf(filter.terms.filter((term) => term.key !== key));
 
 function rowFor(name: string): Row | undefined {
@@ -231,25 +231,25 @@ function rowFor(name: string): Row | undefined {
 }
 
 /** The key that a parameter is about, and whether its `!` asks for none of the values. */
-function named(parameter: string): { key: string; negated: boolean } {
+function splitNegation(parameter: string): { key: string; negated: boolean } {
   const negated = parameter.endsWith('!');
   return { key: negated ? parameter.slice(0, -1) : parameter, negated };
 }
 
 /** How many values a parameter (with its `!`) takes. */
 export const valuesMax = (parameter: string): number =>
-  rowFor(named(parameter).key)?.values_max ?? filterLimits.values_max;
+  rowFor(splitNegation(parameter).key)?.values_max ?? filterLimits.values_max;
 
 /** Why a parameter (with its `!`) and one value of it cannot be asked, or null. */
 export function faultOf(parameter: string, value: string): string | null {
-  const { key, negated } = named(parameter);
+  const { key, negated } = splitNegation(parameter);
   const wrongPath = key.startsWith(metadataPrefix) ? pathFault(key) : null;
   if (wrongPath) return wrongPath;
   const row = rowFor(key);
   if (!row || (negated && !row.not)) return 'is not a parameter of this request';
   return (
-    unstorable(value) ??
-    unstorable(key) ??
+    textFault(value) ??
+    textFault(key) ??
     (value.length > row.chars_max ? `must be at most ${row.chars_max} characters long` : row.fault(value))
   );
 }

@@ -1,7 +1,7 @@
 /** Counting within bounds: all that matches where that is little, else a sample; nothing that takes too long. */
 import { getTableName, type SQL, sql } from 'drizzle-orm';
-import { createGate } from '../http/gate.ts';
-import { isTooSlow } from '../http/problem.ts';
+import { limitConcurrency } from '../http/gate.ts';
+import { isStatementTimeout } from '../http/problem.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const sampleLimits = {
@@ -25,16 +25,16 @@ export const sampleLimits = {
 } as const;
 
 /** What was counted, in how many entries, and how many of the log one of these stands for. */
-export type Counted<T> = { rows: T[]; looked_at: number; weight: number; exact: boolean };
+export type Counted<T> = { rows: T[]; rows_examined: number; weight: number; exact: boolean };
 
 /** Entries to count, as a part of a statement. */
-export type Looked = ReturnType<typeof capped>;
+export type CountSource = ReturnType<typeof capped>;
 
-type Gate = ReturnType<typeof createGate>;
+type Gate = ReturnType<typeof limitConcurrency>;
 const gates = new WeakMap<Database, Gate>();
 function gateOf(db: Database): Gate {
   const { running_max, waiting_max } = sampleLimits;
-  const gate = gates.get(db) ?? createGate(running_max, waiting_max, 'Too much is being counted. Try again.');
+  const gate = gates.get(db) ?? limitConcurrency(running_max, waiting_max, 'Too much is being counted. Try again.');
   gates.set(db, gate);
   return gate;
 }
@@ -43,7 +43,7 @@ function gateOf(db: Database): Gate {
  * Runs statements that may be given up: null then. The limit is the transaction's, and leaves nothing in a session. The
  * planner takes a sample for larger than it is, and would compile its statement for longer than it runs.
  */
-export async function inTime<T>(db: Database, run: (tx: Database) => Promise<T>): Promise<T | null> {
+export async function withTimeout<T>(db: Database, run: (tx: Database) => Promise<T>): Promise<T | null> {
   const asked = Date.now();
   const limited = gateOf(db)(() =>
     db.transaction(async (tx) => {
@@ -54,7 +54,7 @@ export async function inTime<T>(db: Database, run: (tx: Database) => Promise<T>)
     }),
   );
   return limited.catch((error) => {
-    if (isTooSlow(error)) return null;
+    if (isStatementTimeout(error)) return null;
     throw error;
   });
 }
@@ -64,21 +64,21 @@ export async function inTime<T>(db: Database, run: (tx: Database) => Promise<T>)
  * an index, and only the database knows what is rare. `newest` is the log's newest id, `size` how many entries were
  * counted. Null when both took too long.
  */
-export async function counted<T>(
+export async function countOrEstimate<T>(
   db: Database,
   where: SQL | undefined,
   newest: number,
-  read: (tx: Database, looked: Looked) => Promise<T[]>,
+  read: (tx: Database, source: CountSource) => Promise<T[]>,
   size: (rows: T[]) => number,
 ): Promise<Counted<T> | null> {
   const { short_rows_max, counted_rows_max, sample_stretches, sample_stretch_ids, sample_rows_min } = sampleLimits;
-  const some = newest > short_rows_max ? await inTime(db, (tx) => read(tx, sampled(tx, where, newest))) : null;
-  const looked_at = sample_stretches * sample_stretch_ids;
-  const estimate = some && { rows: some, looked_at, weight: newest / looked_at, exact: false };
+  const some = newest > short_rows_max ? await withTimeout(db, (tx) => read(tx, sampled(tx, where, newest))) : null;
+  const rows_examined = sample_stretches * sample_stretch_ids;
+  const estimate = some && { rows: some, rows_examined, weight: newest / rows_examined, exact: false };
   if (some && size(some) >= sample_rows_min) return estimate;
-  const rows = await inTime(db, (tx) => read(tx, capped(tx, where)));
+  const rows = await withTimeout(db, (tx) => read(tx, capped(tx, where)));
   const found = rows ? size(rows) : 0;
-  return rows && found <= counted_rows_max ? { rows, looked_at: found, weight: 1, exact: true } : estimate;
+  return rows && found <= counted_rows_max ? { rows, rows_examined: found, weight: 1, exact: true } : estimate;
 }
 
 // As SQL: drizzle takes columns only from the table itself, and a sample's rows come from a part of it.
@@ -97,17 +97,17 @@ const capped = (tx: Database, where: SQL | undefined) =>
     .from(log)
     .where(where)
     .limit(sampleLimits.counted_rows_max + 1)
-    .as('looked');
+    .as('source');
 
 /**
  * What matches in stretches of ids. Ids are dense, so each stretch is as long as the others. The filter comes after
  * (`offset 0`): inside, the planner could go through a field's index anew for every stretch.
  */
-function sampled(tx: Database, where: SQL | undefined, newest: number): Looked {
+function sampled(tx: Database, where: SQL | undefined, newest: number): CountSource {
   const { sample_stretches, sample_stretch_ids } = sampleLimits;
   const start = sql`(i * ${newest}::bigint / ${sample_stretches}::bigint)`;
   const stretches = sql`generate_series(0::bigint, ${sample_stretches - 1}::bigint) as i cross join lateral (
     select * from ${log} where ${log.id} > ${start} and ${log.id} <= ${start} + ${sample_stretch_ids} offset 0
   ) as ${sql.identifier(getTableName(log))}`;
-  return tx.select(fields).from(stretches).where(where).as('looked');
+  return tx.select(fields).from(stretches).where(where).as('source');
 }

@@ -30,7 +30,7 @@ const instant = customType<{ data: string; driverData: string }>({
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
 
 /** What a writer says of an event: the same columns in the log and in the inbox. */
-const told = {
+const eventColumns = {
   event_type: varchar({ length: label_chars_max }).notNull(),
   entity_type: varchar({ length: label_chars_max }).notNull(),
   entity_id: varchar({ length: identifier_chars_max }),
@@ -55,7 +55,7 @@ export const activityLogs = pgTable(
   {
     id: bigint({ mode: 'number' }).notNull(),
     timestamp: instant().notNull().default(sql`clock_timestamp()`),
-    ...told,
+    ...eventColumns,
     created_at: instant().notNull().default(sql`clock_timestamp()`),
   },
   (t) => [
@@ -122,7 +122,7 @@ export const activityInbox = pgTable(
   {
     n: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     timestamp: instant().notNull().default(sql`clock_timestamp()`),
-    ...told,
+    ...eventColumns,
   },
   (t) => [
     check('event_type_is_not_blank', sql`btrim(${t.event_type}) <> ''`),

@@ -124,7 +124,7 @@ export function createStore(db: Database) {
    * Every matching entry up to an id, in the order of time, in pages. What is appended meanwhile is left out: ids in
    * commit order make `id <= upto` a snapshot that no connection has to hold open.
    */
-  async function* each(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
+  async function* exportPages(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
     let place: Cursor | null = null;
     for (;;) {
       const found: Entry[] = await entries(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))
@@ -138,7 +138,7 @@ export function createStore(db: Database) {
   }
 
   /** What a poll looks at: the newest id, and whether other SQL writers left something in the inbox. */
-  async function pulse(): Promise<{ head: number; waiting: boolean }> {
+  async function pollState(): Promise<{ head: number; waiting: boolean }> {
     const [seen] = await db
       .select({
         head: sql<number>`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`.mapWith(
@@ -181,10 +181,10 @@ export function createStore(db: Database) {
     one,
     since,
     page,
-    each,
+    exportPages,
     ...countsOf(db, head),
     ...breakdownOf(db, head),
-    pulse,
+    pollState,
     drain,
     makePartitions,
     ready,

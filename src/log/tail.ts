@@ -1,7 +1,7 @@
 /** Following the log: a loop, a cursor and a bell. The bell is a hint that something may be new; the cursor is the truth. */
 
-import { once, pause } from '../http/pause.ts';
-import { isPassing } from '../http/problem.ts';
+import { pause, whenAborted } from '../http/pause.ts';
+import { isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Entry } from './schema.ts';
 import { type Store, storeLimits } from './store.ts';
@@ -32,30 +32,30 @@ export type Tail = ReturnType<typeof createTail>;
  */
 export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfollowed, report }: TailOptions) {
   const stopping = new AbortController();
-  const bell = createBell();
+  const appended = createAppendSignal();
   /** The last read of each question, pending or done: followers that stand at the same place share it. */
   const reads = new Map<string, { after: number; n_followers: number; batch: Promise<Batch> | null }>();
   /** How each follower is ended. */
   const followers = new Set<() => void>();
   let head = 0;
   let poll_ms = poll_ms_max;
-  let nap = new AbortController();
+  let sleeping = new AbortController();
 
   /** The log has grown to at least this id. */
-  function ring(newest: number): void {
+  function notifyAppended(newest: number): void {
     if (newest <= head) return;
     head = newest;
-    bell.ring();
+    appended.notify();
   }
 
-  async function look(): Promise<boolean> {
+  async function pollOnce(): Promise<boolean> {
     const before = head;
-    const { head: newest, waiting } = await store.pulse();
+    const { head: newest, waiting } = await store.pollState();
     // Before the inbox: what keeps that from being drained must not keep the followers from what is there.
-    ring(newest);
+    notifyAppended(newest);
     if (waiting) {
       while ((await store.drain()) === storeLimits.inbox_rows_max);
-      ring(await store.head());
+      notifyAppended(await store.head());
     }
     return head > before;
   }
@@ -64,12 +64,12 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     let failing = false;
     while (!stopping.signal.aborted) {
       if (followers.size === 0 && !poll_unfollowed) {
-        nap = new AbortController();
-        await once(nap.signal);
+        sleeping = new AbortController();
+        await whenAborted(sleeping.signal);
         continue;
       }
       try {
-        const moved = await look();
+        const moved = await pollOnce();
         // Nobody follows: only the inbox is looked after, at the slow pace.
         poll_ms = followers.size === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
         failing = false;
@@ -78,8 +78,8 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
         failing = true;
         poll_ms = poll_ms_max;
       }
-      nap = new AbortController();
-      if (!stopping.signal.aborted) await pause(poll_ms, nap.signal);
+      sleeping = new AbortController();
+      if (!stopping.signal.aborted) await pause(poll_ms, sleeping.signal);
     }
   }
 
@@ -116,17 +116,17 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     const question = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
     reads.set(filter.key, question);
     question.n_followers += 1;
-    if (followers.size === 1) nap.abort();
+    if (followers.size === 1) sleeping.abort();
     let cursor = after;
     try {
       while (!ended.aborted) {
-        const heard = bell.rings();
+        const seen = appended.count();
         const batch = await read(question, cursor, filter).catch((error) => {
-          if (!isPassing(error)) throw error;
+          if (!isTransient(error)) throw error;
           return null;
         });
         if (batch === null) await pause(poll_ms_max, ended);
-        else if (batch.cursor === cursor) await bell.past(heard, ended);
+        else if (batch.cursor === cursor) await appended.next(seen, ended);
         else {
           cursor = batch.cursor;
           yield batch;
@@ -141,12 +141,12 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   }
 
   return {
-    ring,
+    notifyAppended,
     follow,
     start: () => void poll(),
     stop: () => {
       stopping.abort();
-      nap.abort();
+      sleeping.abort();
       for (const end of followers) end();
     },
     /** Fires when the tail stops: streams end with it. */
@@ -167,19 +167,19 @@ function toBatch({ entries, cursor }: { entries: Entry[]; cursor: number }): Bat
 }
 
 /** Counts its rings, so that a ring between looking and waiting is not missed. */
-function createBell() {
-  let rings = 0;
+function createAppendSignal() {
+  let appends = 0;
   const waiting = new Set<() => void>();
   return {
-    ring() {
-      rings += 1;
+    notify() {
+      appends += 1;
       for (const wake of waiting) wake();
     },
-    rings: () => rings,
+    count: () => appends,
     /** Resolves once the bell has rung more often than `heard`, or when the signal fires. */
-    past: (heard: number, signal: AbortSignal) =>
+    next: (seen: number, signal: AbortSignal) =>
       new Promise<void>((resolve) => {
-        if (rings > heard || signal.aborted) return resolve();
+        if (appends > seen || signal.aborted) return resolve();
         const done = () => {
           waiting.delete(done);
           signal.removeEventListener('abort', done);

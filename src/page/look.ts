@@ -4,7 +4,7 @@ import { getCookie, setCookie } from 'hono/cookie';
 import { localPath, pathOf } from '../auth/way-back.ts';
 import { badField, Problem } from '../http/problem.ts';
 import { readText } from '../http/request.ts';
-import { type App, type Env, isSameOrigin, only, type Parts } from '../parts.ts';
+import { type App, allowMethods, type Env, isSameOrigin, type Parts } from '../parts.ts';
 import type { Look } from './text.ts';
 import { isZone } from './zone.ts';
 
@@ -40,5 +40,5 @@ export function lookRoutes(app: App, { limits }: Parts): void {
     }
     return c.redirect(shownBefore(c), 303);
   });
-  only(app, '/logs/look', 'POST');
+  allowMethods(app, '/logs/look', 'POST');
 }

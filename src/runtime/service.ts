@@ -4,7 +4,7 @@ import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
 import { pause } from '../http/pause.ts';
-import { isPassing } from '../http/problem.ts';
+import { isTransient } from '../http/problem.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Parts } from '../parts.ts';
@@ -79,7 +79,7 @@ export async function openService(
   let told = false;
   const opened = untilPrepared(prepare, tail.stopped, (error) => {
     // The embedded database is here or nowhere.
-    if (!settings.DATABASE_URL || !isPassing(error)) throw error;
+    if (!settings.DATABASE_URL || !isTransient(error)) throw error;
     if (!told) report('the database cannot be reached yet', error);
     told = true;
     answered.abort();
@@ -103,7 +103,7 @@ export async function openService(
       sockets,
       assets,
       limits: settings,
-      errors_show: true,
+      body_errors_visible: true,
       isOpen: () => open,
       report,
     }),

@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import { defineWebSocketHelper, WSContext } from 'hono/ws';
 import { socketEvents } from '../api/live.ts';
 import { createApp } from '../app.ts';
-import { provenElsewhere } from '../auth/auth.ts';
+import { forwardedAuth } from '../auth/auth.ts';
 import { createSessions } from '../auth/session.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
@@ -64,17 +64,17 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     this.#parts = {
       store,
       tail,
-      auth: provenElsewhere,
+      auth: forwardedAuth,
       sessions: createSessions(db, settings.SESSION_SECONDS_MAX),
       sockets: {
         upgrade: defineWebSocketHelper(async (c, events) => this.#accept(c, events as SocketEvents)),
         unsent: (raw) => (this.#sentTo(raw as WebSocket) > socket_bytes_max ? Number.POSITIVE_INFINITY : 0),
         cut: (raw) => close(raw as WebSocket),
-        moved: (raw, cursor) => keep(raw as WebSocket, cursor),
+        saveCursor: (raw, cursor) => keep(raw as WebSocket, cursor),
       },
       assets: (_c, next) => next(),
       limits: settings,
-      errors_show: false,
+      body_errors_visible: false,
       isOpen: () => true,
       report,
     };
@@ -90,7 +90,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     const { store, tail } = this.#parts;
     return outcomeOf(
       store.append(entries).then((appended) => {
-        tail.ring(Math.max(...appended.map(({ entry }) => entry.id)));
+        tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
         return appended;
       }),
     );

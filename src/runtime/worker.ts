@@ -3,9 +3,9 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import type { StatusCode } from 'hono/utils/http-status';
 import { defineWebSocketHelper } from 'hono/ws';
 import { createApp } from '../app.ts';
-import { type Auth, createAuth, passOn } from '../auth/auth.ts';
+import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
-import { createSessions, type KnownSessions, type Sessions } from '../auth/session.ts';
+import { createSessions, type SessionCache, type Sessions } from '../auth/session.ts';
 import { Problem } from '../http/problem.ts';
 import type { Filter } from '../log/filter.ts';
 import { createStore, type Store } from '../log/store.ts';
@@ -26,7 +26,7 @@ export { LogObject } from './worker-log.ts';
 const request_connections_max = 1;
 
 /** What an isolate keeps between requests: nothing that does input or output. */
-type Isolate = { settings: Settings; auth: Auth; known: KnownSessions };
+type Isolate = { settings: Settings; auth: Auth; known: SessionCache };
 let isolate: Promise<Isolate> | null = null;
 
 async function openIsolate(env: Bindings): Promise<Isolate> {
@@ -85,14 +85,14 @@ async function answer(
       return found.body ? c.body(found.body) : c.body(null);
     },
     limits: settings,
-    errors_show: false,
+    body_errors_visible: false,
     isOpen: () => true,
     follower: (asked, principal) => {
       const passed = new Request(asked);
-      passed.headers.set('authorization', passOn(principal));
+      passed.headers.set('authorization', forwardPrincipal(principal));
       return logObject(env).fetch(passed);
     },
-    after: (work) => void going.push(work),
+    waitUntil: (work) => void going.push(work),
     report,
   };
   const answered = await createApp(parts).fetch(request);
@@ -108,7 +108,7 @@ async function ended(going: Promise<unknown>[]): Promise<void> {
 /** What reads the database, over connections that belong to one request: what one request opened no other can use. */
 function databaseOfRequest(
   settings: Settings,
-  known?: KnownSessions,
+  known?: SessionCache,
 ): { store: Store; sessions: Sessions; end(): Promise<void> } {
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
@@ -117,9 +117,9 @@ function databaseOfRequest(
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export goes on after its response was returned: the client ends with it. */
-  async function* each(filter: Filter, upto: number) {
+  async function* exportPages(filter: Filter, upto: number) {
     try {
-      yield* store.each(filter, upto);
+      yield* store.exportPages(filter, upto);
     } finally {
       await close();
     }
@@ -127,9 +127,9 @@ function databaseOfRequest(
   return {
     store: {
       ...store,
-      each: (filter, upto) => {
+      exportPages: (filter, upto) => {
         exporting = true;
-        return each(filter, upto);
+        return exportPages(filter, upto);
       },
       ready: async () => {
         await store.ready();

@@ -1,6 +1,6 @@
 /** The numbers of a page, asked for together: what fails or takes too long is left out, and the page says so. */
 
-import { isPassing } from '../http/problem.ts';
+import { isTransient } from '../http/problem.ts';
 import type { Histogram } from '../log/store.ts';
 import type { Parts } from '../parts.ts';
 import { bucketsOf, type Question } from './question.ts';
@@ -14,7 +14,7 @@ export const isWhole = (counts: Counts | null): boolean => counts !== null && !O
 /** What could be counted in time, or null. Never rejects: a page whose rows are there is not broken by a number. */
 export function countWithin(ms_max: number, parts: Parts, ...asked: AskedCounts): Promise<Counts | null> {
   const counting = countAll(parts, ...asked);
-  parts.after?.(counting);
+  parts.waitUntil?.(counting);
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(null), ms_max);
     void counting.then(resolve).finally(() => clearTimeout(timer));
@@ -31,7 +31,7 @@ async function countAll(
 ): Promise<Counts> {
   const orNull = <T>(work: Promise<T | null>) =>
     work.catch((error) => {
-      if (!isPassing(error)) report('a count failed', error);
+      if (!isTransient(error)) report('a count failed', error);
       return null;
     });
   async function histogram(): Promise<Histogram | null> {

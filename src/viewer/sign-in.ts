@@ -1,13 +1,13 @@
 /** /sign-in and /sign-out: a password for a session's cookie, and back. */
 import type { Context } from 'hono';
-import { quietChallenge } from '../auth/auth.ts';
-import { giveSecret, keepsCookie, readSecret, takeSecret } from '../auth/cookie.ts';
-import { digestOf } from '../auth/session.ts';
-import { localPath, signInFor } from '../auth/way-back.ts';
+import { bearerChallenge } from '../auth/auth.ts';
+import { browserStoresCookie, clearSessionCookie, readSessionCookie, setSessionCookie } from '../auth/cookie.ts';
+import { sessionDigest } from '../auth/session.ts';
+import { localPath, signInUrl } from '../auth/way-back.ts';
 import { Problem, type ProblemStatus, problemOf } from '../http/problem.ts';
 import { queryOf, readText } from '../http/request.ts';
 import { lookOf } from '../page/look.ts';
-import { type App, type Env, isSameOrigin, only, type Parts, sessionOf } from '../parts.ts';
+import { type App, allowMethods, type Env, isSameOrigin, type Parts, sessionOf } from '../parts.ts';
 import { type SignInPage, signInPage } from './views/sign-in.ts';
 
 const form_bytes_max = 8_192;
@@ -28,17 +28,17 @@ export function sessionRoutes(app: App, parts: Parts): void {
     const [to, user, password] = [localPath(form.get('to')), form.get('user') ?? '', form.get('password') ?? ''];
     const again = (status: ProblemStatus, fault: string, headers: Record<string, string> = {}) =>
       page(c, status, { to, user, fault }, headers);
-    if (!keepsCookie(c, PUBLIC_URL))
+    if (!browserStoresCookie(c, PUBLIC_URL))
       return again(403, 'Your browser keeps no session without TLS. Come by https, or ask the operator for it.');
     try {
       const setUp = auth.passwordOf(user);
       if (!(await auth.prove(user, password)) || setUp === null)
-        return again(401, 'The user name or password is not right.', quietChallenge);
+        return again(401, 'The user name or password is not right.', bearerChallenge);
       const { secret, max_age_s } = await sessions.open(user, setUp);
       // What was in the cookie before is worth nothing from now on, whoever put it there.
-      const before = readSecret(c, PUBLIC_URL);
-      if (before) await sessions.close(await digestOf(before));
-      giveSecret(c, PUBLIC_URL, secret, max_age_s);
+      const before = readSessionCookie(c, PUBLIC_URL);
+      if (before) await sessions.close(await sessionDigest(before));
+      setSessionCookie(c, PUBLIC_URL, secret, max_age_s);
       return c.redirect(to, 303);
     } catch (error) {
       const problem = problemOf(error);
@@ -49,15 +49,15 @@ export function sessionRoutes(app: App, parts: Parts): void {
 
   app.post('/sign-out', async (c) => {
     demandSameOrigin(c, parts);
-    const secret = readSecret(c, PUBLIC_URL);
+    const secret = readSessionCookie(c, PUBLIC_URL);
     // First the table: a cookie that is gone while its session lives on would be no sign-out.
-    if (secret) await sessions.close(await digestOf(secret));
-    takeSecret(c, PUBLIC_URL);
-    return c.redirect(signInFor(null), 303);
+    if (secret) await sessions.close(await sessionDigest(secret));
+    clearSessionCookie(c, PUBLIC_URL);
+    return c.redirect(signInUrl(null), 303);
   });
 
-  only(app, '/sign-in', 'GET', 'POST');
-  only(app, '/sign-out', 'POST');
+  allowMethods(app, '/sign-in', 'GET', 'POST');
+  allowMethods(app, '/sign-out', 'POST');
 }
 
 const page = (

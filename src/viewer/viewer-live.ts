@@ -1,7 +1,7 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { sseHeaders, sseResponse, startOf } from '../api/live.ts';
-import { pathOf, signInFor } from '../auth/way-back.ts';
+import { sseHeaders, sseResponse, startCursorOf } from '../api/live.ts';
+import { pathOf, signInUrl } from '../auth/way-back.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/stream.ts';
@@ -12,7 +12,7 @@ import type { Tail } from '../log/tail.ts';
 import { pageOf } from '../page/links.ts';
 import { lookOf } from '../page/look.ts';
 import type { Look } from '../page/text.ts';
-import { type App, type Env, elsewhere, may, only, type Parts } from '../parts.ts';
+import { type App, allowMethods, type Env, forwardToFollower, type Parts, requireRight } from '../parts.ts';
 import { paced } from './paced.ts';
 import { type Question, readQuestion } from './question.ts';
 import { betweenFragment, betweenPage } from './views/between.ts';
@@ -31,7 +31,7 @@ export const liveLimits = {
 export function viewerLiveRoutes(app: App, parts: Parts): void {
   const { store } = parts;
 
-  app.get('/logs/live', may(parts, 'read'), async (c) => {
+  app.get('/logs/live', requireRight(parts, 'read'), async (c) => {
     const query = queryOf(c);
     const look = lookOf(c);
     const question = readQuestion(query, look.now_ms, look.zone);
@@ -44,10 +44,10 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
     return c.html(liveControl(question, after, on === '1', parts.limits.HEARTBEAT_MS, true));
   });
 
-  app.get('/logs/stream', orFarewell(may(parts, 'read')), elsewhere(parts), async (c) => {
+  app.get('/logs/stream', orFarewell(requireRight(parts, 'read')), forwardToFollower(parts), async (c) => {
     const look = lookOf(c);
     const question = readQuestion(queryOf(c), look.now_ms, look.zone);
-    const after = await startOf(c, parts);
+    const after = await startCursorOf(c, parts);
     const missed = missedBy(question, after, await store.head());
     const tail = paced(missed ? goingOn(parts.tail, missed.upto) : parts.tail);
     return sseResponse(
@@ -61,7 +61,7 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
     );
   });
 
-  app.get('/logs/between', may(parts, 'read'), async (c) => {
+  app.get('/logs/between', requireRight(parts, 'read'), async (c) => {
     const asked = queryOf(c);
     const look = lookOf(c);
     const [after, upto] = ['after', 'upto'].map((key) =>
@@ -75,12 +75,12 @@ export function viewerLiveRoutes(app: App, parts: Parts): void {
     return c.html(markup({ entries, gap, question, look }));
   });
 
-  for (const path of ['live', 'stream', 'between']) only(app, `/logs/${path}`, 'GET');
+  for (const path of ['live', 'stream', 'between']) allowMethods(app, `/logs/${path}`, 'GET');
 }
 
 /** In the page that follows, in place of its control; where it was is where signing in leads. */
 const signedOut = (c: Context): string =>
-  sseMessage({ data: farewell('Signed out.', signInFor(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
+  sseMessage({ data: farewell('Signed out.', signInUrl(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
 
 /**
  * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,

@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { pathOf } from '../auth/way-back.ts';
-import { isKnown, tagged, tagOf, thisMinute, unchanged } from '../http/conditional.ts';
+import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../http/conditional.ts';
 import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
@@ -11,7 +11,7 @@ import { closing, opening } from '../page/layout.ts';
 import { pageOf } from '../page/links.ts';
 import { lookOf, lookRoutes } from '../page/look.ts';
 import type { Reader } from '../page/shell.ts';
-import { type App, type Env, may, only, type Parts } from '../parts.ts';
+import { type App, allowMethods, type Env, type Parts, requireRight } from '../parts.ts';
 import { countWithin, isWhole, nothingCounted } from './counting.ts';
 import { isFromForm, type Question, readQuestion } from './question.ts';
 import { viewerLiveRoutes } from './viewer-live.ts';
@@ -37,7 +37,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
   viewerLiveRoutes(app, parts);
   lookRoutes(app, parts);
 
-  app.get('/logs', may(parts, 'read'), async (c) => {
+  app.get('/logs', requireRight(parts, 'read'), async (c) => {
     const look = lookOf(c);
     const asked = queryOf(c);
     const question = readQuestion(asked, look.now_ms, look.zone);
@@ -51,8 +51,8 @@ export function viewerRoutes(app: App, parts: Parts): void {
     const who = readerOf(c);
     // Before the rows: what comes in between is then pushed again rather than missed.
     const head = await store.head();
-    const tag = await tagOf(c, thisMinute(), head, asked.toString(), live, who, look.theme, look.zone);
-    if (!isFragment(c) && isKnown(c, tag)) return unchanged(c, tag, [fragment]);
+    const tag = await etagOf(c, currentMinute(), head, asked.toString(), live, who, look.theme, look.zone);
+    if (!isFragment(c) && clientHasEtag(c, tag)) return notModified(c, tag, [fragment]);
     const found = await store.page(filter, page);
     // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
     const after = Math.max(head, ...found.logs.map(({ id }) => id));
@@ -68,7 +68,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
       heartbeat_ms: parts.limits.HEARTBEAT_MS,
     };
     if (isFragment(c)) return answerPart(c, log);
-    tagged(c, tag, [fragment]);
+    withEtag(c, tag, [fragment]);
     c.header('content-type', 'text/html; charset=UTF-8');
     if (c.req.method === 'HEAD') return c.body(null);
     const rest = async () => {
@@ -81,19 +81,19 @@ export function viewerRoutes(app: App, parts: Parts): void {
         parts.report('a page broke off', error);
         throw error;
       });
-    const { body, sent } = inTwo(`${opening('Log', look)}${logBeginning(log)}`, reported, c.req.raw.signal);
-    parts.after?.(sent);
+    const { body, sent } = twoPartBody(`${opening('Log', look)}${logBeginning(log)}`, reported, c.req.raw.signal);
+    parts.waitUntil?.(sent);
     return c.body(body);
   });
 
-  app.get('/logs/counts', may(parts, 'read'), async (c) => {
+  app.get('/logs/counts', requireRight(parts, 'read'), async (c) => {
     const look = lookOf(c);
     const question = readQuestion(queryOf(c), look.now_ms, look.zone);
     const counted = await countWithin(counts_ms_max.fragment, parts, question, look.now_ms);
     return c.html(countsFragment(counted ?? nothingCounted, question, look));
   });
 
-  app.get('/logs/:id{[0-9]+}', may(parts, 'read'), async (c) => {
+  app.get('/logs/:id{[0-9]+}', requireRight(parts, 'read'), async (c) => {
     const id = Number(c.req.param('id'));
     const [entry, newest] = Number.isSafeInteger(id) ? await Promise.all([store.one(id), store.head()]) : [null, 0];
     if (!entry) throw new Problem(404, `There is no event ${c.req.param('id')} in this log.`);
@@ -102,7 +102,7 @@ export function viewerRoutes(app: App, parts: Parts): void {
     return c.html(eventPage(entry, newest, readerOf(c), look));
   });
 
-  for (const path of ['', '/counts', '/:id{[0-9]+}']) only(app, `/logs${path}`, 'GET');
+  for (const path of ['', '/counts', '/:id{[0-9]+}']) allowMethods(app, `/logs${path}`, 'GET');
 }
 
 /** viewer.js names the row below which to go on by its id in the page, `e55`; what is read is a place in time. */
@@ -153,7 +153,7 @@ function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSe
  * A body that is sent in two pieces, and when it has been. The second is begun a moment after the first: the embedded
  * database leaves nobody else the time to send anything.
  */
-function inTwo(first: string, second: () => Promise<string>, left: AbortSignal) {
+function twoPartBody(first: string, second: () => Promise<string>, left: AbortSignal) {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const send = async () => {

@@ -1,7 +1,7 @@
 /** An export as a stream of pages: it takes from the database what its reader takes from it. */
 import { expect, it } from 'vitest';
 import { formats } from '../../src/api/formats.ts';
-import { streamOf } from '../../src/http/stream.ts';
+import { textStream } from '../../src/http/stream.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
@@ -20,7 +20,7 @@ it('pulls a page when the reader takes one, and no more', async () => {
   const database = openPostgres(url, 1);
   let pages = 0;
   async function* counted() {
-    for await (const page of createStore(database.db).each(
+    for await (const page of createStore(database.db).exportPages(
       readFilter(new URLSearchParams()),
       Number.MAX_SAFE_INTEGER,
     )) {
@@ -28,7 +28,7 @@ it('pulls a page when the reader takes one, and no more', async () => {
       yield page;
     }
   }
-  const reader = streamOf(formats.csv.write(counted()), { cut: '', errors_show: true, report: () => {} }).getReader();
+  const reader = textStream(formats.csv.write(counted()), { cut: '', errors_show: true, report: () => {} }).getReader();
   expect(pages).toBe(0);
   for (const _ of [1, 2, 3]) await reader.read();
   expect(pages).toBeLessThanOrEqual(3);

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuth, hashPassword, type Scrypt } from '../../src/auth/auth.ts';
-import { localPath, signInFor } from '../../src/auth/way-back.ts';
+import { localPath, signInUrl } from '../../src/auth/way-back.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
 import { startService } from '../support/harness.ts';
 
@@ -81,7 +81,7 @@ describe('where signing in leads', () => {
 
   it.each(['/logs', '/logs?a=1&b=%2F', '/logs/55', '/?x'])('is %s where that was asked for', (path) => {
     expect(localPath(path)).toBe(path);
-    expect(new URL(signInFor(path), ours).searchParams.get('to') ?? '/logs').toBe(path);
+    expect(new URL(signInUrl(path), ours).searchParams.get('to') ?? '/logs').toBe(path);
   });
 
   it.each(['/sign-in', '/sign-in?to=/logs', '/sign-out', '/x/../sign-in', null, undefined, `/${'x'.repeat(3_000)}`])(

@@ -1,6 +1,6 @@
 /** Unchanged answers are known by their tag (RFC 9110 §13.1.2), and not sent again. */
 import { beforeEach, expect, it } from 'vitest';
-import { answerForm } from '../../src/http/conditional.ts';
+import { response_version } from '../../src/http/conditional.ts';
 import { files } from '../../src/http/files.ts';
 import { startService, type Who } from '../support/harness.ts';
 
@@ -140,7 +140,7 @@ it('whoever reads while others write ends with what was written', async () => {
 it('the form of the answers is that of its number', async () => {
   // Whoever changes what is listed here raises `answerForm`: else who has an answer keeps the old form.
   const { logs, ...list } = (await (await get('/api/logs')).json()) as { logs: object[] };
-  expect({ form: answerForm, list: Object.keys(list), log: Object.keys(logs[0] ?? {}) }).toEqual({
+  expect({ form: response_version, list: Object.keys(list), log: Object.keys(logs[0] ?? {}) }).toEqual({
     form: 1,
     list: ['total', 'total_is_exact', 'limit', 'offset'],
     log: [

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { demoHistory } from '../../src/commands/demo-shop.ts';
-import { files, keeping } from '../../src/http/files.ts';
+import { cacheControlOf, files } from '../../src/http/files.ts';
 import { startService } from '../support/harness.ts';
 
 const root = new URL('../../', import.meta.url);
@@ -44,7 +44,7 @@ it.each([
   ['/public/style.css?v=older000', /no-cache/],
   [`${files.style}&more`, /no-cache/],
 ])('%s: %s', (address, expected) => {
-  expect(keeping(address)).toMatch(expected);
+  expect(cacheControlOf(address)).toMatch(expected);
 });
 
 it('and the first view with 50 rows has room in 30 KiB gzipped, all of them included', async () => {

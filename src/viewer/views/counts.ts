@@ -33,7 +33,7 @@ const totals = ({ total, recent }: Counts): Markup => {
   return html`<p id="total"><b>${n}</b> ${total.total === 1 ? 'event matches' : 'events match'}${day === null ? '' : html`, <b>${day}</b> in the last 24 hours`}</p>`;
 };
 
-const facetOf = ({ key, values, more, exact, looked_at }: Facet, terms: Term[], query: Query): Markup | '' => {
+const facetOf = ({ key, values, more, exact, rows_examined }: Facet, terms: Term[], query: Query): Markup | '' => {
   if (values.length === 0) return '';
   const asked = (negated: boolean) => terms.find((term) => term.key === key && term.negated === negated)?.values ?? [];
   const [chosen, refused] = [asked(false), asked(true)];
@@ -51,7 +51,7 @@ const facetOf = ({ key, values, more, exact, looked_at }: Facet, terms: Term[], 
       const refuse = isRefused ? dropped(query, { key, negated: true }, value) : not(query, key, value);
       return html`<li${isChosen ? html` class="chosen"` : isRefused ? html` class="refused"` : ''}><a id="${id}" href="${take}"${isChosen ? html` aria-current="true"` : ''}>${key === 'event_type' ? html`<b class="${tone(value)}">${text}</b>` : text}</a> <span>${n === 0 && !exact ? '–' : count(n)}</span> <a id="${id}-not" href="${refuse}" aria-label="${isRefused ? 'Allow' : 'Without'} ${text}" title="${isRefused ? 'Allow' : 'Without'} ${text}">${isRefused ? '+' : '−'}</a><svg aria-hidden="true" viewBox="0 0 100 1" preserveAspectRatio="none"><rect width="${Math.round((n / most) * 100)}" height="1"/></svg></li>`;
     },
-  )}</ul>${more || !exact ? html`<p>${more ? 'and others' : ''}${more && !exact ? '; ' : ''}${exact ? '' : `about; from a sample of ${count(looked_at)}`}</p>` : ''}</section>`;
+  )}</ul>${more || !exact ? html`<p>${more ? 'and others' : ''}${more && !exact ? '; ' : ''}${exact ? '' : `about; from a sample of ${count(rows_examined)}`}</p>` : ''}</section>`;
 };
 
 const facetsOf = ({ facets }: Counts, { terms, query }: Question): Markup =>
