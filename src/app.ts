@@ -1,7 +1,7 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
 import { entryRoutes } from './api/entries.ts';
-import { liveRoutes } from './api/live.ts';
+import { liveRoutes } from './api/follow.ts';
 import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';

@@ -11,7 +11,7 @@ import { type Filter, readFilter, writeFilter } from '../log/filter.ts';
 import { readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
 import { type App, allowMethods, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
-import { formats } from './formats.ts';
+import { formats } from './export-formats.ts';
 
 export const requestLimits = {
   events_max: 1_000,

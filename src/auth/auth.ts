@@ -1,6 +1,7 @@
 /** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
+
+import { limitConcurrency } from '../http/concurrency.ts';
 import { sha256 } from '../http/digest.ts';
-import { limitConcurrency } from '../http/gate.ts';
 import { Problem } from '../http/problem.ts';
 
 export const rights = ['read', 'write', 'export'] as const;

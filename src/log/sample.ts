@@ -1,6 +1,6 @@
 /** Counting within bounds: all that matches where that is little, else a sample; nothing that takes too long. */
 import { getTableName, type SQL, sql } from 'drizzle-orm';
-import { limitConcurrency } from '../http/gate.ts';
+import { limitConcurrency } from '../http/concurrency.ts';
 import { isStatementTimeout } from '../http/problem.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 

@@ -1,7 +1,7 @@
 /** How somebody looks at the log: their clocks and colours, kept in cookies so that the first byte is right already. */
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
-import { localPath, pathOf } from '../auth/way-back.ts';
+import { localPath, pathOf } from '../auth/return-path.ts';
 import { badField, Problem } from '../http/problem.ts';
 import { readText } from '../http/request.ts';
 import { type App, allowMethods, type Env, isSameOrigin, type Parts } from '../parts.ts';

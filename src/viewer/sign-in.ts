@@ -2,8 +2,8 @@
 import type { Context } from 'hono';
 import { bearerChallenge } from '../auth/auth.ts';
 import { browserStoresCookie, clearSessionCookie, readSessionCookie, setSessionCookie } from '../auth/cookie.ts';
+import { localPath, signInUrl } from '../auth/return-path.ts';
 import { sessionDigest } from '../auth/session.ts';
-import { localPath, signInUrl } from '../auth/way-back.ts';
 import { Problem, type ProblemStatus, problemOf } from '../http/problem.ts';
 import { queryOf, readText } from '../http/request.ts';
 import { lookOf } from '../page/look.ts';

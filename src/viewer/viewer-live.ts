@@ -1,7 +1,7 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { sseHeaders, sseResponse, startCursorOf } from '../api/live.ts';
-import { pathOf, signInUrl } from '../auth/way-back.ts';
+import { sseHeaders, sseResponse, startCursorOf } from '../api/follow.ts';
+import { pathOf, signInUrl } from '../auth/return-path.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/stream.ts';

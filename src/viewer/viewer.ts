@@ -1,7 +1,7 @@
 /** The log for people: /logs, its counts, and the page of one event. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
-import { pathOf } from '../auth/way-back.ts';
+import { pathOf } from '../auth/return-path.ts';
 import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../http/conditional.ts';
 import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';

@@ -1,6 +1,6 @@
 /** An export as a stream of pages: it takes from the database what its reader takes from it. */
 import { expect, it } from 'vitest';
-import { formats } from '../../src/api/formats.ts';
+import { formats } from '../../src/api/export-formats.ts';
 import { textStream } from '../../src/http/stream.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { createStore } from '../../src/log/store.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuth, hashPassword, type Scrypt } from '../../src/auth/auth.ts';
-import { localPath, signInUrl } from '../../src/auth/way-back.ts';
+import { localPath, signInUrl } from '../../src/auth/return-path.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
 import { startService } from '../support/harness.ts';
 

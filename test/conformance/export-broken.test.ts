@@ -1,7 +1,7 @@
 /** A file that is long under way: in constant memory, at the reader's pace, and cut visibly when something breaks. */
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import { formats } from '../../src/api/formats.ts';
+import { formats } from '../../src/api/export-formats.ts';
 import { credentials, eventually, freshPostgres, sqlClient, startService } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';

@@ -1,7 +1,7 @@
 /** Reading exported files back. */
 import Papa from 'papaparse';
 import { expect } from 'vitest';
-import type { formats } from '../../src/api/formats.ts';
+import type { formats } from '../../src/api/export-formats.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import type { TestService } from '../support/harness.ts';
 

@@ -1,8 +1,8 @@
 /** All that is known of an event: fields, what changed, metadata as a tree, and where to go from there. */
 import { html } from 'hono/html';
+import { type Change, readChanges } from '../../log/changes.ts';
 import type { Json, Metadata } from '../../log/entry.ts';
 import { filterLimits, filterRows } from '../../log/filter.ts';
-import { type Change, readChanges } from '../../log/metadata.ts';
 import type { Entry } from '../../log/schema.ts';
 import { asking, leaves } from '../../page/hx.ts';
 import type { Markup } from '../../page/layout.ts';
