@@ -1,7 +1,7 @@
 /**
- * How fast the service takes events over HTTP, each line as a ratio to the same events handed straight to append_logs
- * in the same run: the machine's speed is in both, so the ratio is what a change of ours moves. `npm run bench`, or only
- * the lines that contain a text: `npm run bench -- '64 callers'`.
+ * Write throughput over HTTP, each line as a ratio to direct calls of append_logs in the same run. The machine's speed
+ * affects both, so the ratio shows the effect of a change in the code. `npm run bench`, or only the lines that contain a
+ * text: `npm run bench -- '64 callers'`.
  */
 import { fork } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -10,16 +10,16 @@ import { startNode } from '../src/runtime/node.ts';
 import { openDatabase } from '../src/runtime/service.ts';
 import { readSettings, type Settings } from '../src/settings.ts';
 import { check, openBenchDatabases, type Place, type Reference } from './databases.ts';
-import type { Order, Outcome } from './load.ts';
+import type { LoadOptions, LoadResult } from './load.ts';
 import { shopTexts } from './shop.ts';
 
 const token = 'bench-secret-000001';
 const warm_ms = 700;
 const service_ms = 3_000;
-/** Twice, before and after the service: a neighbour who comes or goes meanwhile shows in one of them. */
+/** Measured before and after the service, so that other load on the machine shows in one of the two. */
 const reference_ms = 1_000;
 
-/** `rows` events a POST from so many callers; `shared` rows a call for the reference. */
+/** `rows` events per POST from `callers` connections; `shared` rows per call of the reference. */
 type Line = { callers: number; rows: number; shared: number };
 
 const lines = (callers: number[], batchCallers: number[]): Line[] => [
@@ -30,12 +30,12 @@ const lines = (callers: number[], batchCallers: number[]): Line[] => [
 const settingsOf = (place: Place): Settings =>
   readSettings({ PORT: '0', USERS: 'bench:admin:bench-password', TOKENS: `bench:write:${token}`, ...place });
 
-/** Sends the load from a process of its own, so that it does not share the service's event loop. */
-function load(order: Order): Promise<Outcome> {
+/** Runs the load generator in its own process, so that it does not share the service's event loop. */
+function load(order: LoadOptions): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     const execArgv = process.execArgv.filter((flag) => !/prof/.test(flag));
     const child = fork(fileURLToPath(new URL('./load.ts', import.meta.url)), { execArgv });
-    child.once('message', (outcome) => resolve(outcome as Outcome));
+    child.once('message', (outcome) => resolve(outcome as LoadResult));
     child.once('exit', (code) => reject(new Error(`the load ended with code ${code}`)));
     child.send(order);
   });
@@ -52,7 +52,7 @@ async function callDirectly(reference: Reference, texts: string[], rows: number,
   return (n * rows) / ((performance.now() - from) / 1000);
 }
 
-async function throughService(place: Place, { callers, rows }: Line): Promise<Outcome> {
+async function throughService(place: Place, { callers, rows }: Line): Promise<LoadResult> {
   const settings = settingsOf(place);
   const service = await startNode(settings);
   const port = Number(new URL(service.url).port);
@@ -67,7 +67,7 @@ async function throughService(place: Place, { callers, rows }: Line): Promise<Ou
 const nameOf = ({ callers, rows }: Line) =>
   `${callers} caller${callers > 1 ? 's' : ''}, ${rows === 1 ? '1 event' : '1,000 events'} a POST`;
 
-function print(line: Line, outcome: Outcome, direct: number): void {
+function print(line: Line, outcome: LoadResult, direct: number): void {
   const latencies = Float64Array.from(outcome.latencies).sort();
   const percentile = (p: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * p))] ?? 0;
   const rate = outcome.rows / outcome.seconds;

@@ -1,4 +1,4 @@
-/** Databases for a benchmark: migrated once, a copy for each measurement, gone at the end. */
+/** Databases for a benchmark: migrated once, copied for each measurement, removed at the end. */
 import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,14 +11,14 @@ import { startServer } from '../test/support/postgres-server.ts';
 
 export type Place = { DATABASE_URL: string } | { DATA_DIR: string };
 
-/** append_logs itself, on a fresh database and one connection. */
+/** Direct calls of append_logs on a fresh database over one connection. */
 export type Reference = { append(batch: string): Promise<unknown>; close(): Promise<void> };
 
 export type BenchDatabase = { name: string; fresh(): Promise<Place>; reference(): Promise<Reference> };
 
 export type BenchDatabases = { postgres: BenchDatabase; pglite: BenchDatabase; close(): Promise<void> };
 
-/** Throws unless the log holds exactly what was acknowledged, under dense ids. */
+/** Throws unless the log holds exactly the acknowledged events, with ids without gaps. */
 export async function check({ db }: Pick<OpenDatabase, 'db'>, acknowledged: number): Promise<void> {
   const [seen] = await db
     .select({
@@ -31,10 +31,10 @@ export async function check({ db }: Pick<OpenDatabase, 'db'>, acknowledged: numb
     throw new Error(`${acknowledged} events were acknowledged, and the log says ${JSON.stringify(seen)}`);
 }
 
-/** TEST_DATABASE_URL's server or one of our own, and PGlite in folders. */
+/** The PostgreSQL server of TEST_DATABASE_URL, or a temporary one, and PGlite in temporary folders. */
 export async function openBenchDatabases(): Promise<BenchDatabases> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-bench-'));
-  await chmod(folder, 0o755); // The server's own user must get through.
+  await chmod(folder, 0o755); // The server's own user needs access.
   const server = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
     : await startServer(join(folder, 'postgres'));
@@ -52,11 +52,11 @@ export async function openBenchDatabases(): Promise<BenchDatabases> {
 
 async function postgresDatabases(serverUrl: string): Promise<BenchDatabase & { close(): Promise<void> }> {
   const server = postgres(serverUrl, { max: 1, onnotice: () => {} });
-  const made: string[] = [];
+  const created: string[] = [];
   const urlOf = (database: string) => Object.assign(new URL(serverUrl), { pathname: `/${database}` }).href;
   const make = async (from: string) => {
-    const database = `edgetrail_bench_${process.pid}_${made.length}`;
-    made.push(database);
+    const database = `edgetrail_bench_${process.pid}_${created.length}`;
+    created.push(database);
     await server`create database ${server(database)} template ${server(from)}`;
     return database;
   };
@@ -76,7 +76,7 @@ async function postgresDatabases(serverUrl: string): Promise<BenchDatabase & { c
       };
     },
     close: async () => {
-      for (const database of made.reverse()) await server`drop database if exists ${server(database)} with (force)`;
+      for (const database of created.reverse()) await server`drop database if exists ${server(database)} with (force)`;
       await server.end();
     },
   };

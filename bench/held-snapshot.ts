@@ -1,6 +1,7 @@
 /**
- * A single writer while another connection holds one old snapshot for a minute, as a pg_dump or a long export does:
- * rows that die under it stay, so a counter that is updated would get slower every second. Ours must not.
+ * One writer while another connection holds an old snapshot for a minute, as pg_dump or a long export does. Dead rows
+ * cannot be removed meanwhile, so updates of a counter row would get slower every second. Writes must not. Exits with 1
+ * when they do.
  * `npx tsx bench/held-snapshot.ts`
  */
 import postgres from 'postgres';
@@ -10,7 +11,7 @@ import { check, openBenchDatabases, type Place } from './databases.ts';
 import { shopEvent } from './shop.ts';
 
 const slices = 6;
-/** Each slice of ten seconds goes back and forth between the held database and one that nobody holds. */
+/** Each slice of ten seconds alternates between the database with the snapshot and one without. */
 const turns = 10;
 const held_ms = 800;
 const free_ms = 200;
@@ -27,7 +28,7 @@ function openWriter(place: Place) {
   let written = 0;
   return {
     url: place.DATABASE_URL,
-    /** Appends one event after the other for so long; returns how many. */
+    /** Appends one event after the other for `ms`; returns how many. */
     async write(ms: number): Promise<number> {
       const until = performance.now() + ms;
       const from = written;
@@ -54,7 +55,7 @@ async function measure(held: Writer, free: Writer): Promise<Slice> {
   return { held: (inHeld * 1000) / (turns * held_ms), free: (inFree * 1000) / (turns * free_ms) };
 }
 
-/** The first ten seconds against the last: as measured, and with the machine's own ups and downs taken out. */
+/** Compares the first and the last ten seconds: as measured, and corrected for the speed of the machine. */
 function report(measured: Slice[]): void {
   const [first, last] = [measured[0], measured.at(-1)];
   if (!first || !last) return;

@@ -1,23 +1,23 @@
 /**
- * The load of the benchmark, in a process of its own: callers that each keep one connection and POST, wait for the
- * answer and POST again. Bare sockets, because node:http would take as much of the two cores as the service does.
+ * The load generator of the benchmark, a process of its own: each caller keeps one connection and sends a request after
+ * each response. It uses raw sockets, because node:http would need as much CPU time as the service.
  */
 import { connect } from 'node:net';
 import { shopEvent, shopTexts } from './shop.ts';
 
-export type Order = {
+export type LoadOptions = {
   port: number;
   token: string;
   callers: number;
-  /** Events a POST; 0 for GETs of `path`, each of which counts as one. */
+  /** Events per POST; 0 for GETs of `path`, each of which counts as one. */
   rows: number;
   path?: string;
   warm_ms: number;
   ms: number;
 };
 
-/** What was acknowledged with a 201, warm-up and all, and the measured part: rows, seconds and each answer's ms. */
-export type Outcome = { acknowledged: number; rows: number; seconds: number; latencies: number[] };
+/** The events acknowledged with a 201, warm-up included; then rows, seconds and latencies (ms) of the measured part. */
+export type LoadResult = { acknowledged: number; rows: number; seconds: number; latencies: number[] };
 
 const singles_in_pool = 8_192;
 const batches_in_pool = 24;
@@ -27,16 +27,16 @@ function bodies(rows: number): string[] {
   return Array.from({ length: singles_in_pool }, (_, i) => JSON.stringify(shopEvent(i)));
 }
 
-const getOf = ({ port, token, path }: Order) =>
+const getOf = ({ port, token, path }: LoadOptions) =>
   Buffer.from(`GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n\r\n`);
 
-const postOf = ({ port, token }: Order, body: string) =>
+const postOf = ({ port, token }: LoadOptions, body: string) =>
   Buffer.from(
     `POST /api/logs HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nauthorization: Bearer ${token}\r\n` +
       `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 
-/** One connection: `ask` resolves when the whole answer is there, and rejects unless it is a 200 or 201. */
+/** One connection: `request` resolves when the response is complete, and rejects unless it is a 200 or 201. */
 function openCaller(port: number) {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   let answered: { resolve(): void; reject(error: Error): void } | null = null;
@@ -47,7 +47,7 @@ function openCaller(port: number) {
   socket.on('close', () => fail('the service closed the connection'));
   socket.on('data', (chunk) => {
     if (missing_bytes === 0) {
-      // The head may come in pieces; what follows it is the body's beginning.
+      // The head may arrive in pieces; the rest is the start of the body.
       head += chunk.toString('latin1');
       const end = head.indexOf('\r\n\r\n');
       if (end < 0) return;
@@ -59,10 +59,10 @@ function openCaller(port: number) {
     if (missing_bytes === 0) answered?.resolve();
   });
   return {
-    ask: (request: Buffer) =>
+    request: (bytes: Buffer) =>
       new Promise<void>((resolve, reject) => {
         answered = { resolve, reject };
-        socket.write(request);
+        socket.write(bytes);
       }),
     close: () => {
       answered = null;
@@ -71,10 +71,10 @@ function openCaller(port: number) {
   };
 }
 
-async function run(order: Order): Promise<Outcome> {
+async function run(order: LoadOptions): Promise<LoadResult> {
   const requests = order.rows > 0 ? bodies(order.rows).map((body) => postOf(order, body)) : [getOf(order)];
   const counted = order.rows || 1;
-  const outcome: Outcome = { acknowledged: 0, rows: 0, seconds: order.ms / 1000, latencies: [] };
+  const outcome: LoadResult = { acknowledged: 0, rows: 0, seconds: order.ms / 1000, latencies: [] };
   const from = performance.now() + order.warm_ms;
   const until = from + order.ms;
   let next = 0;
@@ -82,7 +82,7 @@ async function run(order: Order): Promise<Outcome> {
     const caller = openCaller(order.port);
     for (let now = performance.now(); now < until; ) {
       const request = requests[next++ % requests.length] as Buffer;
-      await caller.ask(request);
+      await caller.request(request);
       const then = performance.now();
       outcome.acknowledged += counted;
       if (then >= from && then < until) {
@@ -97,7 +97,7 @@ async function run(order: Order): Promise<Outcome> {
   return outcome;
 }
 
-process.once('message', (order: Order) => {
+process.once('message', (order: LoadOptions) => {
   run(order).then(
     (outcome) => process.send?.(outcome, () => process.exit(0)),
     (error) => {

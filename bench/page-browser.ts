@@ -1,4 +1,4 @@
-/** The page in Chromium: how long until its first row is painted, beside the same rows in a file with nothing else. */
+/** Time to the first painted row in Chromium, compared with a file that contains only the same rows. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,7 +7,7 @@ import { type Line, type Shop, timesLine } from './page-service.ts';
 
 const loads_n = 10;
 
-/** Documents by their paths, from a bare server: what a page could cost at least. */
+/** Serves static documents by path: the lower bound for the cost of a page. */
 export async function openBare(documents: Record<string, string>) {
   const server = createServer((request, answer) => {
     const text = documents[request.url ?? ''];
@@ -25,14 +25,14 @@ export async function openBare(documents: Record<string, string>) {
   };
 }
 
-/** A browser that has been here never, but with somebody signed in. */
+/** A browser context with an empty cache and a session. */
 export async function visit(browser: Browser, { url, cookie }: Shop): Promise<BrowserContext> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   await context.addCookies([{ ...cookie, url }]);
   return context;
 }
 
-/** What is in the page's list, as the service draws it: `rows` of the newest, a thousand a page. */
+/** The markup of the newest `rows` entries, as the service renders it, 1,000 per page. */
 export async function rowsOf({ url, cookie }: Shop, rows: number): Promise<string> {
   let markup = '';
   let path: string | undefined = `/logs?limit=${Math.min(rows, 1_000)}`;
@@ -51,7 +51,7 @@ export async function rowsOf({ url, cookie }: Shop, rows: number): Promise<strin
 export const bareList = (rows: string) =>
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>Rows</title><ol id="rows">${rows}</ol></html>`;
 
-/** As text, as it runs in the page. A frame's callback comes before its paint, and a task set from there after it. */
+/** Runs in the page. An animation frame callback runs before the paint; a task queued in it runs after the paint. */
 const watch = `new MutationObserver((_, observer) => {
   if (!document.querySelector('#rows > li')) return;
   observer.disconnect();
@@ -72,11 +72,11 @@ async function load(page: Page, address: string): Promise<Seen> {
   return page.evaluate<Seen>(seen);
 }
 
-/** Every load in a context of its own, with an empty cache, in turn with its reference; then the same page again. */
+/** Loads the reference and the page alternately, each with an empty cache, and then the page with a warm cache. */
 export async function measureFirstRow(browser: Browser, shop: Shop): Promise<Line[]> {
   const bare = await openBare({ '/': bareList(await rowsOf(shop, 50)) });
   const [cold, warm, reference]: [Seen[], Seen[], Seen[]] = [[], [], []];
-  // The first of each is thrown away: the browser itself warms up.
+  // The first load is not counted: it warms up the browser.
   for (let n = 0; n <= loads_n; n++) {
     const context = await visit(browser, shop);
     await context.addInitScript(watch);

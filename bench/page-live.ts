@@ -1,4 +1,4 @@
-/** What live rows cost the browser, beside a bare page into which the same rows are put all at once. */
+/** The browser's cost of live rows, compared with inserting the same rows into a static page at once. */
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { demoLive } from '../src/commands/demo-shop.ts';
 import { bareList, openBare, rowsOf, visit } from './page-browser.ts';
@@ -6,14 +6,14 @@ import { type Line, median, type Shop } from './page-service.ts';
 
 const live_rows = 2_000;
 const runs_n = 3;
-/** Rows of one POST: as fast as they are acknowledged, or one message each that is drawn whole. */
+/** Rows per POST: sent as fast as they are acknowledged, or slowly enough that every row is rendered. */
 const fast_rows = 50;
 const slow_rows = 40;
-/** Above the quarter of a second within which the page's stream gathers. */
+/** Longer than the 250 ms for which the page's stream collects rows. */
 const slow_ms = 270;
-/** The rows of the page at most: viewer.js takes out what is more. */
+/** The maximum of rows in the page: viewer.js removes older ones. */
 const page_rows_max = 1_000;
-/** What is set in motion by the last row, above all the counts that are asked for anew. */
+/** Time for the requests that the last row causes, mostly new counts. */
 const settle_ms = 600;
 
 type Cost = {
@@ -44,13 +44,13 @@ async function memoryOf(cdp: CDPSession): Promise<[nodes: number, heap: number]>
   return [metric('Nodes'), metric('JSHeapUsedSize')];
 }
 
-/** By what the browser notes itself, from 50 ms on: a loop of requestAnimationFrame would be a cost of its own. */
+/** Uses the browser's own entries (from 50 ms): a requestAnimationFrame loop would add cost. */
 const watchFrames = `window.longest_ms = 0;
 new PerformanceObserver((list) => {
   for (const { duration } of list.getEntries()) window.longest_ms = Math.max(window.longest_ms, duration);
 }).observe({ type: 'long-animation-frame' }); 0`;
 
-/** The main thread's time from before to after `act`, which resolves with the ms until all was shown. */
+/** The main thread's time during `act`, which resolves with the ms until all rows were visible. */
 async function costOf(page: Page, cdp: CDPSession, act: () => Promise<number>) {
   const before = await memoryOf(cdp);
   const from = await metricsOf(cdp);
@@ -69,8 +69,8 @@ async function costOf(page: Page, cdp: CDPSession, act: () => Promise<number>) {
   };
 }
 
-/** Resolves in the page, after the paint, when the stream has told of all rows: by what each message says of itself. */
-const untilTold = `window.n_messages = 0;
+/** Resolves in the page, after the paint, when the stream has reported all rows, counted from its messages. */
+const untilReported = `window.n_messages = 0;
 window.shown = new Promise((resolve) => {
   let told = 0;
   addEventListener('htmx:sse:after:message', ({ detail: { message: { event, data } } }) => {
@@ -81,7 +81,7 @@ window.shown = new Promise((resolve) => {
   });
 }); 0`;
 
-/** What is in the list when it is over: rows that came, and events that are named in a gap's link. */
+/** The final list: rendered rows, and events that are only counted in the link of a gap. */
 const inList = `[
   document.querySelectorAll('#rows > li.new').length,
   [...document.querySelectorAll('#rows > .gap > a')].map((a) => new URL(a.href).searchParams)
@@ -91,7 +91,7 @@ const inList = `[
 
 type Pace = { rows: number; pause_ms: number };
 
-/** One page that follows while somebody writes. Throws unless every row was drawn, admitted, or taken out by the limit. */
+/** One page that follows during writes. Throws unless every row was rendered, counted in a gap, or removed by the limit. */
 async function follow(browser: Browser, shop: Shop, { rows, pause_ms }: Pace): Promise<Cost> {
   const context = await visit(browser, shop);
   const page = await context.newPage();
@@ -104,7 +104,7 @@ async function follow(browser: Browser, shop: Shop, { rows, pause_ms }: Pace): P
   });
   await page.goto(`${shop.url}/logs?live=1`);
   await page.locator('#live-state').getByText('Live', { exact: true }).waitFor();
-  await page.evaluate(untilTold);
+  await page.evaluate(untilReported);
   await pause(settle_ms);
   bytes = 0;
   const events = demoLive(7);
@@ -125,7 +125,7 @@ async function follow(browser: Browser, shop: Shop, { rows, pause_ms }: Pace): P
   return { ...spent, bytes, messages, listed, admitted };
 }
 
-/** The same rows as one text into an empty list. */
+/** Inserts the same rows as one text into an empty list. */
 async function insert(browser: Browser, bareUrl: string): Promise<Cost> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
@@ -172,7 +172,7 @@ function linesOf(live: Cost[], bare: Cost[]): Line[] {
     alone('messages', '', ({ messages }) => messages),
     line('bytes received', 'bytes', ({ bytes }) => bytes),
     alone('rows in the list at the end', '', ({ listed }) => listed, page_rows_max),
-    alone('events admitted by a row', '', ({ admitted }) => admitted),
+    alone('events counted in a gap', '', ({ admitted }) => admitted),
     alone('DOM nodes before', '', ({ nodes: [before] }) => before),
     line('DOM nodes after', '', ({ nodes: [, after] }) => after),
     alone('JS heap before', 'KiB', ({ heap: [before] }) => before / 1024),
@@ -180,7 +180,7 @@ function linesOf(live: Cost[], bare: Cost[]): Line[] {
   ];
 }
 
-/** A burst; and, for who has the time, `slowly`: the same rows at a pace at which each of them is drawn. */
+/** Measures a burst; `slowly` writes the same rows at a rate at which each of them is rendered. */
 export async function measureLive(browser: Browser, shop: Shop) {
   const burst = await several(() => follow(browser, shop, { rows: fast_rows, pause_ms: 0 }), runs_n);
   const bare = await openBare({ '/': bareList(''), '/rows': await rowsOf(shop, live_rows) });

@@ -1,18 +1,18 @@
-/** The page as it leaves the service: its bytes, and the server's time for it beside the same rows as JSON. */
+/** The page's bytes and response times, compared with the same rows as JSON. */
 import { Agent, get } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { type Line, type Shop, timesLine } from './page-service.ts';
 
-/** The whole first view, gzipped: document with 50 rows, style, scripts. */
+/** The limit of the first view, gzipped: document with 50 rows, style sheet, scripts. */
 export const first_view_bytes_max = 30_720;
-/** What zlib takes when nobody says otherwise; deploy/nginx.conf says nothing and gets 1, the fastest. */
+/** zlib's default; nginx's default, which deploy/nginx.conf keeps, is 1. */
 const gzip_level = 6;
 const nginx_gzip_level = 1;
 
 const warm_n = 5;
 const measured_n = 50;
 
-const questions: [string, string][] = [
+const filters: [string, string][] = [
   ['whole log', ''],
   ['filter', 'entity_type=order&event_type=UPDATE'],
   ['text search', 'search=failed'],
@@ -25,13 +25,13 @@ const fetchWhole = async (shop: Shop, path: string, more: Record<string, string>
   return { answer, body: Buffer.from(await answer.arrayBuffer()) };
 };
 
-/** What the document names, by its own words: a file that is added to the page is added to its bytes. */
+/** The style sheets and scripts that the document refers to, so that a new file is counted. */
 const filesIn = (markup: string) =>
   [...markup.matchAll(/<(?:link rel="stylesheet" href|script src)="([^"]+)"/g)].map(([, path = '']) => path);
 
 type Weighed = { name: string; raw: number; gzipped: number; fastest: number; again: number; later: number };
 
-/** A file's bytes: the first time, in the next view, and when its browser has to ask whether it is still the same. */
+/** A file's bytes in the first view, in the next view, and in a view after its cache entry has expired. */
 async function weigh(shop: Shop, path: string, name: string): Promise<Weighed> {
   const { answer, body } = await fetchWhole(shop, path);
   if (answer.status !== 200) throw new Error(`${path}: ${answer.status}`);
@@ -52,7 +52,7 @@ async function weigh(shop: Shop, path: string, name: string): Promise<Weighed> {
   };
 }
 
-/** The first view, everything included, and the second; `over` when it is more than there is room for. */
+/** The bytes of the first and the second view; `over` when the first view exceeds the limit. */
 export async function measureBytes(shop: Shop): Promise<{ lines: Line[]; over: boolean }> {
   const markup = String((await fetchWhole(shop, '/logs')).body);
   const rows = markup.match(/<li id="e\d+"/g)?.length;
@@ -83,7 +83,7 @@ export async function measureBytes(shop: Shop): Promise<{ lines: Line[]; over: b
 
 type Timed = { first: number; rows: number; last: number };
 
-/** One request on a kept connection: ms to the first byte of the answer, to the end of the rows, and to its last. */
+/** One request on a kept connection: ms to the first byte, to the end of the rows, and to the last byte. */
 function ask(shop: Shop, agent: Agent, path: string): Promise<Timed> {
   return new Promise((resolve, reject) => {
     const start = performance.now();
@@ -105,11 +105,11 @@ function ask(shop: Shop, agent: Agent, path: string): Promise<Timed> {
   });
 }
 
-/** Page and JSON in turn, so that what else the machine does is in both. No tag is sent: every answer is made anew. */
+/** Requests page and JSON alternately, so that other load affects both. No ETag is sent, so no response is a 304. */
 export async function measureServer(shop: Shop): Promise<Line[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const lines: Line[] = [];
-  for (const [name, query] of questions) {
+  for (const [name, query] of filters) {
     const [page, json]: [Timed[], Timed[]] = [[], []];
     for (let n = 0; n < warm_n + measured_n; n++) {
       const times = [

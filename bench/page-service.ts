@@ -1,4 +1,4 @@
-/** What the measurements of the page share: the service as a process of its own, with a shop's month in it, and medians. */
+/** Shared by the page benchmarks: the service in its own process with a month of sample events, and medians. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -13,30 +13,30 @@ export const events_n = 100_000;
 
 export type Shop = {
   url: string;
-  /** A person's session: what the page is looked at with. */
+  /** The session of a signed-in user. */
   cookie: { name: string; value: string };
   log: Log;
   close(): Promise<void>;
 };
 
 const token = 'bench-secret-000001';
-const people = { USERS: 'bench:admin:bench-password', TOKENS: `bench:read+write:${token}` };
+const credentials = { USERS: 'bench:admin:bench-password', TOKENS: `bench:read+write:${token}` };
 const day_ms = 24 * 60 * 60 * 1_000;
 const month_days = 30;
 const batch_rows = 1_000;
 
-/** The same events in every run of a day: they end at its first midnight, so that no hour of the run is in them. */
+/** The same events in every run of a day: they end at midnight UTC, so that the time of the run does not matter. */
 function history() {
   const now_ms = Date.now() - (Date.now() % day_ms);
-  // About so many are made; what is too much is cut off at the old end.
+  // The number is approximate: generate more and drop the oldest.
   const events = demoHistory({ n_events: events_n * 1.05, days: month_days, seed: 7, now_ms }).slice(-events_n);
   if (events.length < events_n) throw new Error(`the shop made only ${events.length} events`);
   return events;
 }
 
-/** Straight into the database, and known to its planner, as it is on a log that was not filled this minute. */
+/** Fills the database directly, and analyzes it, as autovacuum does on an older log. */
 async function fill(place: Place): Promise<void> {
-  const database = await openDatabase(readSettings({ ...people, ...place }));
+  const database = await openDatabase(readSettings({ ...credentials, ...place }));
   const events = history();
   for (let n = 0; n < events.length; n += batch_rows) {
     const batch = JSON.stringify(events.slice(n, n + batch_rows));
@@ -47,11 +47,11 @@ async function fill(place: Place): Promise<void> {
   await database.close();
 }
 
-/** A filled log of its own behind the service, in a process of its own as `npm start` runs it, and somebody signed in. */
+/** Starts the service on a filled log in its own process, as `npm start` does, and signs a user in. */
 export async function openShop(database: BenchDatabase): Promise<Shop> {
   const place = await database.fresh();
   await fill(place);
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', PORT: '0', ...people, ...place };
+  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', PORT: '0', ...credentials, ...place };
   const child = spawn(process.execPath, ['--import', 'tsx', 'src/runtime/node.ts'], {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     env,
@@ -63,14 +63,14 @@ export async function openShop(database: BenchDatabase): Promise<Shop> {
     await ended;
   };
   try {
-    let said = '';
+    let printed = '';
     const port = await new Promise<string>((resolve, reject) => {
       child.stdout.on('data', (chunk) => {
-        said += chunk;
-        const found = /address\s+http:\/\/[^:]+:(\d+)/.exec(said)?.[1];
+        printed += chunk;
+        const found = /address\s+http:\/\/[^:]+:(\d+)/.exec(printed)?.[1];
         if (found) resolve(found);
       });
-      child.once('exit', (code) => reject(new Error(`the service ended with ${code}:\n${said}`)));
+      child.once('exit', (code) => reject(new Error(`the service ended with ${code}:\n${printed}`)));
     });
     const url = `http://127.0.0.1:${port}`;
     return { url, cookie: await signIn(url), log: createClient({ url, token }), close };
@@ -92,14 +92,14 @@ async function signIn(url: string): Promise<Shop['cookie']> {
   return { name, value };
 }
 
-/** The value below which this share of them lies. */
+/** The quantile of the values at `share` (0 to 1). */
 export function quantile(values: number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 export const median = (values: number[]) => quantile(values, 0.5);
 
-/** One line of the table: a number, its reference in the same run, and what it should be. */
+/** One line of the table: a value, its reference in the same run, and its goal. */
 export type Line = {
   what: string;
   value: number;
@@ -109,7 +109,7 @@ export type Line = {
   goal?: number;
 };
 
-/** A line of measured times beside those of its reference. */
+/** A line of measured times and those of the reference. */
 export const timesLine = (what: string, times: number[], reference?: number[], unit = 'ms'): Line => ({
   what,
   unit,

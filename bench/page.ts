@@ -1,7 +1,7 @@
 /**
- * What the page costs on a log of 100,000 events: bytes of the first view, the server's time, the time to the first row
- * in Chromium, and 2,000 live rows; each beside a reference in the same run, as the machine's speed is in both. Ends
- * with 1 only when the bytes are more than there is room for. `npm run bench:page`
+ * The cost of the page on a log of 100,000 events: bytes of the first view, response times, time to the first row in
+ * Chromium, and 2,000 live rows, each compared with a reference in the same run. Exits with 1 when the first view
+ * exceeds its limit of bytes. `npm run bench:page`
  */
 import { cpus } from 'node:os';
 import type { Browser } from 'playwright-core';
@@ -12,7 +12,7 @@ import { measureLive } from './page-live.ts';
 import { first_view_bytes_max, measureBytes, measureServer } from './page-server.ts';
 import { events_n, type Line, openShop } from './page-service.ts';
 
-/** What is left out then is said. */
+/** After this time the slow measurement is skipped with a message. */
 const late_ms = 150_000;
 const widths = [44, 10, 10, 10, 7, 8] as const;
 
@@ -42,7 +42,7 @@ function print(title: string, lines: Line[], [first, second]: [string, string] =
   }
 }
 
-/** All of it on one database; true when the first view has more bytes than there is room for. */
+/** Runs all measurements on one database; returns whether the first view exceeds its limit of bytes. */
 async function measure(database: BenchDatabase, browser: Browser | null, hasTime: () => boolean): Promise<boolean> {
   const shop = await openShop(database);
   try {
@@ -71,10 +71,10 @@ a file without style and script from a bare server; the same 2,000 rows in one i
   let over = false;
   try {
     over = await measure(databases.pglite, browser, () => false);
-    // What it costs to draw each row is the browser's: once is enough.
+    // The cost of rendering each row does not depend on the database, so it is measured once.
     const hasTime = () => {
       const has = performance.now() - started < late_ms;
-      if (!has) console.log('\nThis machine is slow today: no 2,000 rows at a pace at which each of them is drawn.');
+      if (!has) console.log('\nThe measurement of slow live rows is skipped: the run already took too long.');
       return has;
     };
     over = (await measure(databases.postgres, browser, hasTime)) || over;

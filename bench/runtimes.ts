@@ -1,6 +1,6 @@
 /**
- * Node, Bun and workerd side by side in one run: lists, appends and fan-out, over HTTP, each on a PostgreSQL of its own
- * with the same rows. The ratio is to Node. `npm run bench:runtimes`.
+ * Compares Node, Bun and workerd in one run: lists, appends and fan-out over HTTP, each on its own PostgreSQL database
+ * with the same rows. Ratios are to Node. `npm run bench:runtimes`.
  */
 import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type BenchDatabases, openBenchDatabases } from './databases.ts';
-import type { Order, Outcome } from './load.ts';
+import type { LoadOptions, LoadResult } from './load.ts';
 import { shopTexts } from './shop.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -32,50 +32,50 @@ const env = {
 
 type Started = { port: number; child: ChildProcess };
 
-/** Starts a command that prints its address. */
-async function started(command: string, args: string[], more: Record<string, string> = {}): Promise<Started> {
+/** Starts a service and returns the port that it prints. */
+async function startService(command: string, args: string[], more: Record<string, string> = {}): Promise<Started> {
   const child = spawn(command, args, { cwd: root, env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
+  let printed = '';
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.on('data', (chunk) => {
-      said += chunk;
-      const found = /address\s+http:\/\/[^:]+:(\d+)/.exec(said)?.[1];
+      printed += chunk;
+      const found = /address\s+http:\/\/[^:]+:(\d+)/.exec(printed)?.[1];
       if (found) resolve(Number(found));
     });
-    child.once('exit', (code) => reject(new Error(`${command} ended with ${code}:\n${said}`)));
+    child.once('exit', (code) => reject(new Error(`${command} ended with ${code}:\n${printed}`)));
   });
   return { port, child };
 }
 
-/** The load comes from a process of its own. */
-function load(order: Order): Promise<Outcome> {
+/** Runs the load generator in its own process. */
+function load(order: LoadOptions): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     const child = fork(fileURLToPath(new URL('./load.ts', import.meta.url)));
-    child.once('message', (outcome) => resolve(outcome as Outcome));
+    child.once('message', (outcome) => resolve(outcome as LoadResult));
     child.once('exit', (code) => reject(new Error(`the load ended with code ${code}`)));
     child.send(order);
   });
 }
 
-async function rate(order: Omit<Order, 'token' | 'warm_ms' | 'ms'>): Promise<number> {
+async function rate(order: Omit<LoadOptions, 'token' | 'warm_ms' | 'ms'>): Promise<number> {
   const { rows: n, seconds } = await load({ ...order, token, warm_ms, ms: measured_ms });
   return n / seconds;
 }
 
-/** Events a second that reach all followers together, and how late: the 99th percentile in ms. */
+/** Events per second delivered to all followers together, and the 99th percentile of their latency in ms. */
 async function fanOut(port: number): Promise<{ rate: number; p99_ms: number }> {
   const head = `host: 127.0.0.1\r\nauthorization: Bearer ${token}\r\n`;
-  const lateness: number[] = [];
+  const latencies: number[] = [];
   const followers = Array.from({ length: n_followers }, () => {
     const socket = connect(port, '127.0.0.1', () => socket.write(`GET /api/logs/stream HTTP/1.1\r\n${head}\r\n`));
     socket.on('data', (chunk) => {
       for (const [, at = ''] of String(chunk).matchAll(/"created_at":"([^"]+)"/g))
-        lateness.push(Date.now() - Date.parse(at));
+        latencies.push(Date.now() - Date.parse(at));
     });
     return socket;
   });
   await pause(warm_ms);
-  lateness.length = 0;
+  latencies.length = 0;
   const written_before = Date.now();
   let posts: Promise<unknown>[] = [];
   while (Date.now() - written_before < measured_ms) {
@@ -93,9 +93,9 @@ async function fanOut(port: number): Promise<{ rate: number; p99_ms: number }> {
   const wanted = posts.length * n_followers;
   posts = [];
   for (const socket of followers) socket.destroy();
-  if (lateness.length !== wanted) throw new Error(`${wanted} messages were due, ${lateness.length} came`);
-  lateness.sort((a, b) => a - b);
-  return { rate: wanted / (measured_ms / 1_000), p99_ms: lateness[Math.floor(wanted * 0.99)] ?? 0 };
+  if (latencies.length !== wanted) throw new Error(`${wanted} messages were due, ${latencies.length} came`);
+  latencies.sort((a, b) => a - b);
+  return { rate: wanted / (measured_ms / 1_000), p99_ms: latencies[Math.floor(wanted * 0.99)] ?? 0 };
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -116,10 +116,11 @@ async function main(): Promise<void> {
   await promisify(execFile)('npx', ['wrangler', 'deploy', '--dry-run', '--outdir', folder], { cwd: root });
   const databases = await openBenchDatabases();
   const starts: Record<string, (DATABASE_URL: string) => Promise<Started>> = {
-    Node: (DATABASE_URL) => started(process.execPath, ['--import', 'tsx', 'src/runtime/node.ts'], { DATABASE_URL }),
-    Bun: (DATABASE_URL) => started('node_modules/.bin/bun', ['src/runtime/bun.ts'], { DATABASE_URL }),
+    Node: (DATABASE_URL) =>
+      startService(process.execPath, ['--import', 'tsx', 'src/runtime/node.ts'], { DATABASE_URL }),
+    Bun: (DATABASE_URL) => startService('node_modules/.bin/bun', ['src/runtime/bun.ts'], { DATABASE_URL }),
     workerd: (DATABASE_URL) =>
-      started(process.execPath, ['--import', 'tsx', 'bench/workerd.ts', join(folder, 'worker.js'), DATABASE_URL]),
+      startService(process.execPath, ['--import', 'tsx', 'bench/workerd.ts', join(folder, 'worker.js'), DATABASE_URL]),
   };
   console.log(`${databases.postgres.name}, ${rows.toLocaleString('en')} events, ${cpus().length} cores that service, load and database share; ratios to Node
 

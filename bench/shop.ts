@@ -1,4 +1,4 @@
-/** Events of a made-up shop, about 400 bytes of JSON each: the same ones in every run. */
+/** Deterministic sample events of a shop, about 400 bytes of JSON each. */
 
 const kinds = [
   ['CREATE', 'order', 'placed'],
@@ -12,7 +12,7 @@ const services = ['checkout', 'payments', 'warehouse', 'accounts'];
 const channels = ['web', 'ios', 'android', 'partner'];
 const cities = ['Lisbon', 'Tallinn', 'Pune', 'Oslo', 'Quito', 'Osaka', 'Accra', 'Leeds'];
 
-/** A well-mixed 32-bit number of an index (the finisher of MurmurHash3): events must look scattered to the indexes. */
+/** A 32-bit hash of an index (the finalizer of MurmurHash3), so that values are spread over the database indexes. */
 function mix(seed: number): number {
   let h = Math.imul(seed ^ (seed >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -21,7 +21,7 @@ function mix(seed: number): number {
 
 const pick = <T>(from: readonly [T, ...T[]] | readonly T[], seed: number): T => from[seed % from.length] as T;
 
-/** The event with this number. No two numbers below 2^32 give the same event. */
+/** The event with number `n`. Different numbers below 2^32 give different events. */
 export function shopEvent(n: number) {
   const a = mix(n + 1);
   const b = mix(a);
@@ -50,6 +50,6 @@ export function shopEvent(n: number) {
   };
 }
 
-/** JSON texts of `rows` events each, `n` of them: a pool that a measurement goes round in. */
+/** `n` JSON texts of `rows` events each, which a measurement sends in rotation. */
 export const shopTexts = (n: number, rows: number): string[] =>
   Array.from({ length: n }, (_, i) => JSON.stringify(Array.from({ length: rows }, (_, j) => shopEvent(i * rows + j))));

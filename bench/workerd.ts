@@ -1,4 +1,4 @@
-/** The Worker's bundle in workerd, as a process of its own: prints its address, and ends with SIGTERM. */
+/** Runs the Worker bundle in workerd: prints its address, and ends on SIGTERM. */
 import { dirname } from 'node:path';
 import { Miniflare } from 'miniflare';
 import { unstable_getMiniflareWorkerOptions } from 'wrangler';

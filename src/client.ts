@@ -5,11 +5,11 @@ import type { EntryInput } from './log/entry.ts';
 import type { Entry } from './log/schema.ts';
 
 type Value = string | number | boolean;
-/** What is asked, in the service's grammar: a list means any of its values, `key!` none of them, `metadata.a.b` a path. */
+/** A filter: a list means any of its values, `key!` means none of them, `metadata.a.b` is a path. */
 export type Query = Record<string, Value | readonly Value[] | null | undefined>;
-export type Answer = { logs: Entry[]; total: number; total_is_exact: boolean; limit: number; offset: number };
-/** What became of a batch: the stored entries in the order given, and the indexes of those stored before. */
-export type Appended = { logs: Entry[]; count: number; duplicates: number[] };
+export type QueryResult = { logs: Entry[]; total: number; total_is_exact: boolean; limit: number; offset: number };
+/** The stored entries in the order of the request, and the indexes of those that were already stored. */
+export type AppendResult = { logs: Entry[]; count: number; duplicates: number[] };
 
 export type ClientOptions = {
   /** Where the service is, such as https://log.example.com. */
@@ -19,8 +19,8 @@ export type ClientOptions = {
   password?: string | undefined;
   fetch?: typeof fetch;
   /**
-   * False: events are sent without an event_uid of our making. What may have been stored is then not sent again, so
-   * that no retry makes a double.
+   * False: the client does not generate an event_uid for events that have none. A batch with such an event is then
+   * retried only when the service says that it stored nothing, because a second copy could not be recognised.
    */
   uid?: boolean;
 };
@@ -30,22 +30,22 @@ export const clientLimits = {
   request_ms_max: 60_000,
   backoff_ms_min: 500,
   backoff_ms_max: 30_000,
-  /** The service says something every 15 s. */
+  /** Three heartbeats: the service sends one every 15 s. */
   silence_ms_max: 45_000,
 } as const;
 
-type Refusal = { detail?: string; errors?: Fault[]; stored?: 'nothing' | 'unknown' };
+type ProblemBody = { detail?: string; errors?: Fault[]; stored?: 'nothing' | 'unknown' };
 
-/** A refusal by the service: its status, its words, and which field of which event is at fault (RFC 9457). */
+/** An error response of the service: its status, its detail, and which field of which event is at fault (RFC 9457). */
 export class LogError extends Error {
   override name = 'LogError';
   readonly status: number;
   readonly detail: string;
   readonly errors: Fault[];
   readonly retry_after_ms: number;
-  /** What a refused write left in the log; undefined where nobody said. */
+  /** What a failed write stored; undefined when the response does not say. */
   readonly stored: 'nothing' | 'unknown' | undefined;
-  constructor(status: number, detail: string, { errors = [], stored }: Refusal = {}, retry_after_ms = 0) {
+  constructor(status: number, detail: string, { errors = [], stored }: ProblemBody = {}, retry_after_ms = 0) {
     super(`${status}: ${detail}`);
     this.status = status;
     this.detail = detail;
@@ -56,22 +56,23 @@ export class LogError extends Error {
 }
 
 export type Log = {
-  /** Stores one event and returns it as stored. Throws a LogError when it is refused, and fetch's own error when the service stays out of reach. */
+  /** Stores one event and returns it as stored. Throws a LogError when it is refused, and fetch's own error when the service cannot be reached. */
   (event: EntryInput): Promise<Entry>;
   /** Stores up to 1,000 events, all or none. */
   (events: readonly EntryInput[]): Promise<Entry[]>;
-  /** The same, with what the service says about doubles. */
-  append(events: readonly EntryInput[]): Promise<Appended>;
+  /** Stores up to 1,000 events, all or none, and also returns which of them were already stored. */
+  append(events: readonly EntryInput[]): Promise<AppendResult>;
   /** One page of the log, newest first; takes `limit`, `offset`, `before` and `after` beside the filter. */
-  query(query?: Query): Promise<Answer>;
+  query(query?: Query): Promise<QueryResult>;
   /**
-   * Every matching entry, once and in id order, for ever: from after the id `after` (0: all there is), else from now.
-   * Waits out disconnects and outages. Ends when the signal fires; throws a LogError that will not pass (400, 401, 403).
+   * Every matching entry, once and in id order, without end: from after the id `after` (0: the whole log), else from
+   * now on. Reconnects after disconnects and outages. Ends when the signal fires; throws a LogError that no retry can
+   * change (400, 401, 403).
    */
   follow(query?: Query, options?: { after?: number | undefined; signal?: AbortSignal }): AsyncGenerator<Entry, void>;
 };
 
-/** Makes a client of one service, with a bearer token, a user and password, or (in the service's own pages) neither. */
+/** Creates a client of one service, with a bearer token, a user and password, or (in the service's own pages) neither. */
 export function createClient(options: ClientOptions): Log {
   const send = options.fetch ?? ((...args: Parameters<typeof fetch>) => globalThis.fetch(...args));
   const base = new URL(options.url.endsWith('/') ? options.url : `${options.url}/`);
@@ -79,33 +80,37 @@ export function createClient(options: ClientOptions): Log {
   const headers = (more: Record<string, string>) => ({ ...(authorization && { authorization }), ...more });
   const at = (path: string, query: Query = {}) => new URL(`${path}?${writeQuery(query)}`, base);
 
-  /** A request and its JSON, tried again while `passes` says that it may help and cannot harm. */
-  async function ask<T>(url: URL, init: RequestInit, passes: (error: unknown) => boolean): Promise<T> {
+  /** Sends a request and returns the JSON of its response. Retries while `isRetryable` allows it. */
+  async function request<T>(url: URL, init: RequestInit, isRetryable: (error: unknown) => boolean): Promise<T> {
     for (let failures = 1; ; failures++) {
       try {
-        const answer = await send(url, { ...init, signal: AbortSignal.timeout(clientLimits.request_ms_max) });
-        if (!answer.ok) throw await refusal(answer);
-        return (await answer.json()) as T;
+        const response = await send(url, { ...init, signal: AbortSignal.timeout(clientLimits.request_ms_max) });
+        if (!response.ok) throw await readError(response);
+        return (await response.json()) as T;
       } catch (error) {
-        if (failures >= clientLimits.tries_max || !passes(error)) throw error;
-        await pause(waitAfter(error, failures));
+        if (failures >= clientLimits.tries_max || !isRetryable(error)) throw error;
+        await pause(retryDelay(error, failures));
       }
     }
   }
 
-  async function append(events: readonly EntryInput[]): Promise<Appended> {
+  async function append(events: readonly EntryInput[]): Promise<AppendResult> {
     if (events.length === 0) return { logs: [], count: 0, duplicates: [] };
-    const named =
+    const withUids =
       options.uid === false ? events : events.map((event) => ({ ...event, event_uid: uidOf(event) ?? newUid() }));
-    // Written once: every try carries the same uids, so that the service knows them again.
+    // Serialized once: every attempt carries the same uids, so that the service recognises a repeated event.
     const init = {
       method: 'POST',
       headers: headers({ 'content-type': 'application/json' }),
-      body: JSON.stringify(named),
+      body: JSON.stringify(withUids),
     };
-    const passes = named.every((event) => uidOf(event) !== null) ? isPassing : wasTurnedAway;
-    const answer = await ask<Omit<Appended, 'duplicates'> & Partial<Appended>>(at('api/logs'), init, passes);
-    return { ...answer, duplicates: answer.duplicates ?? [] };
+    const isRetryable = withUids.every((event) => uidOf(event) !== null) ? isTransient : hasStoredNothing;
+    const response = await request<Omit<AppendResult, 'duplicates'> & Partial<AppendResult>>(
+      at('api/logs'),
+      init,
+      isRetryable,
+    );
+    return { ...response, duplicates: response.duplicates ?? [] };
   }
 
   function log(event: EntryInput): Promise<Entry>;
@@ -113,7 +118,7 @@ export function createClient(options: ClientOptions): Log {
   async function log(given: EntryInput | readonly EntryInput[]): Promise<Entry | Entry[]> {
     if (isList(given)) return (await append(given)).logs;
     const [entry] = (await append([given])).logs;
-    if (!entry) throw new LogError(200, 'the service answered an event with none');
+    if (!entry) throw new LogError(200, 'the response to an event contains no entry');
     return entry;
   }
 
@@ -125,9 +130,9 @@ export function createClient(options: ClientOptions): Log {
 
   return Object.assign(log, {
     append,
-    query: (query?: Query) => ask<Answer>(at('api/logs', query), { headers: headers({}) }, isPassing),
+    query: (query?: Query) => request<QueryResult>(at('api/logs', query), { headers: headers({}) }, isTransient),
     follow: (query: Query = {}, { after, signal }: { after?: number | undefined; signal?: AbortSignal } = {}) =>
-      follow((cursor, over) => connect({ ...query, after }, cursor, over), signal),
+      follow((cursor, connection) => connect({ ...query, after }, cursor, connection), signal),
   });
 }
 
@@ -142,8 +147,8 @@ function writeQuery(query: Query): URLSearchParams {
   const written = new URLSearchParams();
   for (const [key, asked] of Object.entries(query)) {
     const values = isList(asked) ? asked : [asked];
-    // Left out, "any of none" would be answered with everything.
-    if (values.length === 0) throw new TypeError(`${key}: an empty list matches nothing; leave it out to ask for all`);
+    // Leaving the key out instead would match everything.
+    if (values.length === 0) throw new TypeError(`${key}: an empty list matches nothing; leave it out to get all`);
     for (const value of values) if (value !== null && value !== undefined) written.append(key, String(value));
   }
   return written;
@@ -154,34 +159,34 @@ const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isAr
 const uidOf = ({ event_uid }: EntryInput) => (event_uid === '' ? null : (event_uid ?? null));
 const newUid = () => crypto.randomUUID();
 
-async function refusal(answer: Response): Promise<LogError> {
-  const text = await answer.text();
-  const retry_after_ms = (Number(answer.headers.get('retry-after')) || 0) * 1000;
-  const problem = (answer.headers.get('content-type') ?? '').includes('json') ? parsed(text) : null;
+async function readError(response: Response): Promise<LogError> {
+  const text = await response.text();
+  const retry_after_ms = (Number(response.headers.get('retry-after')) || 0) * 1000;
+  const problem = (response.headers.get('content-type') ?? '').includes('json') ? parseProblem(text) : null;
   return problem
-    ? new LogError(answer.status, problem.detail ?? answer.statusText, problem, retry_after_ms)
-    : new LogError(answer.status, answer.statusText || 'no reason was given', {}, retry_after_ms);
+    ? new LogError(response.status, problem.detail ?? response.statusText, problem, retry_after_ms)
+    : new LogError(response.status, response.statusText || 'the response gives no reason', {}, retry_after_ms);
 }
 
-function parsed(text: string): Refusal | null {
+function parseProblem(text: string): ProblemBody | null {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // Some proxy's page: the status has to do.
+    return null; // A proxy's own page: only the status is usable.
   }
 }
 
-/** A stream may be asked for again whatever came of it; only a refusal of what was asked will not pass. */
-const mayPass = ({ status }: LogError) => status >= 500 || status === 408 || status === 429;
+/** Reconnecting to a stream stores nothing, so every error but a refusal of the request itself is retried. */
+const isTransientStatus = ({ status }: LogError) => status >= 500 || status === 408 || status === 429;
 
-/** No answer, or one from a service or proxy that cannot answer now. */
-const isPassing = (error: unknown) => !(error instanceof LogError) || [502, 503, 504].includes(error.status);
-/** Refused, and the service says that nothing was stored. */
-const wasTurnedAway = (error: unknown) =>
+/** No response, or one that says that the service cannot be reached now. */
+const isTransient = (error: unknown) => !(error instanceof LogError) || [502, 503, 504].includes(error.status);
+/** The service says that it stored nothing. */
+const hasStoredNothing = (error: unknown) =>
   error instanceof LogError && error.status === 503 && error.stored === 'nothing';
 
-/** Doubles with each failure and differs between clients, so that they do not all come back at the same moment. */
-function waitAfter(error: unknown, failures: number): number {
+/** Exponential backoff with jitter, so that clients do not all reconnect at the same moment. Retry-After is respected. */
+function retryDelay(error: unknown, failures: number): number {
   const { backoff_ms_min, backoff_ms_max } = clientLimits;
   const asked = error instanceof LogError ? error.retry_after_ms : 0;
   const backoff = backoff_ms_min * 2 ** Math.min(failures - 1, 10) * (0.5 + Math.random() / 2);
@@ -225,23 +230,23 @@ async function* follow(connect: Connect, signal?: AbortSignal): AsyncGenerator<E
     } finally {
       await messages.return();
     }
-    if (cause instanceof LogError && !mayPass(cause) && !signal?.aborted) throw cause;
-    if (!signal?.aborted) await pause(waitAfter(cause, Math.max(failures, 1)), signal);
+    if (cause instanceof LogError && !isTransientStatus(cause) && !signal?.aborted) throw cause;
+    if (!signal?.aborted) await pause(retryDelay(cause, Math.max(failures, 1)), signal);
   }
 }
 
-/** The messages of one connection, until it ends, fails or falls silent. */
+/** The messages of one connection, until it ends, fails or sends nothing for `silence_ms_max`. */
 async function* readConnection(connect: Connect, cursor: number | null, signal?: AbortSignal) {
-  const over = new AbortController();
-  const stop = () => over.abort();
+  const connection = new AbortController();
+  const stop = () => connection.abort();
   signal?.addEventListener('abort', stop);
   let silence = setTimeout(stop, clientLimits.silence_ms_max);
   try {
-    const answer = await connect(cursor, over.signal);
-    if (!answer.ok) throw await refusal(answer);
-    if (!answer.body || !answer.headers.get('content-type')?.startsWith('text/event-stream'))
-      throw new LogError(answer.status, 'this address does not answer with an event stream');
-    const reader = answer.body.getReader();
+    const response = await connect(cursor, connection.signal);
+    if (!response.ok) throw await readError(response);
+    if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream'))
+      throw new LogError(response.status, 'the response is not an event stream');
+    const reader = response.body.getReader();
     const decoder = new TextDecoder();
     const parse = eventStreamParser();
     for (;;) {
@@ -249,25 +254,25 @@ async function* readConnection(connect: Connect, cursor: number | null, signal?:
       clearTimeout(silence);
       if (done) return;
       yield* parse(decoder.decode(value, { stream: true }));
-      // Not while the caller is at work with an entry: that is no silence of the service.
+      // Set only after the yield: the time that the caller spends on an entry is no silence of the service.
       silence = setTimeout(stop, clientLimits.silence_ms_max);
     }
   } finally {
     clearTimeout(silence);
     signal?.removeEventListener('abort', stop);
-    over.abort();
+    connection.abort();
   }
 }
 
 /**
- * Parses an event stream (WHATWG HTML §9.2.6) from pieces of text cut anywhere. Returns what each piece completes: the
- * last id seen, as a number, and the data, null for a message that only moves the id.
+ * Parses an event stream (WHATWG HTML §9.2.6) that arrives in pieces of any size. Returns the messages that each piece
+ * completes: the last id seen, as a number, and the data, null for a message that only sets the id.
  */
 export function eventStreamParser(): (text: string) => { id: number | null; data: string | null }[] {
   let rest = '';
-  let afterCr = false;
+  let endsInCr = false;
   let id: number | null = null;
-  let moved = false;
+  let hasNewId = false;
   let event = '';
   let data: string[] = [];
 
@@ -277,21 +282,21 @@ export function eventStreamParser(): (text: string) => { id: number | null; data
     else if (name === 'event') event = value;
     else if (name === 'id' && /^\d{1,16}$/.test(value)) {
       id = Number(value);
-      moved = true;
+      hasNewId = true;
     }
     return [];
   };
   const dispatch = () => {
-    const ours = data.length > 0 && (event === '' || event === 'message');
-    const message = ours || moved ? [{ id, data: ours ? data.join('\n') : null }] : [];
-    [moved, event, data] = [false, '', []];
+    const isMessage = data.length > 0 && (event === '' || event === 'message');
+    const message = isMessage || hasNewId ? [{ id, data: isMessage ? data.join('\n') : null }] : [];
+    [hasNewId, event, data] = [false, '', []];
     return message;
   };
   return (text) => {
     if (text === '') return [];
-    // A CR at a piece's end has ended its line already; the LF that may follow in the next one is the same line end.
-    const piece = afterCr && text.startsWith('\n') ? text.slice(1) : text;
-    afterCr = text.endsWith('\r');
+    // A CR at the end of a piece has ended its line; an LF at the start of the next piece belongs to the same line end.
+    const piece = endsInCr && text.startsWith('\n') ? text.slice(1) : text;
+    endsInCr = text.endsWith('\r');
     const lines = (rest + piece).split(/\r\n|\r|\n/);
     rest = lines.pop() ?? '';
     return lines.flatMap((line) => (line === '' ? dispatch() : fieldOf(line)));

@@ -1,6 +1,6 @@
 /**
- * The SDK against what the real service answers only on a bad day. No service in this file: it would live in this
- * process, and by these clocks.
+ * The SDK on network failures and error responses that the real service seldom gives. No service runs in this file: it
+ * would share the process, and with it the fake timers.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { clientLimits, createClient, eventStreamParser } from '../src/client.ts';
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A service made of the answers given, one a request; an Error is a network that failed. */
+/** A fetch that returns the given responses in order; an Error is a network failure. */
 function answering(...answers: (Response | Error)[]) {
   const asked: { url: string; init: RequestInit }[] = [];
   const answer: typeof fetch = async (input, init = {}) => {
@@ -65,7 +65,7 @@ const tooMany = problemAfter('55P03');
 const unreachable = problemAfter('ECONNREFUSED');
 const lost = problemAfter('CONNECTION_CLOSED');
 
-describe('trying again', () => {
+describe('a write is retried after', () => {
   const writes: [string, () => Parameters<typeof answering>, boolean, number, boolean][] = [
     ['a network error', () => [networkError, stored()], true, 2, true],
     ['a 503', () => [lost(), stored()], true, 2, true],
@@ -74,8 +74,8 @@ describe('trying again', () => {
     ['a 422', () => [refused(422, 'no'), stored()], true, 1, false],
     ['a 429', () => [refused(429, 'no'), stored()], true, 1, false],
     ['a network error without uids', () => [networkError, stored()], false, 1, false],
-    ['a database lost on the way without uids', () => [lost(), stored()], false, 1, false],
-    ['a database out of reach without uids', () => [unreachable(), stored()], false, 2, true],
+    ['a database connection lost during the write without uids', () => [lost(), stored()], false, 1, false],
+    ['an unreachable database without uids', () => [unreachable(), stored()], false, 2, true],
     ['a full queue without uids', () => [tooMany(), stored()], false, 2, true],
   ];
   it.each(writes)('%s', async (_what, answers, uid, requests, succeeds) => {
@@ -94,7 +94,7 @@ describe('trying again', () => {
     expect(JSON.parse(String(bodies[0]))[0].event_uid === undefined).toBe(!uid);
   });
 
-  it('waits as long as Retry-After says', async () => {
+  it('waits for the time that Retry-After gives', async () => {
     fakeTimers();
     const { asked, fetch } = answering(refused(503, 'later', { 'retry-after': '7' }), stored());
     const written = createClient({ url: 'http://log.test/under/', token: 'x', fetch })(event);
@@ -106,7 +106,7 @@ describe('trying again', () => {
   });
 });
 
-describe('following over a bad network', () => {
+describe('following over an unreliable network', () => {
   const follow = async (answers: Parameters<typeof answering>, n: number) => {
     fakeTimers();
     const { asked, fetch } = answering(...answers);
@@ -121,7 +121,7 @@ describe('following over a bad network', () => {
     return { seen, resumed };
   };
 
-  it('resumes after the last whole message, however the stream broke', async () => {
+  it('resumes after the last complete message, however the stream ended', async () => {
     const { seen, resumed } = await follow(
       [
         networkError,
@@ -137,13 +137,13 @@ describe('following over a bad network', () => {
     expect(resumed).toEqual([null, null, '4', '4', '9', '11']);
   });
 
-  it('takes a stream that says nothing for dead', async () => {
+  it('reconnects when a stream sends nothing', async () => {
     const { seen, resumed } = await follow([sseResponse([sseEntry(4)], 'stay'), sseResponse([sseEntry(5)])], 2);
     expect(seen).toEqual([4, 5]);
     expect(resumed).toEqual([null, '4']);
   });
 
-  it('does not hold a silence of its caller against the service', async () => {
+  it('does not count the time that its caller spends as silence of the service', async () => {
     const { fetch, asked } = answering(sseResponse([sseEntry(4) + sseEntry(5)], 'stay'));
     const entries = createClient({ url: 'http://log.test', fetch }).follow();
     expect((await entries.next()).value).toEqual({ id: 4 });
@@ -156,7 +156,7 @@ describe('following over a bad network', () => {
     expect(asked[0]?.init.signal?.aborted).toBe(true);
   });
 
-  it('refuses a page that is no stream', async () => {
+  it('refuses a response that is not an event stream', async () => {
     const { fetch } = answering(new Response('<html>'));
     await expect(createClient({ url: 'http://log.test', fetch }).follow().next()).rejects.toThrow('event stream');
   });
@@ -180,7 +180,7 @@ describe('the event stream parser', () => {
     { id: 7, data: '{"a":\n1}' },
     { id: 8, data: null },
   ];
-  it.each(['\n', '\r\n', '\r'])('reads %j line ends wherever the text is cut', (newline) => {
+  it.each(['\n', '\r\n', '\r'])('reads %j line ends wherever a piece of the text ends', (newline) => {
     const text = message.join(newline).replace('\ufeff', '');
     for (let size = 1; size <= text.length; size++) {
       const parse = eventStreamParser();

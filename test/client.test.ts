@@ -1,4 +1,4 @@
-/** The SDK against the real service, also one that is started again under it. */
+/** The SDK against the real service, also while the service restarts. */
 import { describe, expect, it } from 'vitest';
 import { createClient, LogError } from '../src/client.ts';
 import type { EntryInput } from '../src/log/entry.ts';
@@ -18,7 +18,7 @@ describe.each(databases)('the client on %s', async (database) => {
     expect(entry).toMatchObject({ entity_id: '1', user_id: 'ana', event_uid: expect.any(String) });
   });
 
-  it('stores a list and returns it in its order', async () => {
+  it('stores a list and returns it in the same order', async () => {
     const entries = await log([order(2), { ...order(3), event_uid: 'mine' }]);
     expect(entries.map(({ entity_id }) => entity_id)).toEqual(['2', '3']);
     expect(entries[1]?.event_uid).toBe('mine');
@@ -26,7 +26,7 @@ describe.each(databases)('the client on %s', async (database) => {
     expect(await log([])).toEqual([]);
   });
 
-  it('asks in the grammar of the service', async () => {
+  it('queries with the filter syntax of the service', async () => {
     await log({ ...order(4), metadata: { status: { now: 'paid' } } });
     const answer = await log.query({
       entity_id: ['4', 5],
@@ -39,13 +39,13 @@ describe.each(databases)('the client on %s', async (database) => {
   });
 
   const refusals = [
-    ['a bad event', () => log({ event_type: '', entity_type: 'order' }), 422, 'event_type'],
-    ['a bad question', () => log.query({ colour: 'red' }), 400, 'colour'],
-    ['a bad stream', () => log.follow({ colour: 'red' }).next(), 400, 'colour'],
-    ['a place of another log', () => log.follow({}, { after: 1e9 }).next(), 400, 'after'],
-    ['a stranger', () => createClient({ url: service.url }).follow().next(), 401, undefined],
+    ['an invalid event', () => log({ event_type: '', entity_type: 'order' }), 422, 'event_type'],
+    ['an invalid filter', () => log.query({ colour: 'red' }), 400, 'colour'],
+    ['an invalid filter of a stream', () => log.follow({ colour: 'red' }).next(), 400, 'colour'],
+    ['a cursor of another log', () => log.follow({}, { after: 1e9 }).next(), 400, 'after'],
+    ['an anonymous client', () => createClient({ url: service.url }).follow().next(), 401, undefined],
     [
-      'a guest who writes',
+      'a guest that writes',
       () => createClient({ url: service.url, user: 'guest', password: 'guest-password' })(order(1)),
       403,
       undefined,
@@ -61,7 +61,7 @@ describe.each(databases)('the client on %s', async (database) => {
     }
   });
 
-  it('follows what is there and what comes, and ends with its signal', async () => {
+  it('follows existing and new entries and ends with its signal', async () => {
     const stop = new AbortController();
     const head = (await log({ event_type: 'CREATE', entity_type: 'followed' })).id;
     const seen: number[] = [];
@@ -69,9 +69,9 @@ describe.each(databases)('the client on %s', async (database) => {
       for await (const entry of log.follow({ entity_type: 'followed' }, { after: 0, signal: stop.signal }))
         seen.push(entry.id);
     })();
-    await eventually('the old one arrives', () => seen.includes(head));
+    await eventually('the existing entry arrives', () => seen.includes(head));
     const { id } = await log({ event_type: 'UPDATE', entity_type: 'followed' });
-    await eventually('the new one arrives', () => seen.includes(id));
+    await eventually('the new entry arrives', () => seen.includes(id));
     stop.abort();
     await following;
     expect(seen).toEqual([head, id]);
@@ -79,7 +79,7 @@ describe.each(databases)('the client on %s', async (database) => {
 });
 
 describe.each(databases)('a follower on %s', async (database) => {
-  it('loses nothing and doubles nothing when the service is started again under it', async () => {
+  it('receives every entry exactly once while the service restarts', async () => {
     const place = await freshDatabase(database);
     const env = { PORT: String(await freePort()), SHUTDOWN_MS_MAX: '500' };
     const start = () => startService(database, { place, env });

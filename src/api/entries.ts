@@ -79,7 +79,7 @@ export function entryRoutes(app: App, parts: Parts): void {
     };
     // Nobody reads the body of a HEAD: what is opened for it would stay open.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
-    const { write, cut } = formats[name];
+    const { write, truncation_mark: cut } = formats[name];
     const report = (error: unknown) => parts.report('an export was cut off', error);
     const body = textStream(write(store.exportPages(filter, upto)), {
       cut,

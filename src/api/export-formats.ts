@@ -1,17 +1,17 @@
-/** Entries as CSV, JSON and NDJSON: pages of entries in, pieces of text out. */
+/** The export formats CSV, JSON and NDJSON: each converts pages of entries to pieces of text. */
 import Papa from 'papaparse';
 import type { Entry } from '../log/schema.ts';
 
 export type Format = {
   type: string;
   write(pages: AsyncIterable<Entry[]>): AsyncIterable<string>;
-  /** What a file that broke off ends with: no reader of the format takes it for whole. */
-  cut: string;
+  /** Written at the end of an export that failed midway. It is invalid in the format, so that no reader accepts the file as complete. */
+  truncation_mark: string;
 };
 
-const cutWords = 'CUT OFF: THIS FILE IS NOT WHOLE';
+const truncationText = 'TRUNCATED: THIS FILE IS INCOMPLETE';
 
-/** The CSV's columns, in order: the product's contract first, what was added to it after. */
+/** The columns of the CSV, in order. The first eleven are a fixed contract; later fields are appended. */
 export const csvColumns = [
   'id',
   'timestamp',
@@ -31,8 +31,8 @@ export const csvColumns = [
 ] as const satisfies (keyof Entry)[];
 
 /**
- * What a spreadsheet may take for a formula (OWASP, CSV injection), also behind white space and in full width. Our
- * own, because PapaParse's default does not look past a line break. Such a cell gets a leading apostrophe.
+ * Text that a spreadsheet may evaluate as a formula (OWASP, CSV injection), also after white space and in full-width
+ * characters. PapaParse's own pattern does not match after a line break. Such a cell gets a leading apostrophe.
  */
 const formula = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/;
 
@@ -47,7 +47,7 @@ async function* writeCsv(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> 
   for await (const page of pages) yield Papa.unparse(page.map(csvRow), { newline, escapeFormulae: formula }) + newline;
 }
 
-/** One array, one entry a line: a whole JSON text, and still readable line by line. */
+/** One array with one entry per line: a valid JSON text that line-based tools can read, too. */
 async function* writeJson(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
   let separator = '[\n';
   for await (const page of pages) {
@@ -62,7 +62,7 @@ async function* writeNdjson(pages: AsyncIterable<Entry[]>): AsyncGenerator<strin
 }
 
 export const formats: Record<'csv' | 'json' | 'ndjson', Format> = {
-  csv: { type: 'text/csv; charset=utf-8', write: writeCsv, cut: `"${cutWords}` },
-  json: { type: 'application/json; charset=utf-8', write: writeJson, cut: cutWords },
-  ndjson: { type: 'application/x-ndjson; charset=utf-8', write: writeNdjson, cut: cutWords },
+  csv: { type: 'text/csv; charset=utf-8', write: writeCsv, truncation_mark: `"${truncationText}` },
+  json: { type: 'application/json; charset=utf-8', write: writeJson, truncation_mark: truncationText },
+  ndjson: { type: 'application/x-ndjson; charset=utf-8', write: writeNdjson, truncation_mark: truncationText },
 };

@@ -1,4 +1,4 @@
-/** What the commands that talk to a running service share: the client of the environment, and their last words. */
+/** Shared by the commands: a client configured by the environment, error messages and exit statuses. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ClientOptions, createClient, type Log, LogError } from '../client.ts';
@@ -6,7 +6,7 @@ import { FolderInUse } from '../runtime/folder-lock.ts';
 import { clientNames, SettingsError } from '../settings.ts';
 import { ImportError } from './import-readers.ts';
 
-/** What the person at the terminal can put right: said without a stack. */
+/** An error that the person at the terminal can correct: printed without a stack trace. */
 export class CommandError extends Error {
   override name = 'CommandError';
 }
@@ -14,8 +14,8 @@ export class CommandError extends Error {
 const isLoopback = ({ hostname }: URL) => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 
 /**
- * A client from EDGETRAIL_URL and EDGETRAIL_TOKEN or EDGETRAIL_USER. Without the last two it signs in as the user for
- * development, on this machine only. Throws a SettingsError with what is wrong.
+ * Creates a client from EDGETRAIL_URL and EDGETRAIL_TOKEN or EDGETRAIL_USER. Without the last two it signs in as the
+ * development user, on this machine only. Throws a SettingsError that names the variable.
  */
 export function connect(
   env: Record<string, string | undefined>,
@@ -35,7 +35,7 @@ export function connect(
   return { log: createClient({ url, user, password, ...options }), url };
 }
 
-/** The code that the system gave for a connection that never came to be, or null: then nothing was sent. */
+/** The system error code of a connection that could not be opened, so that nothing was sent; null for other errors. */
 export function unreachableCode(error: unknown): string | null {
   const cause = error instanceof Error ? error.cause : null;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
@@ -44,24 +44,24 @@ export function unreachableCode(error: unknown): string | null {
     : null;
 }
 
-/** node:util's parseArgs, about an option that does not exist. */
+/** An error of parseArgs (node:util) about the command line. */
 const isUsageError = (error: unknown): error is Error =>
   error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 
-/** An error as a person at a terminal can use it. */
+/** The message of an error for a terminal: without a stack trace when the person can correct the cause. */
 export function explain(error: unknown): string {
   if (error instanceof SettingsError) return `Settings:\n  ${error.faults.join('\n  ')}`;
-  const theirs = [CommandError, ImportError, FolderInUse].some((kind) => error instanceof kind);
-  if (error instanceof Error && (theirs || isUsageError(error))) return error.message;
+  const isCorrectable = [CommandError, ImportError, FolderInUse].some((kind) => error instanceof kind);
+  if (error instanceof Error && (isCorrectable || isUsageError(error))) return error.message;
   if (error instanceof LogError) return `The service refuses: ${error.detail}`;
   const code = unreachableCode(error);
   if (code) return `The service cannot be reached (${code}). Is it running? EDGETRAIL_URL says where.`;
-  // fetch's own words say nothing: the reason is beneath.
+  // The message of fetch is only "fetch failed"; its cause has the reason.
   if (error instanceof TypeError && error.cause instanceof Error) return `${error.message}: ${error.cause.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** Runs `main` when `module` is what Node was started with; says why it failed and exits with 1. */
+/** Runs `main` when `module` is the program that Node was started with. Prints the error and exits with 1 when it fails. */
 export function runAsCommand(module: string, main: () => Promise<void>): void {
   if (!process.argv[1] || resolve(process.argv[1]) !== fileURLToPath(module)) return;
   main().catch((error) => {

@@ -1,4 +1,4 @@
-/** `npm run demo`: a plausible shop's week, and then its traffic, written to a running service. */
+/** `npm run demo`: writes a week of sample events of a shop, and then live ones, to a running service. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CommandError, connect, runAsCommand } from './connect.ts';

@@ -1,13 +1,13 @@
-/** Files of events, read record by record in constant memory: JSON, NDJSON and CSV. */
+/** Reads files of events (JSON, NDJSON and CSV) record by record in constant memory. */
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import Papa from 'papaparse';
 import { jsonSplitter, type Piece } from './json-split.ts';
 
-/** One record and where it stands, for people: `orders.csv, line 7`. */
-export type Item = { record: unknown; place: string };
+/** A record and its place for messages: `orders.csv, line 7`. */
+export type PlacedRecord = { record: unknown; place: string };
 
-/** What is wrong with a file or a record, as a sentence that names the place. */
+/** An error in a file or a record. The message names the place and the reason. */
 export class ImportError extends Error {
   override name = 'ImportError';
 }
@@ -16,15 +16,15 @@ const readers = { json: readJson, ndjson: readLines, jsonl: readLines, csv: read
 const isKnown = (extension: string): extension is keyof typeof readers => Object.hasOwn(readers, extension);
 
 /**
- * Reads a file's records in their order: by its extension, else by its first character. `under` is the key of a JSON
+ * Reads a file's records in their order: by its extension, else by its first character. `records_key` is the key of a JSON
  * document that holds the records. Throws an ImportError for a file that cannot be read to its end.
  */
-export async function* readItems(file: string, under = 'logs'): AsyncGenerator<Item> {
+export async function* readRecords(file: string, records_key = 'logs'): AsyncGenerator<PlacedRecord> {
   const extension = file.slice(file.lastIndexOf('.') + 1).toLowerCase();
   try {
     const start = await startOf(file);
     const read = readers[isKnown(extension) ? extension : /^\s*[[{]/.test(start) ? 'json' : 'csv'];
-    yield* read(file, under, start);
+    yield* read(file, records_key, start);
   } catch (error) {
     if (error instanceof ImportError) throw error;
     throw new ImportError(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
@@ -56,10 +56,10 @@ async function* textOf(file: string): AsyncGenerator<string> {
   }
 }
 
-async function* readLines(file: string): AsyncGenerator<Item> {
+async function* readLines(file: string): AsyncGenerator<PlacedRecord> {
   let rest = '';
   let line = 0;
-  const itemsOf = function* (lines: string[]): Generator<Item> {
+  const itemsOf = function* (lines: string[]): Generator<PlacedRecord> {
     for (const text of lines) {
       const place = `${file}, line ${++line}`;
       if (text.trim() !== '') yield { record: parseLine(text, place), place };
@@ -86,13 +86,13 @@ function parseLine(text: string, place: string): unknown {
  * An array, one document or several, and `{"logs": […]}`. Such an envelope is streamed when its key comes first, as in
  * every answer of ours; else it is read whole, because until then it could have been an event.
  */
-async function* readJson(file: string, under: string, start: string): AsyncGenerator<Item> {
+async function* readJson(file: string, records_key: string, start: string): AsyncGenerator<PlacedRecord> {
   const [, firstKey] = /^\s*\{\s*"([^"]*)"\s*:\s*\[/.exec(start) ?? [];
-  const splitter = jsonSplitter(/^\s*\[/.test(start) ? 1 : firstKey === under ? 2 : null);
+  const splitter = jsonSplitter(/^\s*\[/.test(start) ? 1 : firstKey === records_key ? 2 : null);
   let n = 0;
-  const itemsOf = function* (pieces: Piece[]): Generator<Item> {
+  const itemsOf = function* (pieces: Piece[]): Generator<PlacedRecord> {
     for (const { value, whole, line } of pieces)
-      for (const record of whole ? unwrapped(value, under) : [value])
+      for (const record of whole ? recordsIn(value, records_key) : [value])
         yield { record, place: `${file}, item ${++n} (line ${line})` };
   };
   try {
@@ -100,22 +100,22 @@ async function* readJson(file: string, under: string, start: string): AsyncGener
     splitter.end();
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    yield* itemsOf(splitter.taken());
+    yield* itemsOf(splitter.completed());
     throw new ImportError(`${file}, after item ${n}: is not JSON: ${error.message}`);
   }
 }
 
-function unwrapped(value: unknown, under: string): unknown[] {
+function recordsIn(value: unknown, records_key: string): unknown[] {
   if (Array.isArray(value)) return value;
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, under)) return [value];
-  const held = (value as Record<string, unknown>)[under];
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, records_key)) return [value];
+  const held = (value as Record<string, unknown>)[records_key];
   return Array.isArray(held) ? held : [value];
 }
 
 type Row = { cells: string[]; fault: string | undefined };
 
 /** Rows as objects by the header's names; a blank cell is absent. The line is that of the file, breaks in cells counted. */
-async function* readCsv(file: string, _under: string, start: string): AsyncGenerator<Item> {
+async function* readCsv(file: string, _under: string, start: string): AsyncGenerator<PlacedRecord> {
   let header: string[] | null = null;
   let line = 1;
   for await (const { cells, fault } of csvRows(file, start)) {

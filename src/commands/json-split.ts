@@ -1,10 +1,10 @@
 /**
- * Cuts a JSON file into its records without holding it whole. It knows only strings and nesting; JSON.parse judges
- * every piece, so that a record is read exactly as the service reads a request. (@streamparser/json 0.0.26 drops
- * U+FEFF from texts: a log must not.)
+ * Splits a JSON file into its records in constant memory. It tracks only strings and nesting; JSON.parse parses every
+ * piece, so that a record is read exactly as the service reads a request. (@streamparser/json 0.0.26 is not used
+ * because it drops U+FEFF from strings.)
  */
 
-/** A record, or a document that was read whole, and the line on which it starts. */
+/** A record, or a document that was not streamed (`whole`), and the line on which it starts. */
 export type Piece = { value: unknown; whole: boolean; line: number };
 
 const outsideStrings = /[[\]{},"]/g;
@@ -12,51 +12,52 @@ const insideStrings = /["\\]/g;
 const breaks = (text: string) => text.split('\n').length - 1;
 
 /**
- * `push` takes the text as it comes and gives the records that it completes; `end` refuses what is left open. Both
- * throw a SyntaxError, and `taken` then holds the records before the fault. `depth_of_records` is 1 for the elements of
- * the first document, an array, and 2 for those of its first array, an envelope; all else is given document by document.
+ * `push` takes a piece of the text and returns the records that it completes; `end` refuses an unfinished document. Both
+ * throw a SyntaxError, and `completed` then returns the records before the error. `depth_of_records` is 1 when the first
+ * document is an array of records, and 2 when it is an object whose first array has the records. Every other document
+ * is returned whole.
  */
 export function jsonSplitter(depth_of_records: 1 | 2 | null) {
-  let streamed = depth_of_records ?? Number.POSITIVE_INFINITY;
+  let record_depth = depth_of_records ?? Number.POSITIVE_INFINITY;
   let text = '';
   let at = 0;
   let from = 0;
   let depth = 0;
   let inString = false;
-  let amongRecords = false;
+  let inRecords = false;
   let n_records = 0;
   let line = 1;
-  /** The document without the records that were given already: it must be JSON, too. */
+  /** The document without the records that were already returned: it must be JSON, too. */
   let outer = '';
-  let taken: Piece[] = [];
+  let completed: Piece[] = [];
 
-  function cut(to: number): string {
+  function takePiece(to: number): string {
     const piece = text.slice(from, to);
     from = to;
     return piece;
   }
 
   function record(last: boolean): void {
-    const piece = cut(at - 1);
+    const piece = takePiece(at - 1);
     const leading = piece.length - piece.trimStart().length;
     if (leading < piece.length || !last || n_records > 0)
-      taken.push({ value: JSON.parse(piece), whole: false, line: line + breaks(piece.slice(0, leading)) });
+      completed.push({ value: JSON.parse(piece), whole: false, line: line + breaks(piece.slice(0, leading)) });
     n_records += 1;
     line += breaks(piece);
   }
 
   function close(): void {
-    if (amongRecords && depth < streamed) {
+    if (inRecords && depth < record_depth) {
       record(true);
-      amongRecords = false;
-      streamed = Number.POSITIVE_INFINITY;
+      inRecords = false;
+      record_depth = Number.POSITIVE_INFINITY;
     }
     if (depth > 0) return;
-    const skeleton = outer + cut(at);
+    const skeleton = outer + takePiece(at);
     const value = JSON.parse(skeleton);
-    // What was streamed has left its document empty behind.
+    // The records of a streamed document were returned one by one.
     if (n_records === 0)
-      taken.push({ value, whole: true, line: line + breaks(skeleton.slice(0, skeleton.search(/\S/))) });
+      completed.push({ value, whole: true, line: line + breaks(skeleton.slice(0, skeleton.search(/\S/))) });
     line += breaks(skeleton);
     [outer, n_records] = ['', 0];
   }
@@ -65,13 +66,13 @@ export function jsonSplitter(depth_of_records: 1 | 2 | null) {
     if (char === '"') inString = true;
     else if (char === '[' || char === '{') {
       depth += 1;
-      if (depth !== streamed || char !== '[' || amongRecords) return;
-      amongRecords = true;
-      outer += cut(at);
+      if (depth !== record_depth || char !== '[' || inRecords) return;
+      inRecords = true;
+      outer += takePiece(at);
     } else if (char === ']' || char === '}') {
       depth -= 1;
       close();
-    } else if (amongRecords && depth === streamed) {
+    } else if (inRecords && depth === record_depth) {
       record(false);
       from = at;
     }
@@ -82,7 +83,7 @@ export function jsonSplitter(depth_of_records: 1 | 2 | null) {
       text = text.slice(from) + more;
       at -= from;
       from = 0;
-      taken = [];
+      completed = [];
       for (;;) {
         const search = inString ? insideStrings : outsideStrings;
         search.lastIndex = at;
@@ -91,16 +92,16 @@ export function jsonSplitter(depth_of_records: 1 | 2 | null) {
         at = found.index + 1;
         if (!inString) step(found[0]);
         else if (found[0] === '"') inString = false;
-        else at += 1; // What follows a backslash closes nothing.
+        else at += 1; // An escaped quote does not end the string.
       }
       at = Math.max(at, text.length);
-      return taken;
+      return completed;
     },
     end(): void {
-      taken = [];
-      if (depth > 0 || text.slice(from).trim() !== '') throw new SyntaxError('it ends in the middle of a value');
+      completed = [];
+      if (depth > 0 || text.slice(from).trim() !== '') throw new SyntaxError('the file ends inside a value');
     },
-    /** The records of the push that threw. */
-    taken: () => taken,
+    /** The records that the push which threw had completed. */
+    completed: () => completed,
   };
 }

@@ -1,4 +1,4 @@
-/** `npm run migrate`: brings the database up to date and makes its partitions, for services that run with MIGRATE=off. */
+/** `npm run migrate`: migrates the database and creates its partitions, for services that run with MIGRATE=off. */
 import { resolve } from 'node:path';
 import { createStore } from '../log/store.ts';
 import { FolderInUse } from '../runtime/folder-lock.ts';
@@ -16,11 +16,11 @@ async function migrate(settings: Settings): Promise<void> {
   }
 }
 
-/** Drizzle wraps the driver's error; the reason is at the bottom. */
+/** The messages of an error and its causes: Drizzle wraps the driver's error, which has the reason. */
 function causesOf(error: unknown): string {
-  const words: string[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause) words.push(cause.message || cause.name);
-  return words.join(': ') || String(error);
+  const messages: string[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) messages.push(cause.message || cause.name);
+  return messages.join(': ') || String(error);
 }
 
 async function main(): Promise<void> {

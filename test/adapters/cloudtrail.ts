@@ -1,6 +1,6 @@
 /**
- * AWS CloudTrail records as events: `npm run import -- --adapter test/adapters/cloudtrail.ts <file.json> …`. Nothing of
- * a record is lost: what has no field of its own, or does not fit there, stays in metadata under its own name.
+ * AWS CloudTrail records as events: `npm run import -- --adapter test/adapters/cloudtrail.ts <file.json> …`. A value that
+ * has no field of its own, or does not fit there, is kept in metadata under its own name.
  */
 import { isIP } from 'node:net';
 import { type EntryInput, entryLimits, type Metadata } from '../../src/log/entry.ts';
@@ -18,7 +18,7 @@ const verbs: [RegExp, string][] = [
   ],
 ];
 
-/** The request parameters that name the thing a request is about, the most telling first. */
+/** The request parameters that identify the entity, the most specific first. */
 const namingParameters = [
   ...['bucketName', 'functionName', 'secretId', 'instanceId', 'roleName', 'userName', 'groupName', 'policyArn'],
   ...['trailName', 'keyId', 'vpcId', 'subnetId', 'groupId', 'routeTableId', 'resourceId', 'name'],
@@ -26,7 +26,7 @@ const namingParameters = [
 
 const suffix = '.amazonaws.com';
 
-/** One record as one event. Throws when it is no CloudTrail record. */
+/** Converts one record to one event. Throws for a record that is not of CloudTrail. */
 export default function cloudtrail(record: unknown): EntryInput {
   const { eventTime, eventName, eventSource, eventID, sourceIPAddress, userAgent, ...rest } = fields(record);
   if (!isText(eventTime) || !isText(eventName) || !isText(eventSource) || !isText(eventID))
@@ -36,9 +36,9 @@ export default function cloudtrail(record: unknown): EntryInput {
   const fits = isText(userAgent) && fitsIn(userAgent, entryLimits.user_agent_chars_max);
   return {
     timestamp: eventTime,
-    event_type: verbs.find(([verb]) => verb.test(eventName))?.[1] ?? cut(eventName, entryLimits.label_chars_max),
-    entity_type: cut(service, entryLimits.label_chars_max),
-    service: cut(service, entryLimits.service_chars_max),
+    event_type: verbs.find(([verb]) => verb.test(eventName))?.[1] ?? truncate(eventName, entryLimits.label_chars_max),
+    entity_type: truncate(service, entryLimits.label_chars_max),
+    service: truncate(service, entryLimits.service_chars_max),
     entity_id: entityOf(rest),
     user_id: userOf(fields(rest.userIdentity)),
     description: isText(rest.errorCode) ? `${eventName} failed: ${rest.errorCode}` : eventName,
@@ -46,7 +46,7 @@ export default function cloudtrail(record: unknown): EntryInput {
     ip_address: address ? sourceIPAddress : null,
     user_agent: fits ? userAgent : null,
     metadata: {
-      // The name in full is what is asked for most, and event_type may hold only its verb.
+      // The full name is filtered by most often; event_type may hold only its verb.
       eventName,
       ...(eventSource !== service + suffix || !fitsIn(service, entryLimits.label_chars_max) ? { eventSource } : {}),
       ...(address || sourceIPAddress === undefined ? {} : { sourceIPAddress }),
@@ -58,12 +58,12 @@ export default function cloudtrail(record: unknown): EntryInput {
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
 const fitsIn = (text: string, chars_max: number) => [...text].length <= chars_max;
-const cut = (text: string, chars_max: number) => [...text].slice(0, chars_max).join('');
+const truncate = (text: string, chars_max: number) => [...text].slice(0, chars_max).join('');
 
 const fields = (value: unknown): Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 
-/** Cut, two different identifiers could become the same one: too long is none. It is in metadata whole. */
+/** An identifier that is too long is left out (metadata has it), because two truncated ones could be equal. */
 const identifier = (values: unknown[]) =>
   values.find((value): value is string => isText(value) && fitsIn(value, entryLimits.identifier_chars_max)) ?? null;
 
@@ -73,6 +73,6 @@ function entityOf({ resources, requestParameters, requestID }: Fields): string |
   return identifier([...arns, ...namingParameters.map((name) => named[name]), requestID]);
 }
 
-/** The user's name; a role's or the root's arn; the service that acted by itself; at last the account. */
+/** The user's name, else the ARN of a role or the root, else the service that acted, else the account. */
 const userOf = ({ userName, arn, invokedBy, principalId, accountId }: Fields) =>
   identifier([userName, arn, invokedBy, principalId, accountId]);

@@ -2,15 +2,15 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError, connect, runAsCommand } from '../../src/commands/connect.ts';
-import { type Adapter, type Imported, importFiles } from '../../src/commands/import.ts';
-import { readItems } from '../../src/commands/import-readers.ts';
+import { type Adapter, type ImportResult, importFiles } from '../../src/commands/import.ts';
+import { readRecords } from '../../src/commands/import-readers.ts';
 import cloudtrail, { records } from './cloudtrail.ts';
 import { type Row, shopAdapter } from './shop.ts';
 
-/** The order in which a shop's rows can have come to be. */
+/** The tables in an order in which their rows may have been created. */
 const tables = ['customers', 'products', 'orders', 'payments', 'shipments'];
 
-/** The adapter, and how many events of each kind came out of it. */
+/** An adapter that counts its events by kind. */
 function counting(adapter: Adapter, kindOf: (event: { event_type: string; entity_type: string }) => string) {
   const kinds = new Map<string, number>();
   const counted: Adapter = {
@@ -24,8 +24,8 @@ function counting(adapter: Adapter, kindOf: (event: { event_type: string; entity
   return { counted, kinds };
 }
 
-function say(what: string, { stored, duplicates }: Imported, kinds: Map<string, number>): void {
-  console.log(`${what}: ${stored} events stored, ${duplicates} were stored before`);
+function report(what: string, { stored, duplicates }: ImportResult, kinds: Map<string, number>): void {
+  console.log(`${what}: ${stored} events stored, ${duplicates} were already stored`);
   for (const [kind, n] of [...kinds].sort(([, a], [, b]) => b - a)) console.log(`  ${String(n).padStart(5)}  ${kind}`);
 }
 
@@ -40,16 +40,20 @@ async function main(): Promise<void> {
   );
   const names = (await readdir(join(folder, 'cloudtrail'))).filter((name) => name.endsWith('.json')).sort();
   const files = names.map((name) => join(folder, 'cloudtrail', name));
-  say(`cloudtrail, ${files.length} files`, await importFiles(log, files, { adapter: trail.counted }), trail.kinds);
+  report(`cloudtrail, ${files.length} files`, await importFiles(log, files, { adapter: trail.counted }), trail.kinds);
 
   const table = (name: string) => join(folder, 'eci', `eci_${name}.csv`);
   const items: Row[] = [];
-  for await (const { record } of readItems(table('order_items'))) items.push(record as Row);
+  for await (const { record } of readRecords(table('order_items'))) items.push(record as Row);
   const shop = counting(
     { default: shopAdapter(items) },
     ({ entity_type, event_type }) => `${entity_type} ${event_type}`,
   );
-  say(`eci, ${tables.length} tables`, await importFiles(log, tables.map(table), { adapter: shop.counted }), shop.kinds);
+  report(
+    `eci, ${tables.length} tables`,
+    await importFiles(log, tables.map(table), { adapter: shop.counted }),
+    shop.kinds,
+  );
   console.log(`  (${items.length} order items are in the metadata of their orders)`);
 }
 

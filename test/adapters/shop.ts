@@ -1,17 +1,17 @@
 /**
- * A shop's tables as events, a CSV row at a time, told apart by their columns:
+ * The tables of a shop as events, one CSV row at a time. The columns decide which table a row is of:
  * `npm run import -- --adapter test/adapters/shop.ts <file.csv> …`. The times in them carry no zone, which means UTC.
  */
 import type { EntryInput } from '../../src/log/entry.ts';
 
 export type Row = Record<string, string>;
 
-/** Where a new order stands. Any other status was reached by an update that the table does not date. */
+/** The status of a new order. Any other status was set by an update whose time the table does not have. */
 const initialStatus = 'PENDING';
 
 /**
- * Makes the adapter. The rows of `items` go into the metadata of their order: they are its details, not events. Without
- * them (one file at a time on the command line) they are left out. The adapter throws for a row of no table it knows.
+ * Creates the adapter. The rows of `items` become metadata of their order: they are its details, not events. Without
+ * them (one file at a time on the command line) they are left out. The adapter throws for a row of an unknown table.
  */
 export function shopAdapter(items: readonly Row[] = []): (record: unknown) => EntryInput[] | null {
   const itemsOf = new Map<string | undefined, Row[]>();
@@ -30,7 +30,7 @@ export function shopAdapter(items: readonly Row[] = []): (record: unknown) => En
 
 export default shopAdapter();
 
-/** What every event of a row shares. The uid makes a second import of the same table store nothing. */
+/** The fields that all events of a row share. The event_uid makes a repeated import of the table store nothing. */
 const event = (event_type: string, entity_type: string, id = '', timestamp?: string): EntryInput => ({
   ...{ event_type, entity_type, entity_id: id, event_uid: `eci-${entity_type}-${id}-${event_type.toLowerCase()}` },
   ...(timestamp ? { timestamp } : {}),
@@ -44,8 +44,8 @@ const customer = ({ customer_id, created_at, ...metadata }: Row): EntryInput => 
 });
 
 /**
- * Nobody wrote down when a product was made (seller_member_since is the seller's date): without a timestamp the log
- * takes the time at which it heard of it, which is all that is known.
+ * The table has no time for a product (seller_member_since is the seller's date). Without a timestamp the log uses the
+ * time of the import.
  */
 const product = ({ product_id, ...metadata }: Row): EntryInput => ({
   ...event('CREATE', 'product', product_id),
@@ -53,7 +53,7 @@ const product = ({ product_id, ...metadata }: Row): EntryInput => ({
   metadata,
 });
 
-/** The update bears the time of the order: the row has no other, and it was not earlier. */
+/** The update has the time of the order: the row has no other time, and the update was not earlier. */
 function order({ order_id, customer_id, created_at, ...rest }: Row, items: readonly Row[]): EntryInput[] {
   const { order_status, ...metadata } = rest;
   const shared = { user_id: customer_id, trace_id: `order-${order_id}` };

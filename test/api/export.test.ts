@@ -1,4 +1,4 @@
-/** An export as a stream of pages: it takes from the database what its reader takes from it. */
+/** An export reads from the database only as fast as its client reads (backpressure). */
 import { expect, it } from 'vitest';
 import { formats } from '../../src/api/export-formats.ts';
 import { textStream } from '../../src/http/stream.ts';
@@ -9,14 +9,14 @@ import { freshPostgres, sqlClient } from '../support/harness.ts';
 
 const url = await freshPostgres();
 const sql = sqlClient(url, 1);
-// 2 kB a row: a page is more than a piece of the stream.
+// 2 kB per row: a page is larger than the stream's buffer.
 for (let i = 0; i < 8; i++)
   await sql`
     select count(*) from append_logs((
       select jsonb_agg(jsonb_build_object('event_type', 'A', 'entity_type', 'order', 'user_agent', repeat('x', 2000)))
       from generate_series(1, 1000)))`;
 
-it('pulls a page when the reader takes one, and no more', async () => {
+it('reads a page from the database only when the client has read the one before', async () => {
   const database = openPostgres(url, 1);
   let pages = 0;
   async function* counted() {

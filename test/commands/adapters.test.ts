@@ -1,4 +1,4 @@
-/** The adapters of test/adapters on records made up here: what becomes of them, and that nothing of them is lost. */
+/** The adapters of test/adapters: the events that they make of sample records, without loss. */
 import { describe, expect, it } from 'vitest';
 import { readEntry } from '../../src/log/entry.ts';
 import cloudtrail from '../adapters/cloudtrail.ts';

@@ -1,4 +1,4 @@
-/** The demo's shop: every event of it is one that the service takes, and the same seed tells the same story. */
+/** The sample events of the demo: all are valid, and the same seed gives the same events. */
 import { describe, expect, it } from 'vitest';
 import { demoHistory, demoLive } from '../../src/commands/demo-shop.ts';
 import { type EntryInput, readEntry } from '../../src/log/entry.ts';
@@ -6,25 +6,25 @@ import { type EntryInput, readEntry } from '../../src/log/entry.ts';
 const now_ms = Date.parse('2026-03-01T12:00:00Z');
 const history = (seed: number) => demoHistory({ seed, now_ms, n_events: 1_500, days: 7 });
 const live = (seed: number, n: number) => {
-  const told: EntryInput[] = [];
-  for (const event of demoLive(seed)) if (told.push(event) === n) break;
-  return told;
+  const events: EntryInput[] = [];
+  for (const event of demoLive(seed)) if (events.push(event) === n) break;
+  return events;
 };
 const faults = (events: EntryInput[]) =>
   events.map((event) => readEntry(event)).flatMap((read) => ('faults' in read ? read.faults : []));
 
 describe('the demo', () => {
-  it.each([1, 2, 3])('writes only what the log takes (seed %i)', (seed) => {
+  it.each([1, 2, 3])('writes only valid events (seed %i)', (seed) => {
     expect(faults(history(seed))).toEqual([]);
     expect(faults(live(seed, 500))).toEqual([]);
   });
 
-  it('tells the same for the same seed', () => {
+  it('writes the same events for the same seed', () => {
     expect(history(4)).toEqual(history(4));
     expect(history(4)).not.toEqual(history(5));
   });
 
-  it('covers seven days in their order, and no future', () => {
+  it('covers seven days in order of time, without future events', () => {
     const times = history(6).map(({ timestamp }) => Date.parse(timestamp ?? ''));
     expect(times).toEqual([...times].sort((a, b) => a - b));
     expect(times.length).toBeGreaterThan(1_200);
@@ -33,7 +33,7 @@ describe('the demo', () => {
     expect(times[0]).toBeGreaterThan(now_ms - 7.1 * 86_400_000);
   });
 
-  it('numbers its orders in their order', () => {
+  it('gives orders ascending ids', () => {
     const ids = history(8)
       .filter(({ event_type, entity_type }) => event_type === 'CREATE' && entity_type === 'order')
       .map(({ entity_id }) => Number(String(entity_id).slice(2)));
@@ -41,7 +41,7 @@ describe('the demo', () => {
     expect(ids).toEqual([...ids].sort((a, b) => a - b));
   });
 
-  it('has what the viewer is to show', () => {
+  it('has every kind of event that the viewer shows', () => {
     const events = history(7);
     const some = (holds: (event: EntryInput) => unknown) => events.filter(holds).length;
     for (const service of ['orders', 'payments', 'shipments', 'users'])

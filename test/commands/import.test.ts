@@ -1,4 +1,4 @@
-/** Importing: what was exported comes back the same, what is bad is named, and a file of any size goes in in its order. */
+/** Import: an export is imported unchanged, an invalid record is named by its line, and the order of events is kept. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type Log } from '../../src/client.ts';
 import { connect } from '../../src/commands/connect.ts';
 import { type Adapter, importFiles, importLimits } from '../../src/commands/import.ts';
-import { type Item, readItems } from '../../src/commands/import-readers.ts';
+import { type PlacedRecord, readRecords } from '../../src/commands/import-readers.ts';
 import { jsonSplitter } from '../../src/commands/json-split.ts';
 import type { EntryInput } from '../../src/log/entry.ts';
 import type { Entry } from '../../src/log/schema.ts';
@@ -23,10 +23,10 @@ const file = async (name: string, content: string | Uint8Array) => {
   await writeFile(path, content);
   return path;
 };
-const exported = async (service: TestService, format: string) =>
+const exportOf = async (service: TestService, format: string) =>
   (await service.request(`/api/logs/export?format=${format}`)).text();
-const entriesOf = async (service: TestService): Promise<Entry[]> => JSON.parse(await exported(service, 'json'));
-const withoutOwn = ({ id: _id, created_at: _created_at, ...rest }: Entry) => rest;
+const entriesOf = async (service: TestService): Promise<Entry[]> => JSON.parse(await exportOf(service, 'json'));
+const withoutAssigned = ({ id: _id, created_at: _created_at, ...rest }: Entry) => rest;
 
 const awkwardTexts = [
   'plain',
@@ -77,9 +77,9 @@ function awkwardEvents(): EntryInput[] {
   ];
 }
 
-/** What formats.ts guards against; the apostrophe stays, as nobody can tell it from one that was there. */
+/** The pattern of formats.ts. The import keeps the apostrophe, because it may have been part of the text. */
 const formula = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/;
-const guarded = (entry: object) =>
+const escaped = (entry: object) =>
   Object.fromEntries(
     Object.entries(entry).map(([key, value]) => [
       key,
@@ -87,30 +87,30 @@ const guarded = (entry: object) =>
     ]),
   );
 
-/** On PostgreSQL: PGlite 0.5.16 reads a text that begins with U+FEFF back without it. */
-describe('a log exported and imported', async () => {
+/** On PostgreSQL, because PGlite 0.5.16 drops U+FEFF at the beginning of a text. */
+describe('an exported log', async () => {
   const source = await startService('postgres');
   await clientOf(source).append(awkwardEvents());
 
   it.each([
     ['ndjson', 'ndjson', (entry: object) => entry],
     ['json', 'json', (entry: object) => entry],
-    ['csv', 'csv', guarded],
+    ['csv', 'csv', escaped],
     ['json', 'unknown', (entry: object) => entry],
     ['ndjson', 'unknown', (entry: object) => entry],
-    ['csv', 'unknown', guarded],
-  ] as const)('comes back the same as %s in a .%s file', async (format, extension, expected) => {
+    ['csv', 'unknown', escaped],
+  ] as const)('is the same after an import of its %s in a .%s file', async (format, extension, expected) => {
     const target = await startService('postgres');
-    const path = await file(`log.${extension}`, await exported(source, format));
+    const path = await file(`log.${extension}`, await exportOf(source, format));
     const written = await entriesOf(source);
     const imported = await importFiles(clientOf(target), [path]);
     expect(imported).toEqual({ stored: written.length, duplicates: 0 });
-    expect((await entriesOf(target)).map(withoutOwn)).toEqual(written.map(withoutOwn).map(expected));
+    expect((await entriesOf(target)).map(withoutAssigned)).toEqual(written.map(withoutAssigned).map(expected));
     await target.stop();
   });
 });
 
-describe('importing', async () => {
+describe('the import', async () => {
   const service = await startService('pglite');
   const log = clientOf(service);
   let before = 0;
@@ -148,7 +148,7 @@ describe('importing', async () => {
     ['header.csv', 'event_type,event_type\n', 'line 1: column 2 of the header', 0],
     ['latin1.csv', Buffer.from('event_type,entity_type\nA,caf\xe9\n', 'latin1'), 'is not UTF-8', 0],
     ['no-such-file.csv', null, 'ENOENT', 0],
-  ])('stops at what is bad in %s, having stored what stands before it', async (name, content, reason, stored) => {
+  ])('stops at the first error of %s and stores the events before it', async (name, content, reason, stored) => {
     before = await head();
     const path = content === null ? join(folder, name) : await file(name, content);
     const words = `(${stored} event${stored === 1 ? '' : 's'} before it ${stored === 1 ? 'is' : 'are'} stored)`;
@@ -159,7 +159,7 @@ describe('importing', async () => {
     expect(await head()).toBe(before + 2 * stored);
   });
 
-  it('names the place of what only the service refuses', async () => {
+  it('names the line of an event that only the service refuses', async () => {
     const refusing: Log = Object.assign(async () => Promise.reject(), log, {
       append: async () =>
         log.append([
@@ -171,7 +171,7 @@ describe('importing', async () => {
     await expect(importFiles(refusing, [path])).rejects.toThrow('line 3: event_type: must not be blank (0 events');
   });
 
-  it('says so when it cannot know what became of a batch', async () => {
+  it('reports that a batch without a response may be stored', async () => {
     const silent = createClient({
       url: service.url,
       uid: false,
@@ -179,7 +179,7 @@ describe('importing', async () => {
     });
     const path = await file('one.ndjson', good);
     await expect(importFiles(silent, [path])).rejects.toThrow(
-      'no clear answer (other side closed), so these may be stored or not',
+      'no response (other side closed); these events may or may not be stored',
     );
   });
 
@@ -194,12 +194,12 @@ describe('importing', async () => {
     ];
     expect(await importFiles(log, paths)).toEqual({ stored: 2_500, duplicates: 0 });
     expect(await importFiles(log, paths)).toEqual({ stored: 0, duplicates: 2_500 });
-    const stored = (await exported(service, 'ndjson')).split('\n').filter((text) => text.includes('"COUNT"'));
+    const stored = (await exportOf(service, 'ndjson')).split('\n').filter((text) => text.includes('"COUNT"'));
     const ids = stored.map((text): Entry => JSON.parse(text)).sort((a, b) => a.id - b.id);
     expect(ids.map(({ entity_id }) => Number(entity_id))).toEqual(numbers);
   });
 
-  it('parts big events by their bytes', async () => {
+  it('splits large events into batches by their bytes', async () => {
     const big = { event_type: 'BIG', entity_type: 'thing', metadata: { text: '日'.repeat(60_000) } };
     const path = await file('big.ndjson', Array.from({ length: 12 }, () => JSON.stringify(big)).join('\n'));
     const bodies: number[] = [];
@@ -215,7 +215,7 @@ describe('importing', async () => {
     expect(Math.max(...bodies)).toBeLessThan(importLimits.batch_bytes_max + 1_000);
   });
 
-  it('hands records to an adapter, from under its key', async () => {
+  it('passes the records under the key of an adapter to it', async () => {
     const adapter: Adapter = {
       records: 'Records',
       default: (record) => {
@@ -227,15 +227,15 @@ describe('importing', async () => {
     };
     const path = await file('adapted.json', '{"Records":[{"n":1},{"n":2},{"n":3},{"n":4}]}');
     await expect(importFiles(log, [path], { adapter })).rejects.toThrow(
-      'item 4 (line 1): the adapter says: four is too many (3 events before it are stored)',
+      'item 4 (line 1): the adapter failed: four is too many (3 events before it are stored)',
     );
   });
 });
 
 describe('the readers', () => {
   const read = async (path: string, under?: string) => {
-    const items: Item[] = [];
-    for await (const item of readItems(path, under)) items.push(item);
+    const items: PlacedRecord[] = [];
+    for await (const item of readRecords(path, under)) items.push(item);
     return items.map(({ record }) => record);
   };
   const one = { event_type: 'A', n: 1 };
@@ -278,7 +278,7 @@ describe('the readers', () => {
     expect(await read(await file(name, content))).toEqual(records);
   });
 
-  it('cut JSON at its records wherever a piece of the text ends', () => {
+  it('split JSON into its records wherever a piece of the text ends', () => {
     const values = fc.sample(fc.jsonValue(), { numRuns: 30, seed: 7 });
     const quotes = [{ 'a"]},[{\\': '\\"}],\\\\' }, '\\', [[[]]], {}];
     const texts = [...values, ...quotes].map((value) => JSON.stringify(value));
@@ -335,7 +335,7 @@ describe('the environment of a command', () => {
     expect(() => connect(env)).toThrow(reason);
   });
 
-  it('names the service on this machine when nothing is said', () => {
+  it('is the service on this machine by default', () => {
     expect(connect({}).url).toBe('http://localhost:9000');
   });
 });

@@ -9,7 +9,7 @@ import { reasons } from '../targets/reasons.ts';
 import { exported, type Format, formatNames, idsIn } from './files.ts';
 
 /** Whether a reader who got all that was sent takes it for the whole file. */
-const isWhole = (format: Format, text: string) => !text.endsWith(formats[format].cut);
+const isWhole = (format: Format, text: string) => !text.endsWith(formats[format].truncation_mark);
 
 const sample: Record<Format, string> = { csv: 'id,user_id\r\n1,ana\r\n', json: '[\n{"id":1}', ndjson: '{"id":1}\n' };
 
@@ -125,7 +125,7 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
   it.each(formatNames)('is cut or complete when its connections are killed again and again: %s', cutOrComplete);
 
   it.each(formatNames)('no reader of %s takes what was cut for whole', (format) => {
-    expect(() => idsIn[format](`${sample[format]}${formats[format].cut}`)).toThrow();
+    expect(() => idsIn[format](`${sample[format]}${formats[format].truncation_mark}`)).toThrow();
   });
 
   it('that cannot begin is not an empty file', async () => {
