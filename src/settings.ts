@@ -1,4 +1,4 @@
-/** A record of strings in, checked settings out. Reads no environment itself. The README's table is held to these rows. */
+/** A record of strings in, checked settings out. Reads no environment itself. A test compares docs/settings.md with these rows. */
 import type { User } from './auth/auth.ts';
 import { readTokens, readUsers } from './auth/credentials.ts';
 

@@ -3,7 +3,7 @@
 /** One fault of a request: where (the event's index in a batch, the field) and why. */
 export type Fault = { index?: number; field: string; reason: string };
 
-const titles = {
+export const titles = {
   400: 'Bad request',
   401: 'Sign in',
   403: 'Not allowed',

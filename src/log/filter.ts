@@ -1,6 +1,6 @@
 /**
  * What may be asked of the log: one row a parameter, with its label, its input, the check of its value, the SQL and a
- * sentence. The API, the page, the live stream, the export and the README's table all come from these rows.
+ * sentence. The API, the page, the live stream, the export and the table in docs/filters.md all come from these rows.
  */
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
@@ -31,7 +31,7 @@ type Row = {
   sql(values: string[]): SQL;
   /** The rows that match none of them; absent where "not" has no plain meaning. */
   not?(values: string[]): SQL;
-  /** What the README says of it. */
+  /** What docs/filters.md says about it. */
   sentence: string;
 };
 

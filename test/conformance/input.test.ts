@@ -623,7 +623,7 @@ describe('any JSON', () => {
     { requiredKeys: ['event_type', 'entity_type'] },
   );
 
-  /** What the README says is made of a value: a blank is none, a whole number is its digits. */
+  /** What docs/api.md says is made of a value: a blank is none, a whole number is its digits. */
   function normalised(field: string, value: unknown): unknown {
     if (value === '' || value === undefined) return null;
     if (field === 'timestamp') return new Date(String(value)).toISOString();

@@ -4,7 +4,7 @@ import type { Reporter, TestModule } from 'vitest/node';
 import { targetName, targets } from '../targets/index.ts';
 import { reasons } from '../targets/reasons.ts';
 
-/** The promises, in the order of the README; each is a file in test/conformance/, or several (`export`, `export-broken`). */
+/** The promises, in the order of the table; each is a file in test/conformance/, or several (`export`, `export-broken`). */
 const promises: Record<string, string> = {
   writes: 'Writes',
   input: 'Input, wrong and odd',

@@ -1,4 +1,4 @@
-/** Why a promise is not held, or cannot be tried, somewhere: every reason there is. The table and the README give them. */
+/** Why a promise is not held, or cannot be tried, somewhere: every reason there is. The conformance table and docs/deploy.md list them. */
 import type { DatabaseName, RuntimeName } from './index.ts';
 
 export type Reason = {

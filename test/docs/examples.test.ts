@@ -1,0 +1,89 @@
+/** The examples of the documentation run as they are printed. */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { readSettings, settingRows } from '../../src/settings.ts';
+import { eventually, sqlClient, startService } from '../support/harness.ts';
+import { blocks, root } from './pages.ts';
+
+const run = promisify(execFile);
+const examples = (language: string) => blocks.filter((block) => block.language === language).map(({ text }) => text);
+
+describe('the examples', async () => {
+  const users = 'admin:admin:admin123 guest:guest:guest123';
+  const service = await startService('postgres', { env: { USERS: users } });
+  const authorization = `Basic ${btoa('admin:admin123')}`;
+  const here = (text: string) => text.replaceAll('http://localhost:9000', service.url);
+  const logs = async (query: string) => {
+    const answer = await service.request(`/api/logs?${query}`, { as: null, headers: { authorization } });
+    return ((await answer.json()) as { logs: { description: string | null; metadata: unknown }[] }).logs;
+  };
+  const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
+  const [write = '', ask = '', follow = '', ...others] = examples('sh').filter((text) => text.startsWith('curl'));
+
+  it('write with curl', async () => {
+    expect(JSON.parse(await shell(write))).toMatchObject({ id: 1, entity_id: '55', description: 'Order 55 taken' });
+  });
+
+  it('ask and follow with curl', async () => {
+    expect(JSON.parse(await shell(ask))).toMatchObject({ total: 1, limit: 10 });
+    expect(await shell(follow)).toContain('\nid: 1\ndata: {"id":1,');
+  });
+
+  it.each(others)('ask with curl: %s', async (command) => {
+    expect(JSON.parse(await shell(command))).toMatchObject({ logs: [], total: 0 });
+  });
+
+  it('write inside a transaction in SQL', async () => {
+    if (!('DATABASE_URL' in service.place)) throw new Error('not PostgreSQL');
+    await sqlClient(service.place.DATABASE_URL, 1).unsafe(examples('sql').join(''));
+    await eventually('the event is in the log', async () => (await logs('event_type=UPDATE')).length === 1);
+  });
+
+  it('write, ask and follow with the SDK', async () => {
+    const file = new URL('readme-example.ts', root);
+    await writeFile(file, here(examples('ts').join('')));
+    await run(process.execPath, ['--import', 'tsx', file.pathname], { cwd: root.pathname }).finally(() => rm(file));
+    expect((await logs('event_type=UPDATE')).map(({ metadata }) => metadata)).toContainEqual({
+      old_status: 'NEW',
+      new_status: 'PAID',
+    });
+  });
+
+  it('write with Python, where httpx is installed', async ({ skip }) => {
+    const has = await run('python3', ['-c', 'import httpx']).then(
+      () => true,
+      () => false,
+    );
+    if (!has) skip('no python3 with httpx on this machine (apt-get install python3-httpx)');
+    await run('python3', ['-c', here(examples('python').join(''))]);
+    expect(await logs('event_type=PAYMENT')).toMatchObject([{ metadata: { amount: 19.9 } }]);
+  });
+
+  it('import files', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'edgetrail-docs-'));
+    await writeFile(join(folder, 'events.ndjson'), '{"event_type":"MOVED","entity_type":"order"}\n');
+    await writeFile(join(folder, 'more.csv'), 'event_type,entity_type\nMOVED,order\n');
+    const [command = ''] = examples('sh').filter((text) => text.includes('npm run import'));
+    const absolute = command.replace(/(?<= )(?=events\.|more\.)/g, `${folder}/`);
+    await run('sh', ['-c', absolute], { cwd: root.pathname, env: { ...process.env, EDGETRAIL_URL: service.url } });
+    await rm(folder, { recursive: true });
+    expect(await logs('event_type=MOVED')).toHaveLength(2);
+  });
+});
+
+describe('the settings of the examples', () => {
+  const assignments = examples('sh').flatMap((text) => [...text.matchAll(/\b([A-Z_]+)='([^']*)'/g)]);
+  const known = assignments.filter(([, name = '']) => name in settingRows);
+
+  it.each(known.map(([, name = '', value = '']) => [name, value]))('are accepted: %s=%s', (name, value) => {
+    expect(() => readSettings({ [name]: value.replace('…', 'user:password@host/database') })).not.toThrow();
+  });
+});
+
+it.each(examples('json'))('the example is JSON: %s', (text) => {
+  expect(() => JSON.parse(text)).not.toThrow();
+});

@@ -1,0 +1,184 @@
+/** The tables of the documentation are the tables of the code. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getTableName, is } from 'drizzle-orm';
+import { PgTable } from 'drizzle-orm/pg-core';
+import { describe, expect, it } from 'vitest';
+import { requestLimits } from '../../src/api/entries.ts';
+import { csvColumns, formats } from '../../src/api/formats.ts';
+import { createApp } from '../../src/app.ts';
+import { roles } from '../../src/auth/auth.ts';
+import { Problem, type ProblemStatus, titles } from '../../src/http/problem.ts';
+import { bodyLimits } from '../../src/http/request.ts';
+import { queueLimits } from '../../src/log/append-queue.ts';
+import { entryLimits, NewEntry, readEntry } from '../../src/log/entry.ts';
+import { filterLimits, filterRows } from '../../src/log/filter.ts';
+import { pageLimits } from '../../src/log/paging.ts';
+import * as schema from '../../src/log/schema.ts';
+import { readSyntax } from '../../src/log/syntax.ts';
+import { help } from '../../src/page/shell.ts';
+import type { Parts } from '../../src/parts.ts';
+import { clientNames, readSettings, settingRows } from '../../src/settings.ts';
+import { lasts } from '../../src/viewer/question.ts';
+import { reasons } from '../targets/reasons.ts';
+import { code, plain, root, table, textOf } from './pages.ts';
+
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+const first = (rows: string[][]) => rows.map(([cell = '']) => plain(cell));
+
+describe('docs/filters.md', () => {
+  const file = 'docs/filters.md';
+
+  it('has every parameter, in the words of the code', () => {
+    const rows = table(file, 'parameter');
+    expect(rows.slice(0, -1)).toEqual(filterRows.map(({ key, sentence }) => [code(key), sentence]));
+    expect(rows.at(-1)?.[0]).toBe('`metadata.<path>`');
+  });
+
+  it('has every word of the search line', () => {
+    const named = filterRows.filter(({ word }) => word !== '');
+    expect(table(file, 'word')).toEqual(named.map(({ key, word }) => [code(`${word}:`), code(key)]));
+  });
+
+  it.each(table(file, 'line').map((row) => row.map(plain)))('reads the line %s as %s', (line = '', parameters = '') => {
+    const { query, faults } = readSyntax(line);
+    expect(faults).toEqual([]);
+    expect([...query].map(([name, value]) => `${name}=${value}`).join('&')).toBe(parameters);
+  });
+});
+
+describe('docs/settings.md', () => {
+  const file = 'docs/settings.md';
+
+  it('has every setting, its default and its meaning', () => {
+    expect(table(file, 'setting')).toEqual(
+      Object.entries(settingRows).map(([name, { fallback, means }]) => [code(name), code(fallback), means]),
+    );
+  });
+
+  it('has every setting of the commands', () => {
+    expect(first(table(file, 'client setting'))).toEqual(clientNames);
+  });
+
+  it('has every fixed limit, its value and its meaning', () => {
+    const limits = { ...entryLimits, ...requestLimits, ...bodyLimits, ...queueLimits, ...pageLimits, ...filterLimits };
+    const rows = table(file, 'limit');
+    expect(rows.map(([name, value]) => [name, value])).toEqual(
+      Object.entries(limits).map(([name, value]) => [code(name), value.toLocaleString('en-US')]),
+    );
+    expect(rows.filter(([, , meaning]) => !meaning)).toEqual([]);
+  });
+});
+
+describe('the request tables', () => {
+  // Routes are only collected here: no part is used before a request comes.
+  const app = createApp({ limits: readSettings({}) } as Partial<Parts> as Parts);
+  const routes = app.routes
+    .filter(({ method, path }) => ['GET', 'POST'].includes(method) && !path.includes('*'))
+    .map(({ method, path }) => `${method} ${path.replace(/\{.*\}/, '')}`);
+
+  it('of docs/api.md and docs/viewer.md have every address of the service', () => {
+    const documented = [...table('docs/api.md', 'request'), ...table('docs/viewer.md', 'request')];
+    expect(first(documented).toSorted()).toEqual([...new Set(routes)].toSorted());
+  });
+});
+
+describe('docs/api.md', () => {
+  const file = 'docs/api.md';
+  const rows = table(file, 'field').map((row) => row.map(plain));
+  const given: Record<string, string> = { event_type: 'A', entity_type: 'b' };
+
+  it('has every field of an event', () => {
+    expect(rows.map(([name]) => name)).toEqual(Object.keys(NewEntry.entries));
+  });
+
+  it.each(rows)('says whether %s is required (%s) and which limit it has (%s)', (name = '', required, limit = '') => {
+    const { [name]: _left, ...others } = given;
+    expect('faults' in readEntry(others)).toBe(required === 'yes');
+    if (limit !== '') expect(entryLimits).toHaveProperty(limit);
+  });
+
+  it('has every parameter of a page, and the defaults of the code', () => {
+    const text = table(file, 'parameter').flat().join(' ');
+    for (const [name, value] of Object.entries(pageLimits))
+      expect(text).toContain(`\`${name}\` (${value.toLocaleString('en-US')})`);
+  });
+
+  it('has every export format and column', () => {
+    const row = table(file, 'parameter').find(([name]) => name === '`format`');
+    expect([...(row?.[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name)).toEqual(Object.keys(formats));
+    expect(textOf(file)).toContain(csvColumns.map(code).join(', '));
+  });
+
+  it('has every status of an error, in the words of the code', () => {
+    expect(table(file, 'error')).toEqual(
+      Object.keys(titles).map((status) => [status, new Problem(Number(status) as ProblemStatus, '').title]),
+    );
+  });
+
+  it('says what a cut export ends with', () => {
+    for (const { cut } of Object.values(formats)) expect(textOf(file)).toContain(cut.replace('"', ''));
+  });
+});
+
+describe('docs/viewer.md', () => {
+  it('has the keys of the page’s own help', () => {
+    const unescaped = (html: string) => html.replaceAll('&quot;', '"').replaceAll('&amp;', '&');
+    const [keys = ''] = String(help()).split('</table>');
+    const rows = [...keys.matchAll(/<kbd>(.*?)<\/kbd><\/th><td>(.*?)<\/td>/g)];
+    expect(table('docs/viewer.md', 'key')).toEqual(
+      rows.map(([, key = '', means = '']) => [code(unescaped(key)), unescaped(means)]),
+    );
+  });
+
+  it('has every range that ends now', () => {
+    expect(textOf('docs/viewer.md')).toContain(Object.keys(lasts).map(code).join(', '));
+  });
+});
+
+it('docs/security.md has every role and its rights', () => {
+  expect(table('docs/security.md', 'role')).toEqual(
+    Object.entries(roles).map(([role, rights]) => [code(role), rights.map(code).join(', ')]),
+  );
+});
+
+it('docs/deploy.md has every reason for which a promise is left out somewhere', () => {
+  expect(table('docs/deploy.md', 'where')).toEqual(
+    Object.values(reasons).map(({ on, because }) => [on.join(', '), because]),
+  );
+});
+
+it('CONTRIBUTING.md has every script', () => {
+  const documented = first(table('CONTRIBUTING.md', 'script')).map((cell) => cell.replace(/^npm (run )?/, ''));
+  expect(documented.toSorted()).toEqual(Object.keys(manifest.scripts).toSorted());
+});
+
+describe('docs/architecture.md', () => {
+  const file = 'docs/architecture.md';
+
+  it('has every folder and file at the top of src', () => {
+    const named = [...textOf(file).matchAll(/^src\/([\w.-]+)/gm)].map(([, name]) => name);
+    expect(named.toSorted()).toEqual(readdirSync(new URL('src', root)).toSorted());
+  });
+
+  it('has every table of the database', () => {
+    const tables = Object.values(schema).flatMap((value) => (is(value, PgTable) ? [getTableName(value)] : []));
+    expect(first(table(file, 'table')).toSorted()).toEqual(tables.toSorted());
+  });
+
+  it('has a reason for every dependency', () => {
+    const documented = first(table(file, 'package')).flatMap((cell) => cell.split(', '));
+    const names = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    expect(documented.toSorted()).toEqual(names.toSorted());
+  });
+
+  const glossary = table(file, 'term').map((row) => row.map(plain));
+
+  it('has a glossary in the order of the alphabet', () => {
+    expect(glossary.map(([term]) => term)).toEqual(glossary.map(([term]) => term).toSorted());
+  });
+
+  it.each(glossary)('has the term %s in the file that the glossary names', (term = '', _meaning, path = '') => {
+    expect(existsSync(new URL(path, root))).toBe(true);
+    expect(readFileSync(new URL(path, root), 'utf8').toLowerCase()).toContain(term);
+  });
+});
