@@ -115,8 +115,9 @@ describe('docs/api.md', () => {
     );
   });
 
-  it('says what a cut export ends with', () => {
-    for (const { cut } of Object.values(formats)) expect(textOf(file)).toContain(cut.replace('"', ''));
+  it('says what a truncated export ends with', () => {
+    for (const { truncation_mark } of Object.values(formats))
+      expect(textOf(file)).toContain(truncation_mark.replace('"', ''));
   });
 });
 
