@@ -1,7 +1,9 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
-import { entryRoutes } from './api/entries.ts';
-import { liveRoutes } from './api/follow.ts';
+import { exportRoute } from './api/export.ts';
+import { followRoutes } from './api/follow.ts';
+import { listRoutes } from './api/list.ts';
+import { writeRoute } from './api/write.ts';
 import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';
@@ -17,7 +19,7 @@ const securityHeaders = {
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'same-origin',
-  // What is in the log is for who asked, now.
+  // Entries are only for the principal that asked: no cache may keep them.
   'cache-control': 'no-store',
 };
 
@@ -26,7 +28,7 @@ export function createApp(parts: Parts): App {
   const app: App = new Hono<Env>();
 
   app.use(async (c, next) => {
-    // Before the handler: set on a finished answer they would have it built a second time.
+    // Set before the handler: hono would build a finished response a second time.
     for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
   });
@@ -52,8 +54,10 @@ export function createApp(parts: Parts): App {
     });
     return c.text('ok\n');
   });
-  entryRoutes(app, parts);
-  liveRoutes(app, parts);
+  writeRoute(app, parts);
+  listRoutes(app, parts);
+  exportRoute(app, parts);
+  followRoutes(app, parts);
   viewerRoutes(app, parts);
   sessionRoutes(app, parts);
   for (const feature of features) feature.routes(app, parts);
@@ -62,21 +66,21 @@ export function createApp(parts: Parts): App {
   app.notFound((c) => refuse(c, new Problem(404, 'There is nothing at this address.')));
   app.onError((error, c) => {
     const problem = problemOf(error);
-    // A client that hung up while its body was read is nobody's fault.
+    // A client that disconnects while its body is read is not an error of ours.
     if (problem.status === 500 && !c.req.raw.signal.aborted) parts.report(`${c.req.method} ${c.req.path}`, error);
     return refuse(c, problem);
   });
   return app;
 }
 
-/** A refusal as the one who asked can read it: a page for a browser at the viewer, problem+json for all others. */
+/** The response to a refused request: a page for a browser at the viewer, problem+json for all others. */
 function refuse(c: Context, problem: Problem): Response {
   const forPeople =
     !/^\/(api|ws|livez|readyz)/.test(c.req.path) && (c.req.header('accept') ?? '').includes('text/html');
   const headers = {
     ...securityHeaders,
     ...problem.headers,
-    // The refusal of a handshake has no body that anybody sees.
+    // Browsers do not show the body of a refused handshake.
     ...(c.req.header('upgrade') && { 'x-problem': problem.message.replace(/[^\x20-\x7e]/g, '?') }),
     'content-type': forPeople ? 'text/html; charset=utf-8' : 'application/problem+json',
   };

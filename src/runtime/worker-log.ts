@@ -3,7 +3,7 @@ import { DurableObject } from 'cloudflare:workers';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import type { Context } from 'hono';
 import { defineWebSocketHelper, WSContext } from 'hono/ws';
-import { socketEvents } from '../api/follow.ts';
+import { socketEvents } from '../api/follow-socket.ts';
 import { createApp } from '../app.ts';
 import { forwardedAuth } from '../auth/auth.ts';
 import { createSessions } from '../auth/session.ts';

@@ -1,10 +1,11 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { sseHeaders, sseResponse, startCursorOf } from '../api/follow.ts';
+import { startCursorOf } from '../api/follow.ts';
+import { sseHeaders, sseResponse } from '../api/follow-sse.ts';
 import { pathOf, signInUrl } from '../auth/return-path.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
-import { sseMessage } from '../http/stream.ts';
+import { sseMessage } from '../http/sse.ts';
 import { wholeNumber } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Store } from '../log/store.ts';

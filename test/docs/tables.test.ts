@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { getTableName, is } from 'drizzle-orm';
 import { PgTable } from 'drizzle-orm/pg-core';
 import { describe, expect, it } from 'vitest';
-import { requestLimits } from '../../src/api/entries.ts';
+import { requestLimits } from '../../src/api/write.ts';
 import { csvColumns, formats } from '../../src/api/export-formats.ts';
 import { createApp } from '../../src/app.ts';
 import { roles } from '../../src/auth/auth.ts';

@@ -1,0 +1,58 @@
+/** GET /api/logs/export: all matching entries as a file, and what that file is called. */
+import { shortDigest } from '../http/digest.ts';
+import { badField } from '../http/problem.ts';
+import { queryOf } from '../http/request.ts';
+import { textStream } from '../http/text-stream.ts';
+import { type Filter, readFilter } from '../log/filter.ts';
+import { type App, allowMethods, type Parts, requireRight } from '../parts.ts';
+import { formats } from './export-formats.ts';
+
+export function exportRoute(app: App, parts: Parts): void {
+  const { store } = parts;
+  app.get('/api/logs/export', requireRight(parts, 'export'), async (c) => {
+    const query = queryOf(c);
+    const filter = readFilter(query, ['format']);
+    const name = query.get('format') || 'csv';
+    if (!isFormat(name)) throw badField('format', `must be one of ${Object.keys(formats).join(', ')}`);
+    // Read before the first byte is sent: an unreachable database then gives a 503 and not an empty file.
+    const upto = await store.head();
+    const headers = {
+      'content-type': formats[name].type,
+      'content-disposition': `attachment; filename="${await fileName(filter, upto)}.${name}"`,
+      'x-accel-buffering': 'no',
+    };
+    // A HEAD has no body: an opened one would never be read and never be closed.
+    if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+    const { write, truncation_mark } = formats[name];
+    const report = (error: unknown) => parts.report('an export was cut off', error);
+    const body = textStream(write(store.exportPages(filter, upto)), {
+      cut: truncation_mark,
+      errors_visible: parts.body_errors_visible,
+      report,
+    });
+    return c.body(body, 200, headers);
+  });
+
+  allowMethods(app, '/api/logs/export', 'GET');
+}
+
+/**
+ * The name says what the file holds: the day of the export, the days that were asked for, a digest of the whole filter,
+ * and the newest id. Two files with the same name hold the same entries.
+ */
+async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
+  const dayOf = (bound: string) =>
+    /^\d{4}-\d\d-\d\d/.exec(terms.find((term) => term.key === bound)?.values[0] ?? '')?.[0];
+  const [from, to] = [dayOf('start_date'), dayOf('end_date')];
+  return [
+    'edgetrail',
+    new Date().toISOString().slice(0, 10),
+    ...(from ? ['from', from] : []),
+    ...(to ? ['to', to] : []),
+    ...(key ? [await shortDigest(key, name_digest_bytes)] : []),
+    `upto-${upto}`,
+  ].join('-');
+}
+const name_digest_bytes = 4;
+
+const isFormat = (name: string): name is keyof typeof formats => Object.hasOwn(formats, name);

@@ -1,0 +1,91 @@
+/** A follower over server-sent events: the response, its heartbeats, its messages. */
+import type { Context } from 'hono';
+import { openResponseBody } from '../http/slow-reader.ts';
+import { sseComment, sseMessage } from '../http/sse.ts';
+import type { Filter } from '../log/filter.ts';
+import type { Entry } from '../log/schema.ts';
+import type { Batch } from '../log/tail.ts';
+import type { Env, Parts } from '../parts.ts';
+import { piece_chars_max, sendFollowed } from './send-followed.ts';
+
+const encoder = new TextEncoder();
+
+export const sseHeaders = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+/**
+ * A follower as an SSE response. `encode` makes the messages of a batch, once for all followers with the same `form`.
+ * `farewell` is the last message when the follower's session has ended.
+ */
+export function sseResponse(
+  c: Context<Env>,
+  parts: Parts,
+  filter: Filter,
+  after: number,
+  form: string,
+  encode: (entries: Entry[]) => string[],
+  farewell = '',
+): Response {
+  // A HEAD has no body: an opened one would never be read and never be closed.
+  if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
+  const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
+  const { body, outlet, signal, stalled, cut, end } = openResponseBody(UNSENT_BYTES_MAX);
+  // On Workers the body is not cancelled when the client leaves: there only the request's signal fires.
+  c.req.raw.signal.addEventListener('abort', end);
+  if (c.req.raw.signal.aborted) end();
+  void parts.sessions.watch(c.get('principal').session, signal, () => {
+    if (farewell) outlet.send(encoder.encode(farewell));
+    end();
+  });
+  const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
+  // Null while a batch is only partly sent: a heartbeat with an older id would make the client resume too early.
+  let reached: number | null = after;
+  // Sent at once: a browser fires `open` only at the first bytes. The id is where a client resumes that is disconnected
+  // before its first event.
+  outlet.send(encoder.encode(sseComment('edgetrail') + sseMessage({ id: after })));
+  const heartbeat = setInterval(() => {
+    // A client that read nothing between two heartbeats is gone, even if the runtime has not noticed.
+    if (stalled()) return cut();
+    if (outlet.unsent() < UNSENT_BYTES_MAX)
+      outlet.send(encoder.encode(sseComment('heartbeat') + (reached === null ? '' : heartbeatOf(form, reached))));
+  }, HEARTBEAT_MS);
+  const chunksOf = (batch: Batch) => {
+    reached = null;
+    return batch.as(`sse ${form}`, encodeBytes);
+  };
+  const moved = (cursor: number) => {
+    reached = cursor;
+  };
+  void sendFollowed(parts, filter, after, signal, outlet, chunksOf, moved)
+    .then((delivered) => (delivered ? end() : cut()))
+    .catch((error) => {
+      parts.report('a live stream was cut off', error);
+      cut();
+    })
+    .finally(() => clearInterval(heartbeat));
+  return c.body(body, 200, sseHeaders);
+}
+
+/**
+ * With a rare filter the last id that was sent is far behind the log. The heartbeat carries the cursor, so that a
+ * reconnect does not read again what did not match. htmx notices a removed element only at a message, so the page's
+ * heartbeat is a message.
+ */
+const heartbeatOf = (form: string, cursor: number) =>
+  form.startsWith('html') ? sseMessage({ id: cursor, event: 'heartbeat', data: '1' }) : sseMessage({ id: cursor });
+
+/** The texts of entries joined into pieces of about `piece_chars_max`. */
+export function pieces(entries: Entry[], write: (entry: Entry) => string): string[] {
+  const made: string[] = [];
+  let piece = '';
+  for (const entry of entries) {
+    piece += write(entry);
+    if (piece.length < piece_chars_max) continue;
+    made.push(piece);
+    piece = '';
+  }
+  return piece ? [...made, piece] : made;
+}

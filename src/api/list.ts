@@ -1,0 +1,55 @@
+/** GET /api/logs, /api/logs/stats and /api/logs/<id>: a page of entries, their statistics, one entry. */
+import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../http/conditional.ts';
+import { Problem } from '../http/problem.ts';
+import { queryOf } from '../http/request.ts';
+import { readFilter, writeFilter } from '../log/filter.ts';
+import { readPage, writeCursor } from '../log/paging.ts';
+import type { Entry } from '../log/schema.ts';
+import { type App, allowMethods, type Parts, requireRight } from '../parts.ts';
+
+export function listRoutes(app: App, parts: Parts): void {
+  const { store } = parts;
+
+  app.get('/api/logs', requireRight(parts, 'read'), async (c) => {
+    const query = queryOf(c);
+    const filter = readFilter(query, ['limit', 'offset', 'before', 'after']);
+    const page = readPage(query);
+    const head = await store.head();
+    const etag = await etagOf(c, head, filter.key, page);
+    if (clientHasEtag(c, etag)) return notModified(c, etag);
+    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, head)]);
+    const { logs } = found;
+    const link = (rel: string, place: 'before' | 'after' | null, entry?: Entry) => {
+      const to = writeFilter(filter.terms);
+      to.set('limit', String(page.limit));
+      if (place && entry) to.set(place, writeCursor(entry));
+      return `</api/logs?${to}>; rel="${rel}"`;
+    };
+    const links = [link('first', null)];
+    if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
+    if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
+    if (logs.length > 0) c.header('link', links.join(', '));
+    return withEtag(c, etag).json({ logs, ...total, limit: page.limit, offset: page.offset });
+  });
+
+  app.get('/api/logs/stats', requireRight(parts, 'read'), async (c) => {
+    const filter = readFilter(queryOf(c));
+    const etag = await etagOf(c, currentMinute(), await store.head(), filter.key);
+    if (clientHasEtag(c, etag)) return notModified(c, etag);
+    const stats = await store.stats(filter);
+    return withEtag(c, etag).json(stats);
+  });
+
+  app.get('/api/logs/:id{[0-9]+}', requireRight(parts, 'read'), async (c) => {
+    const id = Number(c.req.param('id'));
+    const etag = await etagOf(c);
+    // Ids are dense: every id up to the newest exists, so no row has to be read for a 304.
+    if (clientHasEtag(c, etag) && id > 0 && id <= (await store.head())) return notModified(c, etag);
+    const entry = Number.isSafeInteger(id) ? await store.one(id) : null;
+    if (!entry) throw new Problem(404, 'There is no event with this id.');
+    return withEtag(c, etag).json(entry);
+  });
+
+  allowMethods(app, '/api/logs', 'GET', 'POST');
+  for (const path of ['stats', ':id{[0-9]+}']) allowMethods(app, `/api/logs/${path}`, 'GET');
+}

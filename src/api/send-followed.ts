@@ -1,0 +1,27 @@
+/** What every follower shares: the log is followed, and each batch is sent in pieces at the client's pace. */
+import { type Outlet, sendWhenRoom } from '../http/slow-reader.ts';
+import type { Filter } from '../log/filter.ts';
+import type { Batch } from '../log/tail.ts';
+import type { Parts } from '../parts.ts';
+
+/** The size of one piece of a batch: small against UNSENT_BYTES_MAX, so that unread bytes are counted in fine steps. */
+export const piece_chars_max = 64 * 1024;
+
+/** Follows the log and sends to an outlet until either ends. Resolves to false when the client stalled and must be disconnected. */
+export async function sendFollowed<Chunk extends { length: number }>(
+  { tail, limits }: Parts,
+  filter: Filter,
+  after: number,
+  signal: AbortSignal,
+  outlet: Outlet<Chunk>,
+  chunksOf: (batch: Batch) => Chunk[],
+  moved: (cursor: number) => void = () => {},
+): Promise<boolean> {
+  const bounds = { unsent_bytes_max: limits.UNSENT_BYTES_MAX, stall_ms_max: limits.STALL_MS_MAX };
+  for await (const batch of tail.follow(after, filter, signal)) {
+    for (const chunk of chunksOf(batch))
+      if (!(await sendWhenRoom(outlet, chunk, chunk.length, bounds, signal))) return false;
+    moved(batch.cursor);
+  }
+  return true;
+}

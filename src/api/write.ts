@@ -1,0 +1,105 @@
+/** POST /api/logs: stores one event, an array of events, or NDJSON. */
+import type { Context } from 'hono';
+import { type Fault, Problem } from '../http/problem.ts';
+import { readText } from '../http/request.ts';
+import type { Appended } from '../log/append-queue.ts';
+import { type NewEntry, readEntry } from '../log/entry.ts';
+import { type App, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
+
+export const requestLimits = {
+  events_max: 1_000,
+  /** The response lists at most this many faults of a batch. */
+  faults_max: 100,
+} as const;
+
+const jsonTypes = ['application/json'];
+const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+
+export function writeRoute(app: App, parts: Parts): void {
+  const { store, tail } = parts;
+  app.post('/api/logs', requireRight(parts, 'write'), async (c) => {
+    if (!isTrustedOrigin(c, parts.limits))
+      throw new Problem(403, 'Events are not accepted from the pages of other sites.');
+    const { items, single } = await readItems(c, parts.limits.BODY_BYTES_MAX);
+    const appended = await store.append(checkItems(items));
+    tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
+    const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
+    return single ? answerOne(c, appended, status) : answerMany(c, appended, status);
+  });
+}
+
+/** The events of a body as parsed JSON, unchecked. Throws 400, 413 or 415. */
+async function readItems(c: Context<Env>, bytes_max: number): Promise<{ items: unknown[]; single: boolean }> {
+  const type = contentType(c);
+  const text = await readText(c, bytes_max);
+  const body = ndjsonTypes.includes(type) ? parseLines(text) : parseJson(text, 'The body');
+  const items = Array.isArray(body) ? body : [body];
+  if (items.length === 0) throw new Problem(422, 'There is no event in the body.');
+  if (items.length > requestLimits.events_max)
+    throw new Problem(
+      413,
+      `A request may carry at most ${requestLimits.events_max} events; this one has ${items.length}.`,
+    );
+  return { items, single: !Array.isArray(body) };
+}
+
+function contentType(c: Context<Env>): string {
+  const [type = '', ...parameters] = (c.req.header('content-type') ?? '')
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset =
+    parameters.find((parameter) => parameter.startsWith('charset='))?.replace(/^charset="?|"$/g, '') ?? 'utf-8';
+  const encoding = c.req.header('content-encoding') ?? 'identity';
+  // A form can send JSON as text/plain without a preflight: any site could then write with a visitor's credentials.
+  if (![...jsonTypes, ...ndjsonTypes].includes(type) || !/^(utf-?8|us-ascii)$/.test(charset) || encoding !== 'identity')
+    throw new Problem(415, 'Send application/json or application/x-ndjson in UTF-8, not compressed.', {
+      headers: { 'accept-post': [...jsonTypes, ...ndjsonTypes].join(', ') },
+    });
+  return type;
+}
+
+function parseJson(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Problem(400, `${what} is not JSON.`);
+  }
+}
+
+const parseLines = (text: string): unknown[] =>
+  text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `Line ${i + 1} of the body`)]));
+
+/** Every item as an event; throws a 422 that names the index, field and reason of each fault. */
+function checkItems(items: unknown[]): NewEntry[] {
+  const entries: NewEntry[] = [];
+  const faults: Fault[] = [];
+  for (const [index, item] of items.entries()) {
+    const read = readEntry(item);
+    if ('entry' in read) entries.push(read.entry);
+    else faults.push(...read.faults.map((fault) => ({ index, ...fault })));
+    if (faults.length >= requestLimits.faults_max) break;
+  }
+  const [first] = faults;
+  if (first) {
+    const more = faults.length > 1 ? ` and ${faults.length - 1} more` : '';
+    throw new Problem(
+      422,
+      `Nothing was stored: event ${first.index}, ${first.field || 'as a whole'}: ${first.reason}${more}.`,
+      { errors: faults },
+    );
+  }
+  return entries;
+}
+
+function answerOne(c: Context<Env>, [appended]: Appended[], status: 200 | 201): Response {
+  if (!appended) throw new Error('an append of one event answered with none');
+  c.header('location', `/api/logs/${appended.entry.id}`);
+  return c.json(appended.duplicate ? { ...appended.entry, duplicate: true } : appended.entry, status);
+}
+
+function answerMany(c: Context<Env>, appended: Appended[], status: 200 | 201): Response {
+  const duplicates = appended.flatMap(({ duplicate }, index) => (duplicate ? [index] : []));
+  const logs = appended.map(({ entry }) => entry);
+  return c.json({ logs, count: logs.length, ...(duplicates.length > 0 && { duplicates }) }, status);
+}
