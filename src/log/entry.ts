@@ -4,7 +4,7 @@ import type { Fault } from '../http/problem.ts';
 
 /** Limits of one event. Text is counted in characters (code points), as PostgreSQL counts varchar(n). */
 export const entryLimits = {
-  label_chars_max: 50,
+  label_chars_max: 255,
   service_chars_max: 100,
   trace_id_chars_max: 100,
   identifier_chars_max: 255,
@@ -15,7 +15,7 @@ export const entryLimits = {
   timestamp_ahead_ms_max: 24 * 60 * 60 * 1000,
 } as const;
 
-/** The words that the viewer offers first. Any other word of at most 50 characters is as good. */
+/** The words that the viewer offers first. Any other word of at most 255 characters is as good. */
 export const suggested = {
   event_type: ['CREATE', 'UPDATE', 'DELETE', 'PAYMENT'],
   entity_type: ['order', 'customer', 'product', 'shipment', 'payment'],

@@ -14,6 +14,7 @@ import {
   pgTable,
   primaryKey,
   text,
+  uuid,
   varchar,
 } from 'drizzle-orm/pg-core';
 import { entryLimits, type Json } from './entry.ts';
@@ -114,33 +115,31 @@ export const logSessions = pgTable('log_sessions', {
 });
 
 /**
- * Where other SQL writers log inside their own transaction: no lock, no waiting. The checks refuse at the INSERT what
- * the log could not take later, so that draining cannot stumble over a row that nobody is there to correct.
+ * Where other SQL writers log inside their own transaction: no lock, no waiting. Its trigger (check_event) applies the
+ * rules of an event at the INSERT, so that a row is refused while its writer can still correct it.
  */
-export const activityInbox = pgTable(
-  'activity_inbox',
+export const activityInbox = pgTable('activity_inbox', {
+  n: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  timestamp: instant().notNull().default(sql`clock_timestamp()`),
+  ...eventColumns,
+});
+
+/** Rows of the inbox that the log could not take, each with its reason: they must not stop the rows behind them. */
+export const activityInboxRefused = pgTable('activity_inbox_refused', {
+  n: bigint({ mode: 'number' }).primaryKey(),
+  reason: text().notNull(),
+  event: jsonb().$type<Json>().notNull(),
+  refused_at: instant().notNull().default(sql`clock_timestamp()`),
+});
+
+/** Which log this is: one row, made by the first migration and never changed. */
+export const logIdentity = pgTable(
+  'log_identity',
   {
-    n: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    timestamp: instant().notNull().default(sql`clock_timestamp()`),
-    ...eventColumns,
+    only_row: boolean().primaryKey().default(true),
+    log_id: uuid().notNull().default(sql`gen_random_uuid()`),
   },
-  (t) => [
-    check('event_type_is_not_blank', sql`btrim(${t.event_type}) <> ''`),
-    check('entity_type_is_not_blank', sql`btrim(${t.entity_type}) <> ''`),
-    check(
-      'timestamp_is_not_in_the_future',
-      sql`isfinite(${t.timestamp}) and ${t.timestamp} >= '0001-01-01 00:00:00+00' and ${t.timestamp} <= clock_timestamp() + interval '24 hours'`,
-    ),
-    check('ip_address_has_no_mask', sql`${t.ip_address} = host(${t.ip_address})::inet`),
-    check('description_length', sql.raw(`char_length("description") <= ${entryLimits.description_chars_max}`)),
-    check('user_agent_length', sql.raw(`char_length("user_agent") <= ${entryLimits.user_agent_chars_max}`)),
-    check('metadata_is_an_object', sql`jsonb_typeof(${t.metadata}) = 'object'`),
-    check('metadata_length', sql.raw(`char_length("metadata"::text) <= ${entryLimits.metadata_chars_max * 2}`)),
-    check(
-      'metadata_numbers_in_range',
-      sql`not jsonb_path_exists(${t.metadata}, '$.** ? (@.type() == "number" && (@ > 1.7976931348623157e308 || @ < -1.7976931348623157e308))')`,
-    ),
-  ],
+  (t) => [check('log_identity_only_row', sql`${t.only_row}`)],
 );
 
 /** A stored event, as every reader gets it. */

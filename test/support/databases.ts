@@ -6,20 +6,18 @@ import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
-import { startServer } from './postgres-server.ts';
+import { ownerUrl, startServer } from './postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The server, as a URL of its `postgres` database. */
+    /** The server, as a URL of its `postgres` database, for a superuser. */
     serverUrl: string;
-    /** A database that is migrated and never written to. */
+    /** A database that is migrated and never written to, and the role that owns it. */
     templateDatabase: string;
     /** A DATA_DIR that is migrated and never opened. */
     templateFolder: string;
   }
 }
-
-const templateDatabase = `edgetrail_template_${process.pid}`;
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-test-'));
@@ -27,20 +25,19 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const server = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
     : await startServer(join(folder, 'postgres'));
+  const template = templateOf(server.url);
   const tearDown = async () => {
-    const sql = postgres(server.url, { max: 1, onnotice: () => {} });
-    await sql`drop database if exists ${sql(templateDatabase)} with (force)`;
-    await sql.end();
+    await template.drop();
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const templateFolder = join(folder, 'template');
     // One after the other: PGlite's set-up holds the event loop longer than a connection may take.
-    await migratedDatabase(server.url);
+    await template.migrate();
     await migratedFolder(templateFolder);
     provide('serverUrl', server.url);
-    provide('templateDatabase', templateDatabase);
+    provide('templateDatabase', template.database);
     provide('templateFolder', templateFolder);
   } catch (error) {
     // vitest calls the tear-down of a set-up that succeeded only: the server would outlive the run.
@@ -50,15 +47,38 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   return tearDown;
 }
 
-async function migratedDatabase(serverUrl: string): Promise<void> {
-  const sql = postgres(serverUrl, { max: 1 });
-  await sql`create database ${sql(templateDatabase)}`;
-  await sql.end();
-  const url = new URL(serverUrl);
-  url.pathname = `/${templateDatabase}`;
-  const database = openPostgres(url.href, 1);
-  await database.migrate(() => {});
-  await database.close();
+/**
+ * The database that tests clone: owned by a role that is no superuser and may create nothing outside of it, as on a
+ * managed server. The role has the database's name. With a `searchPath` its tables stand in that schema.
+ */
+export function templateOf(serverUrl: string, searchPath?: string) {
+  const database = `edgetrail_template_${process.pid}`;
+  const admin = () => postgres(serverUrl, { max: 1, onnotice: () => {} });
+  return {
+    database,
+    migrate: async () => {
+      const sql = admin();
+      await sql`create role ${sql(database)} login password 'owner'`;
+      await sql`create database ${sql(database)} owner ${sql(database)}`;
+      await sql.end();
+      const url = ownerUrl(serverUrl, database, database);
+      if (searchPath) {
+        const owner = postgres(url, { max: 1 });
+        await owner`create schema ${owner(searchPath)}`;
+        await owner`alter role ${owner(database)} set search_path = ${owner(searchPath)}`;
+        await owner.end();
+      }
+      const migrated = openPostgres(url, 1);
+      await migrated.migrate(() => {});
+      await migrated.close();
+    },
+    drop: async () => {
+      const sql = admin();
+      await sql`drop database if exists ${sql(database)} with (force)`;
+      await sql`drop role if exists ${sql(database)}`;
+      await sql.end();
+    },
+  };
 }
 
 async function migratedFolder(folder: string): Promise<void> {

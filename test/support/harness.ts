@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
+import { ownerUrl } from './postgres-server.ts';
 // Its last hook belongs to the whole file: loaded by the first start it would belong to the group that it is in.
 import './process.ts';
 import { type DatabaseName, databases, start, type Target } from '../targets/index.ts';
@@ -70,18 +71,20 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
   return { DATABASE_URL: await freshPostgres() };
 }
 
-/** Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL. */
+/**
+ * Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL for the role that
+ * owns it: no superuser, as with a managed server.
+ */
 export async function freshPostgres(template = inject('templateDatabase')): Promise<string> {
+  const role = inject('templateDatabase');
   const server = postgres(inject('serverUrl'), { max: 1, onnotice: () => {} });
   const database = `edgetrail_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
-  await server`create database ${server(database)} template ${server(template)}`;
+  await server`create database ${server(database)} template ${server(template)} owner ${server(role)}`;
   afterAll(async () => {
     await server`drop database if exists ${server(database)} with (force)`;
     await server.end();
   });
-  const url = new URL(inject('serverUrl'));
-  url.pathname = `/${database}`;
-  return url.href;
+  return ownerUrl(inject('serverUrl'), database, role);
 }
 
 /** A postgres.js client for a test's own SQL; ended after the file's tests. */

@@ -103,6 +103,11 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
 
 const printed_chars_max = 10_000;
 
+/** A database of the server, as a role that a template has. */
+export function ownerUrl(serverUrl: string, database: string, role: string): string {
+  return Object.assign(new URL(serverUrl), { pathname: `/${database}`, username: role, password: 'owner' }).href;
+}
+
 /** A port of loopback that nobody listened on a moment ago. */
 export const freePort = () =>
   new Promise<number>((resolve, reject) => {
