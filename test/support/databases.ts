@@ -27,9 +27,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     : await startServer(join(folder, 'postgres'));
   const template = templateOf(server.url);
   const tearDown = async () => {
-    await template.drop();
-    await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      await template.drop();
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   };
   try {
     const templateFolder = join(folder, 'template');
@@ -74,7 +77,10 @@ export function templateOf(serverUrl: string, searchPath?: string) {
     },
     drop: async () => {
       const sql = admin();
-      await sql`drop database if exists ${sql(database)} with (force)`;
+      // Also the copies of tests that were cut off: the role could not be dropped before them.
+      const owned = await sql<{ name: string }[]>`
+        select d.datname as name from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = ${database}`;
+      for (const { name } of owned) await sql`drop database if exists ${sql(name)} with (force)`;
       await sql`drop role if exists ${sql(database)}`;
       await sql.end();
     },
