@@ -1,7 +1,7 @@
 /** The numbers in the sentences of the documentation are those of the code. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { requestLimits } from '../../src/api/entries.ts';
+import { requestLimits } from '../../src/api/write.ts';
 import { authLimits } from '../../src/auth/auth.ts';
 import { sessionLimits } from '../../src/auth/session.ts';
 import { clientLimits } from '../../src/client.ts';
