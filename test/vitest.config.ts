@@ -18,7 +18,12 @@ const project = (
 const onTarget = (target: Target, name = targetName(target), include = 'test/conformance/*.test.ts') =>
   project(name, include, {
     provide: { target },
-    globalSetup: target.runtime === 'workers' ? ['test/targets/workers-bundle.ts'] : [],
+    globalSetup: [
+      ...(target.runtime === 'workers' ? ['test/targets/workers-bundle.ts'] : []),
+      ...(target.jit ? ['test/targets/jit-server.ts'] : []),
+    ],
+    // What a browser shows does not depend on the server's version.
+    ...(target.jit && { exclude: ['test/conformance/*-browser.test.ts', 'test/conformance/viewer*.test.ts'] }),
   });
 
 export default defineConfig({

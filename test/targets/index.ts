@@ -1,4 +1,5 @@
 /** Where the conformance suite runs: each runtime with the databases it can have. A column of the table is one of them. */
+import { debianBin } from './debian-postgres.ts';
 import type { Running } from './running.ts';
 
 export const databases = ['pglite', 'postgres'] as const;
@@ -7,7 +8,12 @@ export type DatabaseName = (typeof databases)[number];
 export const runtimes = ['node', 'bun', 'workers'] as const;
 export type RuntimeName = (typeof runtimes)[number];
 
-export type Target = { runtime: RuntimeName; database: DatabaseName };
+export type Target = {
+  runtime: RuntimeName;
+  database: DatabaseName;
+  /** On the PostgreSQL of Debian's package: with JIT, an older version, and a search_path that is not the default. */
+  jit?: true;
+};
 
 export const targets: readonly Target[] = [
   { runtime: 'node', database: 'pglite' },
@@ -15,9 +21,10 @@ export const targets: readonly Target[] = [
   { runtime: 'bun', database: 'pglite' },
   { runtime: 'bun', database: 'postgres' },
   { runtime: 'workers', database: 'postgres' },
+  ...(debianBin() ? [{ runtime: 'node', database: 'postgres', jit: true } as const] : []),
 ];
 
-export const targetName = ({ runtime, database }: Target) => `${runtime} · ${database}`;
+export const targetName = ({ runtime, database, jit }: Target) => `${runtime} · ${database}${jit ? ' with JIT' : ''}`;
 
 declare module 'vitest' {
   interface ProvidedContext {
