@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { readSettings, settingRows } from '../../src/settings.ts';
 import { eventually, sqlClient, startService } from '../support/harness.ts';
 import { blocks, root } from './pages.ts';
@@ -41,6 +41,34 @@ describe('the examples', async () => {
     if (!('DATABASE_URL' in service.place)) throw new Error('not PostgreSQL');
     await sqlClient(service.place.DATABASE_URL, 1).unsafe(examples('sql').join(''));
     await eventually('the event is in the log', async () => (await logs('event_type=UPDATE')).length === 1);
+  });
+
+  it.each(['activity_inbox', 'activity_logs'])('write in SQL as a role that may only insert into %s', async (into) => {
+    if (!('DATABASE_URL' in service.place)) throw new Error('not PostgreSQL');
+    const url = new URL(service.place.DATABASE_URL);
+    const admin = new URL(inject('serverUrl'));
+    admin.pathname = url.pathname;
+    const role = `writer_${into}_${process.pid}`;
+    const owner = sqlClient(admin.href, 1);
+    await owner.unsafe(`CREATE ROLE ${role} LOGIN PASSWORD 'writer'; GRANT INSERT ON ${into} TO ${role}`);
+    [url.username, url.password] = [role, 'writer'];
+    const writer = sqlClient(url.href, 1);
+    try {
+      await writer.unsafe(
+        `SET search_path = ''; INSERT INTO public.${into} (event_type, entity_type, user_id) VALUES ('SQL', '${into}', '')`,
+      );
+      const refused = writer.unsafe(`INSERT INTO public.${into} (event_type, entity_type) VALUES (' ', 'order')`);
+      await expect(refused).rejects.toThrow('event_type: must not be blank');
+      const timeless = writer.unsafe(
+        `INSERT INTO public.${into} (event_type, entity_type, timestamp) VALUES ('SQL NULL', 'order', NULL)`,
+      );
+      await (into === 'activity_inbox' ? timeless : expect(timeless).rejects.toThrow('no partition'));
+      await eventually('it is in the log', async () => (await logs(`event_type=SQL&entity_type=${into}`)).length === 1);
+      expect(await logs('event_type=SQL&user_id!=x')).toContainEqual(expect.objectContaining({ user_id: null }));
+    } finally {
+      await writer.end();
+      await owner.unsafe(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
   });
 
   it('write, ask and follow with the SDK', async () => {
