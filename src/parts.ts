@@ -1,4 +1,4 @@
-/** What the app is made of, and the doors that every route stands behind. */
+/** What the app is made of, and the access checks of the routes. */
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { UpgradeWebSocket } from 'hono/ws';
 import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } from './auth/auth.ts';
@@ -10,12 +10,12 @@ import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
 import type { Settings } from './settings.ts';
 
-/** What differs between runtimes about a socket: how much it owes, and how to end it at once. */
+/** The runtime's WebSockets: how to upgrade, how much is unsent, how to terminate one. */
 export type Sockets = {
   upgrade: UpgradeWebSocket;
   unsent(raw: unknown): number;
   cut(raw: unknown): void;
-  /** Its reader has been sent all that matches up to this id: what outlives this process may keep it. */
+  /** Saves a socket's cursor: every matching entry up to this id was sent to it. */
   saveCursor?(raw: unknown, cursor: number): void;
 };
 
@@ -27,33 +27,33 @@ export type Parts = {
   sockets: Sockets;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
-  /** Whether a body that errors reaches the client as a cut. workerd ends it as if it were whole, and drops its last bytes. */
+  /** Whether the client sees that a body failed. workerd ends a failed body like a complete one and drops its last bytes. */
   body_errors_visible: boolean;
-  /** False until the database has been reached and brought up to date: till then everything is answered with 503. */
+  /** False until the database has been reached and migrated: until then every response is a 503. */
   isOpen(): boolean;
-  /** Where following happens when it is not in this process: on Workers one Durable Object follows for everybody. */
+  /** Forwards a request to the process that follows the log: on Workers that is a Durable Object. */
   follower?: (request: Request, principal: Principal) => Promise<Response>;
   limits: Pick<
     Settings,
     'BODY_BYTES_MAX' | 'CORS_ORIGINS' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'
   >;
-  /** Work that goes on after its answer has begun: where a database belongs to a request, it must not end before. */
+  /** Registers work that continues after the response has begun: a request's database client is closed after it. */
   waitUntil?(work: Promise<unknown>): void;
-  /** Hears of what is our fault, once. */
+  /** Logs an internal error. */
   report(what: string, error: unknown): void;
 };
 
 export type Env = { Variables: { principal: Principal } };
 export type App = Hono<Env>;
 
-/** Middleware: only who has the right passes; the principal is then in the context. */
+/** Middleware: passes only principals with the right, and puts the principal into the context. */
 export const requireRight =
   (parts: Parts, right: Right): MiddlewareHandler<Env> =>
   async (c, next) => {
     const authorization = c.req.header('authorization');
     const principal = authorization ? await parts.auth.identify(authorization) : await sessionOf(c, parts);
     if (!principal) return redirectToSignIn(c);
-    // A browser sends the cookie along with whatever a page of ours, or of a neighbour of the same site, starts.
+    // CSRF: a browser also sends the cookie with requests that a sibling domain of the same site starts.
     if (principal.session && !['GET', 'HEAD'].includes(c.req.method) && !isSameOrigin(c, parts.limits))
       throw new Problem(403, 'With a session, only a page of this service may do that.');
     parts.auth.demand(principal, right);
@@ -61,7 +61,7 @@ export const requireRight =
     await next();
   };
 
-/** Who signed in with the form and is still a user, with the rights that one has now; or null. */
+/** The principal of the session cookie, with the user's current role; null when there is no valid session. */
 export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): Promise<Principal | null> {
   const secret = readSessionCookie(c, limits.PUBLIC_URL);
   if (!secret) return null;
@@ -73,7 +73,7 @@ export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): 
   return person && { ...person, session: digest };
 }
 
-/** Leads a browser to the form: by a redirect where a page was asked for, by htmx where a part of one was. Or refuses. */
+/** Sends a browser to the sign-in form: a redirect for a page, an htmx header for a fragment. A 401 for other clients. */
 function redirectToSignIn(c: Context): Response {
   if (isApiPath(c.req.path) || !c.req.header('accept')?.includes('text/html')) throw notSignedIn();
   if (!c.req.header('hx-request-type') && !c.req.header('hx-request')) {
@@ -81,7 +81,7 @@ function redirectToSignIn(c: Context): Response {
     return c.redirect(signInUrl(pathname + search), 303);
   }
   throw new Problem(401, 'You are not signed in any more.', {
-    // What the page asks by itself must not take it away from who reads it.
+    // Requests that the page sends by itself must not navigate away from what the user is reading.
     headers: {
       ...bearerChallenge,
       ...(!/\/(stream|counts)$/.test(c.req.path) && {
@@ -93,13 +93,13 @@ function redirectToSignIn(c: Context): Response {
 
 const isApiPath = (path: string) => /^\/(api|ws)\//.test(path);
 
-/** Middleware: hands the request to the follower elsewhere, where there is one. */
+/** Middleware: forwards the request to the process that follows the log, if that is another one. */
 export const forwardToFollower =
   ({ follower }: Parts): MiddlewareHandler<Env> =>
   async (c, next) =>
     follower ? follower(c.req.raw, c.get('principal')) : next();
 
-/** Refuses the methods a path does not have: RFC 9110 wants a 405 that names those it has. */
+/** Answers other methods of a path with a 405 and an Allow header (RFC 9110). */
 export function allowMethods(app: App, path: string, ...methods: string[]): void {
   app.all(path, () => {
     throw new Problem(405, `Only ${methods.join(' and ')} here.`, { headers: { allow: methods.join(', ') } });
@@ -107,9 +107,9 @@ export function allowMethods(app: App, path: string, ...methods: string[]): void
 }
 
 /**
- * Whether a request comes from a page of ours, or from no page at all. A browser attaches cached Basic credentials to
- * requests that any other site starts, to sockets too: without this every such site could write, and read along. The
- * origins that the operator named are ours.
+ * Whether a request comes from a page of this service, from a configured origin, or from no page. A browser attaches
+ * cached Basic credentials to requests that other sites start, to WebSockets, too: without this check any site could
+ * write and follow with a visitor's credentials.
  */
 export function isTrustedOrigin(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts['limits']): boolean {
   const origin = c.req.header('origin');
@@ -120,8 +120,8 @@ export function isTrustedOrigin(c: Context, { PUBLIC_URL, CORS_ORIGINS }: Parts[
 }
 
 /**
- * Whether a request says that it comes from a page of ours: for what a cookie proves, silence is not enough, and the
- * origins that the operator named are others.
+ * Whether the headers show that a request comes from a page of this service. Requests with a cookie need this proof: a
+ * missing Origin is not enough, and the configured origins do not count.
  */
 export function isSameOrigin(c: Context, { PUBLIC_URL }: Parts['limits']): boolean {
   const site = c.req.header('sec-fetch-site');

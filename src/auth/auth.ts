@@ -1,4 +1,4 @@
-/** Who is asking and what they may do: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
+/** Authentication and rights: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
 
 import { limitConcurrency } from '../http/concurrency.ts';
 import { sha256 } from '../http/digest.ts';
@@ -10,22 +10,22 @@ export type Right = (typeof rights)[number];
 export const roles = { guest: ['read'], admin: ['read', 'write', 'export'] } as const satisfies Record<string, Right[]>;
 export type Role = keyof typeof roles;
 
-/** A password as scrypt keeps it (RFC 7914), in the PHC string format. */
+/** A password hashed with scrypt (RFC 7914), as in the PHC string format. */
 export type ScryptHash = { ln: number; r: number; p: number; salt: Uint8Array; key: Uint8Array };
 
 export type User = { name: string; role: Role; password: { plain: string } | { hash: ScryptHash } };
 export type Token = { name: string; rights: Right[]; sha256: Uint8Array };
 
-/** Who a request comes from. */
+/** The authenticated sender of a request. */
 export type Principal = {
   name: string;
   kind: 'person' | 'service';
   rights: readonly Right[];
-  /** The digest of the session by which a person came; its streams end with it. */
+  /** The digest of the person's session; the streams that were opened with it end with it. */
   session?: string;
 };
 
-/** scrypt as the runtime has it: password and salt to `length` bytes, N = 2^ln. */
+/** The runtime's scrypt: derives `length` bytes from password and salt with N = 2^ln. */
 export type Scrypt = (
   password: string,
   salt: Uint8Array,
@@ -38,15 +38,15 @@ export const authLimits = {
   scrypt_cost: { ln: 14, r: 8, p: 5 },
   key_bytes: 32,
   salt_bytes: 16,
-  /** How long a proven password is believed without hashing it again. */
+  /** How long a verified password is accepted without hashing it again. */
   proven_ms: 60_000,
   proven_max: 1_000,
-  /** Hashes at once, and how many may wait: guessing must not take the service's memory and cores. */
+  /** Concurrent and queued hashes: password guessing must not use up the service's memory and cores. */
   hashing_max: 2,
   hash_waiting_max: 50,
 } as const;
 
-/** Reads `$scrypt$ln=14,r=8,p=5$salt$key` (base64 without padding); null when it is no such thing. */
+/** Reads `$scrypt$ln=14,r=8,p=5$salt$key` (base64 without padding); null when the text has another form. */
 export function readScryptHash(text: string): ScryptHash | null {
   const parts = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/.exec(text);
   if (!parts) return null;
@@ -68,7 +68,7 @@ export async function hashPassword(password: string, scrypt: Scrypt): Promise<Sc
   return { ...cost, salt, key: await scrypt(password, salt, cost, authLimits.key_bytes) };
 }
 
-/** Compares digests of one length without stopping at the first difference. */
+/** Compares two digests in constant time. */
 function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length;
   for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] ?? 0);
@@ -76,7 +76,7 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 const challenge = { 'www-authenticate': 'Basic realm="Edgetrail", charset="UTF-8", Bearer realm="Edgetrail"' };
-/** For what a page of ours asks: at the word Basic a browser would put its own dialog before the page. */
+/** For requests that our own pages send: a Basic challenge would open the browser's own dialog. */
 export const bearerChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
 const unauthorized = (detail: string) => new Problem(401, detail, { headers: challenge });
 export const notSignedIn = () => unauthorized('Sign in with a user and password, or send a bearer token.');
@@ -84,14 +84,14 @@ export const notSignedIn = () => unauthorized('Sign in with a user and password,
 export type Auth = ReturnType<typeof createAuth>;
 
 /**
- * `identify` turns an Authorization header into a principal: 401 with a challenge when it proves nobody, 503 when too
- * many passwords wait to be checked. `prove` does so for a name and password, with null for a 401. `person` is who a
- * name stands for now, without any proof, and `passwordOf` its password as it is set up, hashed or plain. `demand`
- * refuses with 403 what the principal may not do.
+ * `identify` turns an Authorization header into a principal: 401 with a challenge for wrong credentials, 503 when too
+ * many passwords wait to be checked. `prove` checks a name and password and returns null instead of a 401. `person`
+ * looks up a user without any check; `passwordOf` returns the user's configured password, hashed or plain. `demand`
+ * throws a 403 when the principal lacks the right.
  */
 export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
-  // A user name that does not exist is checked against this, so that it costs what a wrong password costs. A key that
-  // no password was hashed to, but as good as one, and it costs nothing where processes start by the request.
+  // An unknown user name is checked against this hash, so that the response takes as long as for a wrong password. The
+  // key is random and not the hash of a password: hashing one would delay every start of a Worker.
   const decoy: ScryptHash = {
     ...authLimits.scrypt_cost,
     salt: crypto.getRandomValues(new Uint8Array(authLimits.salt_bytes)),
@@ -131,7 +131,7 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
     const seen = verifiedPasswords.get(key);
     if (seen && seen.until > Date.now()) return seen.principal;
     const principal = hashAndCompare(name, password);
-    // Remembered while it is being checked: fifty requests of one page hash once.
+    // Cached while it is being checked: concurrent requests with the same password hash it once.
     remember(key, principal);
     const forget = () => verifiedPasswords.delete(key);
     principal.then((known) => known ?? forget(), forget);
@@ -144,14 +144,14 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
     verifiedPasswords.set(key, { until: Date.now() + authLimits.proven_ms, principal });
   }
 
-  /** Secrets that were right, at most one a token: hashing each again at every write is an eighth of its cost. */
+  /** Verified secrets, at most one per token: hashing the secret at every write is an eighth of a write's cost. */
   const verifiedTokens = new Map<string, Principal>();
 
   async function checkToken(secret: string): Promise<Principal | null> {
     const known = verifiedTokens.get(secret);
     if (known) return known;
     const digest = await sha256(secret);
-    // Every token is compared, whether one matched already or not.
+    // Every token is compared, also after a match: the time must not show which one matched.
     const matching = tokens.filter((token) => equalBytes(token.sha256, digest));
     if (!matching[0]) return null;
     const principal: Principal = { name: matching[0].name, kind: 'service', rights: matching[0].rights };
@@ -193,14 +193,14 @@ function demand(principal: Principal, right: Right): void {
 }
 
 /**
- * For the far side of a door that only our own code can reach: who asks was proven at the near side, and travels with
- * the request in `passOn`'s form instead of the credentials.
+ * For a request that our own code forwards internally (a Worker to its Durable Object). The principal was authenticated
+ * before; it is in the Authorization header in the form that `forwardPrincipal` writes.
  */
 export const forwardedAuth: Auth = {
   identify: async (authorization) => {
-    const [, proven] = /^Proven (.+)$/.exec(authorization ?? '') ?? [];
-    if (!proven) throw new Error('a request came through the inner door without its principal');
-    return JSON.parse(decodeURIComponent(proven)) as Principal;
+    const [, principal] = /^Principal (.+)$/.exec(authorization ?? '') ?? [];
+    if (!principal) throw new Error('a forwarded request has no principal');
+    return JSON.parse(decodeURIComponent(principal)) as Principal;
   },
   prove: async () => null,
   person: () => null,
@@ -208,8 +208,8 @@ export const forwardedAuth: Auth = {
   demand,
 };
 
-/** The Authorization header that `provenElsewhere` reads. */
-export const forwardPrincipal = (principal: Principal) => `Proven ${encodeURIComponent(JSON.stringify(principal))}`;
+/** The Authorization header that `forwardedAuth` reads. */
+export const forwardPrincipal = (principal: Principal) => `Principal ${encodeURIComponent(JSON.stringify(principal))}`;
 
 function decodeBasic(credentials: string): { name: string; password: string } | null {
   try {
@@ -217,6 +217,6 @@ function decodeBasic(credentials: string): { name: string; password: string } | 
     const colon = text.indexOf(':');
     return colon < 0 ? null : { name: text.slice(0, colon), password: text.slice(colon + 1) };
   } catch {
-    return null; // Not base64, or not UTF-8: it proves nobody.
+    return null; // Not base64, or not UTF-8.
   }
 }

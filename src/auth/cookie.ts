@@ -1,12 +1,12 @@
-/** The session's cookie: its name, how it is given, read and taken back. */
+/** The session cookie: its name and attributes, and how it is set, read and cleared. */
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 
 const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /**
- * Whether browsers come by TLS. A proxy ends that before us, so the request cannot say it: it is so unless the operator
- * says otherwise by PUBLIC_URL, or the browser is on this machine.
+ * Whether browsers use TLS. A proxy may terminate TLS in front of the service, so the request does not show it: TLS is
+ * assumed unless PUBLIC_URL says otherwise or the request is for a loopback address.
  */
 function byTls(c: Context, PUBLIC_URL: string): boolean {
   if (PUBLIC_URL) return PUBLIC_URL.startsWith('https:');
@@ -14,13 +14,13 @@ function byTls(c: Context, PUBLIC_URL: string): boolean {
 }
 
 /**
- * `__Host-`: the browser takes it by TLS only, and from no other host, so that a neighbour's page cannot plant one
- * (RFC 6265bis §4.1.3.2). Without TLS not every browser would keep that, and it would protect nothing.
+ * `__Host-`: browsers accept the cookie only over TLS and only from this host, so that a sibling domain cannot set one
+ * (RFC 6265bis §4.1.3.2). Without TLS some browsers reject the prefix, and it protects nothing.
  */
 const attributesOf = (c: Context, PUBLIC_URL: string) =>
   byTls(c, PUBLIC_URL) ? { name: '__Host-edgetrail', secure: true } : { name: 'edgetrail', secure: false };
 
-/** What no secret looks like need not be looked up. */
+/** A value of another form cannot be a secret and is not looked up. */
 const secretForm = /^[A-Za-z0-9_-]{43}$/;
 
 export function readSessionCookie(c: Context, PUBLIC_URL: string): string | null {
@@ -36,8 +36,8 @@ export function setSessionCookie(c: Context, PUBLIC_URL: string, secret: string,
 export const clearSessionCookie = (c: Context, PUBLIC_URL: string): void => setSessionCookie(c, PUBLIC_URL, '', 0);
 
 /**
- * False when the page came without TLS and not from this machine: the browser would drop the cookie without a word.
- * The origin of the form is what the browser itself sees, whatever stands between.
+ * False when the page was loaded without TLS and not from a loopback address: the browser would silently discard a
+ * Secure cookie. The form's Origin header shows the scheme that the browser itself used, also behind a proxy.
  */
 export function browserStoresCookie(c: Context, PUBLIC_URL: string): boolean {
   const origin = c.req.header('origin');

@@ -1,4 +1,4 @@
-/** Users and tokens as settings write them. No message repeats a part of what was written: any part may be a secret. */
+/** Reads users and tokens from the settings. No message repeats a part of the text: any part may be a secret. */
 
 import { sha256 } from '../http/digest.ts';
 import {
@@ -15,7 +15,7 @@ import {
 
 const secret_chars_min = 16;
 
-/** A token as it is written: its secret plain, or as `sha256:` and the digest. */
+/** A token as configured: its secret plain, or as `sha256:` and the digest. */
 export type WrittenToken = { name: string; rights: Right[]; secret: string };
 
 /** Reads `name:role:password` separated by white space; throws what is wrong with which user. */
@@ -36,7 +36,7 @@ function readUser(word: string): User {
   return { name, role, password: { hash } };
 }
 
-/** One cost for all: a name whose check takes another time than an unknown name's is a name that can be found out. */
+/** One cost for all users: with another cost the response time would show that a user name exists. */
 const hasOurCost = ({ ln, r, p }: ScryptHash) => {
   const ours = authLimits.scrypt_cost;
   return ln === ours.ln && r === ours.r && p === ours.p;
@@ -60,7 +60,7 @@ function readToken(word: string): WrittenToken {
   return { name, rights: held, secret };
 }
 
-/** Tokens as they are compared: the service keeps digests. */
+/** The tokens with the digests of their secrets; the service keeps no plain secret. */
 export function tokensOf(written: WrittenToken[]): Promise<Token[]> {
   return Promise.all(
     written.map(async ({ name, rights, secret }) => ({
@@ -78,7 +78,7 @@ const words = (text: string) => text.split(/\s+/).filter((word) => word !== '');
 const isRole = (text: string): text is Role => Object.hasOwn(roles, text);
 const isRight = (text: string): text is Right => (rights as readonly string[]).includes(text);
 
-/** By its place and not by its name: a password with a space in it makes names of its pieces. */
+/** Names a fault by position and not by user name: when a password contains a space, its pieces are read as names. */
 function withPosition<T>(what: string, read: () => T): T {
   try {
     return read();

@@ -1,15 +1,15 @@
-/** Where a person goes after signing in: a path of this service, and nowhere else. */
+/** The path to which a person returns after signing in: always a path of this service. */
 
 const defaultPath = '/logs';
-/** Addresses beyond this are cut short by proxies, and encoded they are three times as long. */
+/** Some proxies truncate longer URLs; percent-encoding can triple the length. */
 const path_chars_max = 2_000;
 
-/** Any base will do: what leads away from it is not ours. */
+/** A placeholder origin: a text that resolves to another origin leads away from this service. */
 const base = 'http://edgetrail.invalid';
 
 /**
- * The path and query of a text that names a page of ours, else the start. Read by the parser that browsers have:
- * `//evil`, `/\evil`, `/<tab>/evil` and `/.//evil` all look like paths.
+ * The path and query when the text is a local path, else the default path. Parsed by the same URL parser that browsers
+ * have: `//evil`, `/\evil`, `/<tab>/evil` and `/.//evil` all look like paths and lead to another host.
  */
 export function localPath(text: string | null | undefined): string {
   if (!text?.startsWith('/') || text.length > path_chars_max || !URL.canParse(text, base)) return defaultPath;
@@ -18,14 +18,14 @@ export function localPath(text: string | null | undefined): string {
   return isAway || /^\/sign-(in|out)$/.test(pathname) ? defaultPath : pathname + search;
 }
 
-/** The path and query of the page that a header names (`HX-Current-URL`, `Referer`); empty when it names none. */
+/** The path and query of a URL in a header (`HX-Current-URL`, `Referer`); empty when there is none. */
 export function pathOf(url: string | undefined): string {
   if (!url || !URL.canParse(url)) return '';
   const { pathname, search } = new URL(url);
   return pathname + search;
 }
 
-/** The address of the form that leads back to a path. */
+/** The URL of the sign-in form that returns to a path. */
 export const signInUrl = (path: string | null | undefined): string => {
   const to = localPath(path);
   return to === defaultPath ? '/sign-in' : `/sign-in?${new URLSearchParams({ to })}`;

@@ -1,4 +1,4 @@
-/** Sessions of people who signed in with the form: a secret in their cookie, its digest in a table that every instance reads. */
+/** Sessions of people who signed in with the form: a secret in the cookie, its digest in a table; where sessions begin and end. */
 import { and, eq, gt, lte, sql } from 'drizzle-orm';
 import { sha256 } from '../http/digest.ts';
 import { pause } from '../http/pause.ts';
@@ -7,25 +7,25 @@ import { type Database, logSessions } from '../log/schema.ts';
 export const sessionLimits = {
   secret_bytes: 32,
   /**
-   * How long a process believes what the table said, and how often a stream asks again: together less than the five
-   * seconds after which a session that was ended anywhere is ended everywhere.
+   * How long a process caches a session, and how often a stream checks it again. The sum is below five seconds: that is
+   * how long after a sign-out the session may still work on another instance.
    */
   cached_ms_max: 2_000,
   recheck_ms: 2_000,
   cached_max: 10_000,
 } as const;
 
-/** What is known of open sessions: who, by their digests. Belongs to a process, and outlives a request's database. */
+/** Open sessions by their digest. The cache belongs to a process and outlives the database client of a request. */
 export type SessionCache = Map<string, Session & { until: number }>;
 
-/** Whose it is, and the proof of what it was opened with. */
+/** The session's user, and the proof of the password that opened it. */
 export type Session = { user: string; proof: string };
 
 export type Sessions = ReturnType<typeof createSessions>;
 
-/** Sessions of at most `max_age_s` seconds. Errors are the driver's own; `problemOf` turns them into answers. */
+/** Sessions of at most `max_age_s` seconds. Rejects with the driver's errors; `problemOf` turns them into responses. */
 export function createSessions(db: Database, max_age_s: number, cache: SessionCache = new Map()) {
-  /** Opens one for a user who gave this password, and removes those that are over. The secret is for the cookie alone. */
+  /** Opens a session for a user with this password, and deletes expired sessions. The secret goes only into the cookie. */
   async function open(user: string, password: string): Promise<{ secret: string; max_age_s: number }> {
     const secret = base64url(crypto.getRandomValues(new Uint8Array(sessionLimits.secret_bytes)));
     await db.delete(logSessions).where(lte(logSessions.expires_at, sql`now()`));
@@ -38,7 +38,7 @@ export function createSessions(db: Database, max_age_s: number, cache: SessionCa
     return { secret, max_age_s };
   }
 
-  /** The open session of this digest, or null. Only what is open is remembered: guessed secrets must not fill the memory. */
+  /** The open session with this digest, or null. Only open sessions are cached: guessed secrets must not fill the memory. */
   async function find(digest: string): Promise<Session | null> {
     const seen = cache.get(digest);
     if (seen && seen.until > Date.now()) return seen;
@@ -51,20 +51,20 @@ export function createSessions(db: Database, max_age_s: number, cache: SessionCa
     if (!found) return null;
     const oldest = cache.keys().next().value;
     if (cache.size >= sessionLimits.cached_max && oldest !== undefined) cache.delete(oldest);
-    // From when it was asked: a slow answer is an old one.
+    // Counted from the start of the query: a slow response is already old.
     cache.set(digest, { ...found, until: asked + sessionLimits.cached_ms_max });
     return found;
   }
 
-  /** Ends it here now, and everywhere within five seconds. */
+  /** Ends the session: at once in this process, within five seconds in all others. */
   async function close(digest: string): Promise<void> {
     await db.delete(logSessions).where(eq(logSessions.digest, digest));
     cache.delete(digest);
   }
 
   /**
-   * Calls `end` when the session of a stream is over, unless the stream is over first; for a stream of no session,
-   * never. While the database is away nobody can tell, and nothing is sent either.
+   * Calls `end` when the session of a stream has ended, unless the stream ends first. A stream without a session is not
+   * watched. While the database is unreachable the stream stays open: no entry can be read for it either.
    */
   async function watch(digest: string | undefined, over: AbortSignal, end: () => void): Promise<void> {
     while (digest !== undefined && !over.aborted) {
@@ -78,12 +78,12 @@ export function createSessions(db: Database, max_age_s: number, cache: SessionCa
   return { open, find, close, watch };
 }
 
-/** A secret as the table has it. Not salted and not slow: nobody guesses 32 random bytes. */
+/** The digest of a secret as stored. Neither salted nor slow: 32 random bytes cannot be guessed. */
 export const sessionDigest = async (secret: string): Promise<string> => base64url(await sha256(secret));
 
 /**
- * What ties a session to the password as it is set up. Keyed by the secret, which nobody but the browser has: the
- * table helps nobody to guess the password.
+ * Binds a session to the configured password: with another password the session is invalid. Keyed by the secret, which
+ * only the browser has, so that the table cannot be used to guess the password.
  */
 export const passwordProof = async (secret: string, password: string): Promise<string> =>
   base64url(await sha256(`${secret} ${password}`));

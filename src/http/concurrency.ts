@@ -1,10 +1,11 @@
-/** Runs at most so many at once; beyond `waiting_max` in the queue it refuses with a 503. */
+/** A concurrency limit with a bounded queue. */
 import { unavailable } from './problem.ts';
 
+/** Runs at most `running_max` tasks at once and queues up to `waiting_max`; above that it throws a 503 with `refusal`. */
 export function limitConcurrency(running_max: number, waiting_max: number, refusal: string) {
   const queue: (() => void)[] = [];
   let running = 0;
-  return async function pass<T>(work: () => Promise<T>): Promise<T> {
+  return async function run<T>(work: () => Promise<T>): Promise<T> {
     if (running >= running_max) {
       if (queue.length >= waiting_max) throw unavailable(refusal);
       await new Promise<void>((resolve) => queue.push(resolve));

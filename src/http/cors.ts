@@ -1,38 +1,38 @@
-/** CORS (the Fetch standard's "CORS protocol"): which pages of other sites may ask, and read what they are answered. */
+/** CORS (the Fetch standard's "CORS protocol"): the origins whose pages may send requests and read the responses. */
 import type { MiddlewareHandler } from 'hono';
 
-/** Chromium believes no preflight for longer. */
+/** The longest that Chromium caches a preflight. */
 const preflight_age_s_max = '7200';
 
-/** Pages of other sites are programs: they get what programs get, and not our own pages. */
-const forPrograms = /^\/(api|ws)\//;
+/** CORS is for the API only, never for the viewer's pages. */
+const apiPaths = /^\/(api|ws)\//;
 
-const answered = {
+const responseHeaders = {
   'access-control-allow-credentials': 'true',
   'access-control-expose-headers': 'link, etag, location, retry-after',
 };
 
-const preflight = {
+const preflightHeaders = {
   'access-control-allow-methods': 'GET, POST',
   'access-control-allow-headers': 'authorization, content-type, last-event-id, if-none-match',
   'access-control-max-age': preflight_age_s_max,
 };
 
 /**
- * Lets the pages of the named origins use the API with their visitors' credentials; all others get no word of it.
- * Stands before everything that refuses: a preflight carries no credentials, and a page must be able to read why it
- * was refused. Headers are set before the handler, as on a finished answer they would have it built a second time.
+ * Lets pages of the configured origins use the API with their visitors' credentials; other origins get no CORS header.
+ * Runs before authentication: a preflight carries no credentials, and a page must be able to read an error response.
+ * Headers are set before the handler: hono would build a finished response a second time.
  */
 export const cors =
   (origins: readonly string[]): MiddlewareHandler =>
   async (c, next) => {
     if (origins.length === 0) return next();
-    // For those who are not named, too: a cache would hand them what was made for one who is, and the other way round.
+    // Also for other origins: a cache must not give one origin the response that was made for another.
     c.header('vary', 'Origin');
     const origin = c.req.header('origin');
-    if (!origin || !origins.includes(origin) || !forPrograms.test(c.req.path)) return next();
+    if (!origin || !origins.includes(origin) || !apiPaths.test(c.req.path)) return next();
     c.header('access-control-allow-origin', origin);
-    for (const [name, value] of Object.entries(answered)) c.header(name, value);
+    for (const [name, value] of Object.entries(responseHeaders)) c.header(name, value);
     if (c.req.method !== 'OPTIONS' || !c.req.header('access-control-request-method')) return next();
-    return c.body(null, 204, preflight);
+    return c.body(null, 204, preflightHeaders);
   };

@@ -1,4 +1,4 @@
-/** The page's static files, by addresses that change with their contents: a browser may keep each of them for good. */
+/** The URLs of the static files. A URL changes with the file's contents, so that browsers may cache it for ever. */
 export const files = {
   style: '/public/style.css?v=aad90e49',
   viewer: '/public/viewer.js?v=5fb76efa',
@@ -6,11 +6,11 @@ export const files = {
   sse: '/public/hx-sse-4.0.1.min.js',
 } as const;
 
-const addresses = new Set<string>(Object.values(files));
+const urls = new Set<string>(Object.values(files));
 
 /**
- * The Cache-Control (RFC 9111, RFC 8246) of what is served at a path with its query. Another version's address, which a
- * page may ask for while instances are restarted one by one, must not be kept with the contents of this one.
+ * The Cache-Control (RFC 9111, RFC 8246) of a static file. During a rolling restart a page may request the URL of
+ * another version: the contents of this version must not be cached under that URL.
  */
 export const cacheControlOf = (pathAndQuery: string): string =>
-  addresses.has(pathAndQuery) ? 'public, max-age=31536000, immutable' : 'no-cache';
+  urls.has(pathAndQuery) ? 'public, max-age=31536000, immutable' : 'no-cache';

@@ -1,6 +1,6 @@
-/** Waiting, and being called back from it. */
+/** Waiting for time or for an abort signal. */
 
-/** Resolves after some time, or when the signal fires; never rejects. */
+/** Resolves after `ms` or when the signal fires; never rejects. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();

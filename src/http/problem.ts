@@ -1,4 +1,4 @@
-/** What can go wrong, as a small vocabulary: RFC 9457 problems. The one place that reads an SQLSTATE. */
+/** Errors as RFC 9457 problems, and the mapping from SQLSTATEs and driver errors to them. */
 
 /** One fault of a request: where (the event's index in a batch, the field) and why. */
 export type Fault = { index?: number; field: string; reason: string };
@@ -19,10 +19,10 @@ export const titles = {
 export type ProblemStatus = keyof typeof titles;
 export type Stored = 'nothing' | 'unknown';
 
-/** An answer that refuses: thrown anywhere, written once by the app. `detail` and `errors` are for the caller to read. */
+/** An error response: thrown anywhere, written by the app. The client sees `detail` and `errors`. */
 export class Problem extends Error {
   readonly status: ProblemStatus;
-  /** What a refused write left in the log, where that is not plain from the status. */
+  /** What a failed write stored, where the status does not say it. */
   readonly stored: Stored | undefined;
   readonly errors: Fault[] | undefined;
   readonly headers: Record<string, string>;
@@ -63,21 +63,21 @@ export const badField = (field: string, reason: string) =>
 
 const retry_after_s = '2';
 
-/** The database cannot answer now, or too much waits for it already: the same request may succeed shortly. */
+/** A 503 with Retry-After: the database is unreachable or a queue is full; the same request may succeed shortly. */
 export const unavailable = (detail: string, stored: Stored = 'nothing') =>
   new Problem(503, detail, { headers: { 'retry-after': retry_after_s }, stored });
 
-/** What postgres.js says when it has no connection; these are not SQLSTATEs. */
+/** Error codes of postgres.js and the system for a lost connection; these are not SQLSTATEs. */
 const lostConnection =
   /^(CONNECTION_(CLOSED|ENDED|DESTROYED)|CONNECT_TIMEOUT|ECONN(REFUSED|RESET|ABORTED)|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EPIPE|ENOENT)$/;
 
 /**
- * SQLSTATEs that pass by themselves: class 08 (connection), 53 (resources), 57 (operator intervention), 58 (system),
- * 25006 (read-only, in a failover), 40 (rollback), 55P03 (the lock was not to be had in 2 s).
+ * Transient SQLSTATEs: class 08 (connection), 53 (resources), 57 (operator intervention), 58 (system),
+ * 25006 (read-only, in a failover), 40 (rollback), 55P03 (the lock was not available within 2 s).
  */
 const transientStates = /^(08|53|57|58|40)|^25006$|^55P03$/;
 
-/** What workerd says where others have a code. */
+/** workerd's messages for errors that have a code elsewhere. */
 const workerdErrors: [RegExp, string][] = [
   [/^proxy request failed|cannot connect to the specified address|^connect timeout/i, 'ECONNREFUSED'],
   [/^Network connection lost|^Stream was cancelled|socket has been closed|^WritableStream/i, 'ECONNRESET'],
@@ -88,25 +88,25 @@ function codeOf(error: unknown): string {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { message } = cause;
     if ('code' in cause && typeof cause.code === 'string') return cause.code;
-    const heard = workerdErrors.find(([words]) => words.test(message));
-    if (heard) return heard[1];
+    const known = workerdErrors.find(([pattern]) => pattern.test(message));
+    if (known) return known[1];
   }
   return '';
 }
 
-/** True when another try may succeed though nothing was changed. */
+/** True when a retry may succeed. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof Problem) return error.status === 503;
   const code = codeOf(error);
   return lostConnection.test(code) || transientStates.test(code);
 }
 
-/** What postgres.js and the system say before a statement was sent at all. */
+/** Error codes that occur only before a statement was sent. */
 const neverSent = /^(CONNECT_TIMEOUT|ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|53300|57P03)$/;
 
 /**
- * A failed append as the caller may see it. A connection that is lost while a statement runs leaves open whether it
- * was committed: to say "try again" without more would invite doubles.
+ * A failed append as a problem. When the connection is lost while the statement runs, it is unknown whether it was
+ * committed: a plain "try again" would lead to duplicates.
  */
 export function appendProblemOf(error: unknown): Problem {
   const problem = problemOf(error);
@@ -124,10 +124,10 @@ export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '
 /** SQLSTATE 57014: a statement took longer than it was given. */
 export const isStatementTimeout = (error: unknown): boolean => codeOf(error) === '57014';
 
-/** True when the data is at fault (SQLSTATE classes 22 and 23): the batch's other events may still be stored. */
+/** True when the data is invalid (SQLSTATE classes 22 and 23): the other events of a batch can still be stored. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
 
-/** Any error as the problem that a client may see. A database's own words never get out: they name tables and values. */
+/** Any error as a problem for the client. A database message is never included: it names tables and values. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (codeOf(error) === '55P03') return unavailable('Too many writers wait for the log. Try again.');

@@ -1,4 +1,4 @@
-/** What a request carries: its query, and its body as text within a limit. */
+/** Reads a request: its query, and its body as text up to a limit. */
 import type { Context } from 'hono';
 import { Problem } from './problem.ts';
 
@@ -6,7 +6,7 @@ export const bodyLimits = { discarded_bytes_max: 64 * 1024 * 1024 } as const;
 
 export const queryOf = (c: Context) => new URL(c.req.url).searchParams;
 
-/** The body as text. What keeps it from being read to its end is the sender's connection, not ours. */
+/** The body as UTF-8 text. A read error is reported as a 400: the connection to the client failed, not the service. */
 export async function readText(c: Context, bytes_max: number): Promise<string> {
   const chunks = await readChunks(c, bytes_max).catch((error) => {
     throw error instanceof Problem ? error : new Problem(400, 'The body could not be read to its end.');
@@ -19,7 +19,7 @@ export async function readText(c: Context, bytes_max: number): Promise<string> {
   }
 }
 
-/** The bytes of the body, read no further than the limit: a Content-Length may be missing, or lie. */
+/** The bytes of the body up to the limit; Content-Length may be missing or wrong. */
 async function readChunks(c: Context, bytes_max: number): Promise<Uint8Array[]> {
   const tooLarge = () =>
     new Problem(413, `A request body may be at most ${bytes_max} bytes long: send the events in smaller batches.`);
@@ -27,11 +27,11 @@ async function readChunks(c: Context, bytes_max: number): Promise<Uint8Array[]> 
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   if (/^\d+$/.test(c.req.header('content-length') ?? '')) {
-    // The server holds a body to its Content-Length. Read whole: a stream costs a fifth of a small write.
+    // The HTTP server enforces Content-Length. Read at once: reading a stream costs a fifth of a small write.
     chunks.push(new Uint8Array(await c.req.arrayBuffer()));
   } else {
-    // Read to its end even when it is too large: breaking off would leave the rest in the connection, and its next
-    // request would find it there. A client that goes on for ever is cut off.
+    // A body that is too large is read to its end and discarded: the rest would otherwise be parsed as the connection's
+    // next request. Above `discarded_bytes_max` the connection is given up.
     for await (const chunk of c.req.raw.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes <= bytes_max) chunks.push(chunk);

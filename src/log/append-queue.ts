@@ -1,25 +1,25 @@
-/** Concurrent writers share commits: whoever arrives while a batch is being committed rides in the next one. No timer. */
+/** Concurrent writers share commits: events that arrive while a batch is committed go into the next batch. No timer. */
 
 import { appendProblemOf, isDataFault, isTransient, unavailable } from '../http/problem.ts';
 import type { NewEntry } from './entry.ts';
 import type { Entry } from './schema.ts';
 
 export const queueLimits = {
-  /** Rows in one commit. Callers are never split over two. */
+  /** Rows in one commit. The events of one caller are never split over two commits. */
   batch_rows_max: 1_000,
-  /** Rows that may wait. Beyond it a write is refused at once: a queue that only grows helps nobody. */
+  /** Queued rows. Above it a write is refused at once, so that the queue cannot grow without bound. */
   waiting_rows_max: 20_000,
 } as const;
 
-/** What became of one event: the stored row, and whether its event_uid had been stored before. */
+/** The result for one event: the stored row, and whether its event_uid had been stored before. */
 export type Appended = { entry: Entry; duplicate: boolean };
 
-/** A passing failure as the problem that says what was stored; anything else as it is, for the app to report. */
+/** A transient error as the problem that says what was stored; any other error unchanged, for the app to report. */
 const appendErrorOf = (error: unknown) => (isTransient(error) ? appendProblemOf(error) : error);
 
 /**
- * Lets the sockets be read. PGlite holds the event loop while it commits: without a turn in between, the next batch
- * would be taken before anybody had the chance to arrive (437 instead of 3,651 rows/s for 64 callers).
+ * Lets the event loop read the sockets. PGlite blocks it while it commits: without this turn the next batch would start
+ * before any waiting request was read (437 instead of 3,651 rows/s for 64 callers).
  */
 const yieldToEventLoop = () =>
   new Promise<void>((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
@@ -27,8 +27,8 @@ const yieldToEventLoop = () =>
 type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject(error: unknown): void };
 
 /**
- * Wraps an append so that one runs at a time and takes everybody who waits. Each caller gets what became of its own
- * events, after the commit. When data of one caller is at fault, only that caller is refused.
+ * Wraps an append so that one runs at a time and takes all queued callers. Each caller gets the results of its own events
+ * after the commit. When the data of one caller is invalid, only that caller is refused.
  */
 export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended[]>) {
   const waiting: Caller[] = [];
@@ -44,7 +44,7 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
         from += entries.length;
       }
     } catch (error) {
-      // The whole batch was rolled back. Alone, the innocent succeed and the guilty one hears why.
+      // The whole batch was rolled back. Run one by one, the valid callers succeed and the invalid one gets the error.
       if (callers.length > 1 && isDataFault(error)) for (const caller of callers) await run([caller]);
       else for (const { reject } of callers) reject(appendErrorOf(error));
     }
@@ -73,9 +73,9 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
   }
 
   /**
-   * Appends events; resolves after the commit with what became of each, in the order given. Rejects with a 503 when
-   * too much waits already, with a 503 that says so when it is not known
-   * whether they were stored, and with the driver's error when nothing was.
+   * Appends events; resolves after the commit with the result for each, in the order given. Rejects with a 503 when the
+   * queue is full or when it is unknown whether they were stored (the problem says which), and with the driver's error
+   * when nothing was stored.
    */
   return function append(entries: NewEntry[]): Promise<Appended[]> {
     if (waitingRows + entries.length > queueLimits.waiting_rows_max)

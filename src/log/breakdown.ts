@@ -1,4 +1,4 @@
-/** What matches, broken down by field and by time: exact when it is little, else an estimate that says so. */
+/** Facets and histogram: the matching entries counted by field value and by time; exact for few, else a marked estimate. */
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
 import { earliest_ms, latest_ms } from './entry.ts';
 import { type Filter, type Term, withoutField } from './filter.ts';
@@ -7,7 +7,7 @@ import { type Database, activityLogs as log } from './schema.ts';
 
 export const breakdownLimits = {
   facet_values_max: 10,
-  /** A bar is split by this many types; the others are one. */
+  /** A bar is split by this many types; the other types are counted together. */
   histogram_types_max: 8,
 } as const;
 
@@ -15,9 +15,9 @@ export const facetKeys = ['event_type', 'entity_type', 'service', 'user_id'] as 
 export type FacetKey = (typeof facetKeys)[number];
 
 /**
- * The values of a field, most frequent first, each with how many entries have it under the filter without that field's
- * own terms. Those that the filter names are there too, also with n = 0. `more`: there are other values. Not `exact`:
- * estimated from `rows_examined` entries, taken evenly from the whole log.
+ * The most frequent values of a field with their counts, counted under the filter without that field's own terms. Values
+ * that the filter names are included, also with n = 0. `more`: there are other values. When not `exact`, the counts are
+ * estimated from `rows_examined` entries, sampled evenly from the whole log.
  */
 export type Facet = {
   key: FacetKey;
@@ -42,7 +42,7 @@ export type Histogram = Buckets & {
 
 const n = sql<number>`count(*)`.mapWith(Number);
 
-/** The breaking down part of a store. `head` reads the id of the newest entry. */
+/** The facets and the histogram of a store. `head` reads the id of the newest entry. */
 export function breakdownOf(db: Database, head: () => Promise<number>) {
   /** The facets in the order of facetKeys; null when counting took too long. */
   async function facets(filter: Filter): Promise<Facet[] | null> {
@@ -62,7 +62,7 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
     return found;
   }
 
-  /** The bars of a stretch of time; null when counting took too long. */
+  /** The bars of a period; null when counting took too long. */
   async function histogram(filter: Filter, buckets: Buckets): Promise<Histogram | null> {
     const { from, to, bucket_ms } = buckets;
     const iso = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
@@ -93,7 +93,7 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
 
 type FieldValueCount = { key: FacetKey | null; value: string | null; n: number; place: number };
 
-/** The most frequent values of each field, those that were named, and (without a key) how many rows there are. */
+/** The most frequent values of each field, the values in `named`, and (without a key) the number of rows. */
 function countFieldValues(tx: Database, source: CountSource, named: string[]): Promise<FieldValueCount[]> {
   const columns = facetKeys.map((key) => source[key]);
   const list = sql.join(columns, sql`, `);
@@ -129,12 +129,12 @@ const rowsExamined = (rows: FieldValueCount[]) => rows.find(({ key }) => key ===
 const valuesOf = (terms: Term[], key: string, negated: boolean) =>
   terms.flatMap((term) => (term.key === key && term.negated === negated ? term.values : []));
 
-/** An estimate has no more than two digits that mean something. */
+/** An estimate is rounded to its two significant digits. */
 const roundEstimate = (n: number, weight: number) => (weight === 1 ? n : Number((n * weight).toPrecision(2)));
 
 /**
- * `all` is counted under the whole filter, `others` without this field's own terms. How many have a value that was
- * chosen is taken from `all`: it is the same number, and a rare one may be exact there and missing in a sample.
+ * `all` is counted under the whole filter, `others` without this field's own terms. The count of a chosen value is taken
+ * from `all`: it is the same number, and a rare value may be exact there and missing in the sample of `others`.
  */
 function facetFrom(
   key: FacetKey,

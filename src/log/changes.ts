@@ -1,10 +1,10 @@
-/** What changed, as services write it into metadata: pairs of an old and a new value, told apart from all the rest. */
+/** Finds old and new values in metadata, as services commonly write them, for the table "What changed". */
 import type { Json, Metadata } from './entry.ts';
 
-/** One field's old and new value; undefined for what was not there. */
+/** One field's old and new value; undefined when a side is missing. */
 export type Change = { field: string; from: Json | undefined; to: Json | undefined };
 
-/** A field may be named this often in a row before the tree of the rest shows it better. */
+/** Above this number of changes the plain tree of the metadata is shown instead. */
 const changes_max = 200;
 
 /**
@@ -41,7 +41,7 @@ const wholes = [
   ['previous', 'current'],
 ] as const;
 
-/** How the old value's key is written, and the new one's beside it. */
+/** Patterns of the old value's key, each with the key of the new value. */
 const pairs: [RegExp, (field: string) => string][] = [
   [/^(?:old|previous|prev)_(.+)$/, (field) => `new_${field}`],
   [/^(.+)_(?:old|before)$/, (field) => `${field}_new`],
@@ -57,7 +57,7 @@ function pairOf(key: string): { field: string; other: string } | null {
   return null;
 }
 
-/** Two states of one thing: of objects the keys that differ, of anything else the two as they are. */
+/** Compares two states: for objects the keys that differ, for other values the pair itself. */
 function compared(from: Json | undefined, to: Json | undefined): Change[] | null {
   if (isObject(from) && isObject(to)) {
     const keys = [...new Set([...Object.keys(from), ...Object.keys(to)])];
@@ -73,7 +73,7 @@ function compared(from: Json | undefined, to: Json | undefined): Change[] | null
   return [{ field: 'value', from, to }];
 }
 
-/** `{price: {old: 1, new: 2}}`, `{price: [1, 2]}`, or `[{field: 'price', old: 1, new: 2}]`; null when it is none of them. */
+/** `{price: {old: 1, new: 2}}`, `{price: [1, 2]}`, or `[{field: 'price', old: 1, new: 2}]`; null for any other form. */
 function listed(value: Json | undefined): Change[] | null {
   const named: [string, Json | undefined][] = Array.isArray(value)
     ? value.map((item) => (isObject(item) ? [nameOf(item), item] : ['', item]))

@@ -1,11 +1,11 @@
-/** How many entries match, and since when: totals, the last day, the statistics of the API. */
+/** Counts of matching entries: totals, the last 24 hours, the API's statistics, the period that they span. */
 import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
 import type { Filter } from './filter.ts';
 import { withTimeout } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const countLimits = {
-  /** A count that must look at rows stops here and says so. */
+  /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
 } as const;
 
@@ -20,7 +20,7 @@ export type Stats = {
 
 export type Recent = { recent_24h: number; recent_is_exact: boolean };
 
-/** When the oldest and the newest entry that match happened, in epoch milliseconds. */
+/** The times of the oldest and the newest matching entry, in epoch milliseconds. */
 export type Span = { oldest: number; newest: number };
 
 const n = sql<number>`count(*)`.mapWith(Number);
@@ -40,12 +40,12 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   };
 
   /**
-   * How many entries match. Exact without a filter at any size; with one, exact up to a bound that it admits. `newest`
-   * is the head for who has just read it.
+   * The number of matching entries. Exact without a filter at any size; with a filter exact up to `total_rows_max`.
+   * `newest` is the head, if the caller has just read it.
    */
   const total = (filter: Filter, newest?: number): Promise<Total> => totalBy(db, filter, newest);
 
-  /** The same for who would rather have no number than wait for one: null when it took too long. */
+  /** The same with a deadline: null when counting took too long. */
   const totalInTime = (filter: Filter, newest?: number): Promise<Total | null> =>
     filter.where ? withTimeout(db, (tx) => totalBy(tx, filter)) : total(filter, newest);
 
@@ -55,7 +55,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
     return { total: counted.n, total_is_exact: counted.exact };
   }
 
-  /** How many entries that match happened in the last 24 hours; exact up to the same bound, null when it took too long. */
+  /** The number of matching entries of the last 24 hours; exact up to the same bound, null when it took too long. */
   async function recent(filter: Filter): Promise<Recent | null> {
     const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
     const where = and(lastDay, filter.where);
@@ -63,7 +63,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
     return counted && { recent_24h: counted.n, recent_is_exact: counted.exact };
   }
 
-  /** Exact counts of what matches, most frequent first; `recent_24h` by when it happened. One scan. */
+  /** Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. One scan. */
   async function stats(filter: Filter): Promise<Stats> {
     const counts = await db
       .select({
@@ -91,8 +91,8 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   }
 
   /**
-   * When the oldest and the newest entry that match happened, or null when none does. Of a filter that takes too long
-   * the span of the whole log: it holds what matches.
+   * The times of the oldest and the newest matching entry, or null when none matches. When the filter takes too long, the
+   * span of the whole log, which includes every match.
    */
   async function span({ where }: Filter): Promise<Span | null> {
     const found = (await ends(where)) ?? (await ends(undefined));

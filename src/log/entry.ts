@@ -1,4 +1,4 @@
-/** What a log entry is: the shape a writer may send, its limits, and the one way to read a point in time. */
+/** An event: its fields, limits and checks, and the parser for points in time. */
 import * as v from 'valibot';
 import type { Fault } from '../http/problem.ts';
 
@@ -15,7 +15,7 @@ export const entryLimits = {
   timestamp_ahead_ms_max: 24 * 60 * 60 * 1000,
 } as const;
 
-/** The words that the viewer offers first. Any other word of at most 255 characters is as good. */
+/** Values that the viewer suggests. Any other text within the limit is equally valid. */
 export const suggested = {
   event_type: ['CREATE', 'UPDATE', 'DELETE', 'PAYMENT'],
   entity_type: ['order', 'customer', 'product', 'shipment', 'payment'],
@@ -64,13 +64,13 @@ export function textFault(text: string): string | null {
   return null;
 }
 
-/** PGlite's reader drops a leading byte order mark: what was stored would not come back as it was sent. */
+/** PGlite drops a leading byte order mark when it reads: the text would not come back as it was sent. */
 const byteOrderMarkFault = (text: string) =>
   text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null;
 
 const longerThan = (text: string, chars_max: number) => text.length > chars_max && [...text].length > chars_max;
 
-/** Text that can be kept. A blank is not a value: services send "" for "none", and it is kept as none. */
+/** Text that can be stored. */
 const text = (chars_max: number) =>
   v.pipe(
     v.string('must be text'),
@@ -85,20 +85,21 @@ const text = (chars_max: number) =>
 
 const optional = <S extends v.GenericSchema<unknown, string | null>>(schema: S) => v.optional(v.nullable(schema), null);
 
-const blankIsNone = (value: string): string | null => (value === '' ? null : value);
+/** Services send "" for "no value": it is stored as null. */
+const emptyToNull = (value: string): string | null => (value === '' ? null : value);
 
-const optionalText = (chars_max: number) => optional(v.pipe(text(chars_max), v.transform(blankIsNone)));
+const optionalText = (chars_max: number) => optional(v.pipe(text(chars_max), v.transform(emptyToNull)));
 
 const wantsIdentifier = 'must be text or a whole number';
 
-/** Order 55 is `55` in most services' JSON: a whole number is as good an identifier as its digits. */
+/** Many services send identifiers as JSON numbers: a whole number is stored as its digits. */
 const identifier = (chars_max: number) =>
   optional(
     v.pipe(
       v.union([v.string(), v.pipe(v.number(), v.safeInteger(wantsIdentifier))], wantsIdentifier),
       v.transform(String),
       text(chars_max),
-      v.transform(blankIsNone),
+      v.transform(emptyToNull),
     ),
   );
 
@@ -133,7 +134,7 @@ const address = optional(
       (value) => value === '' || (!/[%/]/.test(value) && v.is(ipSchema, value)),
       'must be an IPv4 or IPv6 address without mask, port or zone',
     ),
-    v.transform(blankIsNone),
+    v.transform(emptyToNull),
   ),
 );
 const ipSchema = v.pipe(v.string(), v.ip());
@@ -142,8 +143,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export type Metadata = { [key: string]: Json };
 
 /**
- * What jsonb or a JSON reader would refuse or silently change, as a sentence; null when the value is kept as it is.
- * Walks without recursion: a hostile depth must end in a refusal, not in a stack overflow.
+ * Why jsonb or a JSON reader would refuse or silently change this metadata, or null when it can be stored unchanged.
+ * Not recursive: a hostile depth must end in a refusal and not in a stack overflow.
  */
 export function metadataFault(root: unknown): string | null {
   if (typeof root !== 'object' || root === null || Array.isArray(root)) return 'must be a JSON object';
@@ -170,7 +171,7 @@ function scalarFault(value: unknown): string | null {
   if (typeof value === 'string') return textFault(value);
   if (typeof value !== 'number') return null;
   if (!Number.isFinite(value)) return 'a number is out of range';
-  // JSON.parse has already rounded 9007199254740993 to …992. An audit log must not keep what was not said.
+  // JSON.parse has already rounded 9007199254740993 to …992: the log must not store another number than was sent.
   if (Number.isInteger(value) && !Number.isSafeInteger(value))
     return 'a whole number beyond 2^53 cannot be kept exactly: send it as text';
   return null;
@@ -190,7 +191,7 @@ const metadata = v.optional(
   null,
 );
 
-/** One event as a writer may send it. Unknown keys are refused: a misspelt field must not vanish unseen. */
+/** One event as a writer may send it. Unknown keys are refused: a misspelt field must not be dropped silently. */
 export const NewEntry = v.strictObject(
   {
     event_type: label,

@@ -10,7 +10,7 @@ import { activityLogs as log } from './schema.ts';
 
 export const filterLimits = {
   values_max: 50,
-  /** Each text is looked for in every description that is looked at. */
+  /** Every text is compared with every description that the other terms leave. */
   search_values_max: 10,
   search_chars_max: 200,
   metadata_path_depth_max: 10,
@@ -25,11 +25,11 @@ type Row = {
   chars_max: number;
   /** How many values it takes, where that is not `values_max`. */
   values_max?: number;
-  /** Why the value cannot be asked for, or null. */
+  /** Why the value is invalid, or null. */
   fault(value: string): string | null;
   /** The rows that match any of the values. */
   sql(values: string[]): SQL;
-  /** The rows that match none of them; absent where "not" has no plain meaning. */
+  /** The rows that match none of them; absent where a negation has no clear meaning. */
   not?(values: string[]): SQL;
   /** What docs/filters.md says about it. */
   sentence: string;
@@ -39,7 +39,7 @@ const noFault = () => null;
 const timeFault = (value: string) =>
   parseInstant(value) ? null : 'must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T12:30:00Z';
 
-/** A column compared literally. "Not" keeps the rows that have no value: they are not that value either. */
+/** A column compared exactly. The negation includes rows without a value. */
 const exact = (
   key: string,
   word: string,
@@ -60,14 +60,14 @@ const exact = (
   sentence,
 });
 
-/** The two never come back undefined from drizzle when they are given conditions. */
+/** drizzle's `or` is undefined only without conditions; here it always has two. */
 const either = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
 
 const day_ms = 24 * 60 * 60 * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
 const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, dateOnly: false };
 
-/** ILIKE's own wildcards, and its escape, as themselves. */
+/** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 
 const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
@@ -132,7 +132,7 @@ export const filterRows: Row[] = [
     chars_max: filterLimits.search_chars_max,
     values_max: filterLimits.search_values_max,
     fault: noFault,
-    // Unlike the values of a field, texts narrow: one description can contain them all.
+    // All texts must match, unlike the values of a field: one description can contain several texts.
     sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
     not: (values) =>
       either(
@@ -187,19 +187,19 @@ function metadataRow(key: string): Row {
   };
 }
 
-/** One thing asked: these values, or (negated) none of them. */
+/** One condition: a field has any of these values, or (negated) none of them. */
 export type Term = { key: string; negated: boolean; values: string[] };
 
-/** A question to the log. `key` is the same for the same question, so that followers can share an answer. */
+/** A filter. Equal filters have the same `key`, so that followers can share reads. */
 export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 
-/** The parameters that are not about which events but about how they are handed out. */
+/** Parameters that do not select events but say how they are returned. */
 export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'last';
 
 /**
- * Reads a filter from a query string. A blank value is not asked; a repeated parameter means any of its values (texts to
- * search for: all of them); a key that ends in `!` means none of them. Throws a 400 that names the parameter: also for
- * one it does not know, because a misspelt filter would answer with everything.
+ * Reads a filter from a query string. An empty value is ignored; a repeated parameter means any of its values (search
+ * texts: all of them); a key that ends in `!` means none of them. Throws a 400 that names the parameter, also for an
+ * unknown one: a misspelt filter would otherwise return everything.
  */
 export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[] = []): Filter {
   const asked = new Map<string, Term>();
@@ -215,14 +215,14 @@ export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[
   return filterOf([...asked.values()]);
 }
 
-/** The question that these terms are; they have been read before. */
+/** The filter of terms that have been checked before. */
 export const filterOf = (terms: Term[]): Filter => ({
   terms,
   key: writeFilter(terms).toString(),
   where: and(...terms.map(termSql)),
 });
 
-/** The same question but for what it asks of one parameter: counted so, a facet shows what else could be chosen. */
+/** The filter without the terms of one field: a facet counted under it shows the other values to choose from. */
 export const withoutField = (filter: Filter, key: string): Filter =>
   filterOf(filter.terms.filter((term) => term.key !== key));
 
@@ -230,7 +230,7 @@ function rowFor(name: string): Row | undefined {
   return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);
 }
 
-/** The key that a parameter is about, and whether its `!` asks for none of the values. */
+/** Splits a parameter's name into its key and whether it ends in `!`. */
 function splitNegation(parameter: string): { key: string; negated: boolean } {
   const negated = parameter.endsWith('!');
   return { key: negated ? parameter.slice(0, -1) : parameter, negated };
@@ -240,7 +240,7 @@ function splitNegation(parameter: string): { key: string; negated: boolean } {
 export const valuesMax = (parameter: string): number =>
   rowFor(splitNegation(parameter).key)?.values_max ?? filterLimits.values_max;
 
-/** Why a parameter (with its `!`) and one value of it cannot be asked, or null. */
+/** Why a parameter (with its `!`) or its value is invalid, or null. */
 export function faultOf(parameter: string, value: string): string | null {
   const { key, negated } = splitNegation(parameter);
   const wrongPath = key.startsWith(metadataPrefix) ? pathFault(key) : null;
@@ -260,12 +260,12 @@ function termSql({ key, negated, values }: Term): SQL {
   return condition ?? sql`false`;
 }
 
-/** The terms as a query string again, in one order for one question. */
+/** The terms as a query string, in canonical order. */
 export function writeFilter(terms: Term[]): URLSearchParams {
   const query = new URLSearchParams();
   const parameters = terms.map(({ key, negated, values }) => ({
     name: negated ? `${key}!` : key,
-    // Texts stay in the order in which somebody thinks of them.
+    // Search texts keep their order; it is the order that the user typed.
     values: rowFor(key)?.input === 'search' ? values : [...values].sort(),
   }));
   for (const { name, values } of parameters.sort((a, b) => (a.name < b.name ? -1 : 1)))

@@ -1,10 +1,10 @@
-/** Which stretch of the answer is wanted: limit, offset, cursors. */
+/** Paging parameters: limit, offset and the cursors before and after. */
 
 import { badField } from '../http/problem.ts';
 import { earliest_ms, latest_ms } from './entry.ts';
 import type { Paging } from './filter.ts';
 
-/** A place in the list's order (timestamp, id). Written `<epoch ms>-<id>`. */
+/** A position in the order of the list (timestamp, id), written as `<epoch ms>-<id>`. */
 export type Cursor = { ms: number; id: number };
 
 export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date.parse(entry.timestamp)}-${entry.id}`;
@@ -19,10 +19,10 @@ function readCursor(key: 'before' | 'after', text: string): Cursor {
 
 export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
 
-/** Which stretch of the answer is wanted. */
+/** The requested page. */
 export type Page = { limit: number; offset: number; before: Cursor | null; after: Cursor | null };
 
-/** Reads limit, offset, before and after; throws a 400 that names the one that cannot be. */
+/** Reads limit, offset, before and after; throws a 400 that names the invalid one. */
 export function readPage(query: URLSearchParams): Page {
   const before = last(query, 'before');
   const after = last(query, 'after');
@@ -39,7 +39,7 @@ export function readPage(query: URLSearchParams): Page {
 
 const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;
 
-/** A whole number within its bounds, or the fallback when nothing was said; throws a 400 that names the field. */
+/** Reads a whole number within bounds, or returns the fallback for null; throws a 400 that names the field. */
 export function wholeNumber(field: string, text: string | null, fallback: number, min: number, max: number): number {
   if (text === null) return fallback;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;

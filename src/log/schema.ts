@@ -21,7 +21,7 @@ import { entryLimits, type Json } from './entry.ts';
 
 /**
  * timestamptz(3), read as RFC 3339 in UTC. Milliseconds, because a JS `Date` holds no more: a cursor that loses the
- * microseconds loses rows. Strings, because PostgreSQL writes the session's offset and drivers disagree about dates.
+ * microseconds loses rows. Strings, because PostgreSQL writes the session's offset and the drivers parse dates differently.
  */
 const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
@@ -30,7 +30,7 @@ const instant = customType<{ data: string; driverData: string }>({
 
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
 
-/** What a writer says of an event: the same columns in the log and in the inbox. */
+/** The columns that a writer fills: the same in the log and in the inbox. */
 const eventColumns = {
   event_type: varchar({ length: label_chars_max }).notNull(),
   entity_type: varchar({ length: label_chars_max }).notNull(),
@@ -74,7 +74,7 @@ export const activityLogs = pgTable(
   ],
 );
 
-/** One row an appended batch, never updated. The newest `last_id` is the head of the log. */
+/** One row for each appended batch, never updated. The newest `last_id` is the head of the log. */
 export const logBatches = pgTable(
   'log_batches',
   {
@@ -85,38 +85,39 @@ export const logBatches = pgTable(
   (t) => [check('log_batches_n', sql`${t.n} > 0`)],
 );
 
-/** The one row that writers lock. Never updated: an updated row would rot under a held snapshot. */
+/** The one row that writers lock. Never updated: dead versions of an updated row pile up under a held snapshot. */
 export const logLock = pgTable('log_lock', { only_row: boolean().primaryKey() }, (t) => [
   check('log_lock_only_row', sql`${t.only_row}`),
 ]);
 
-/** Which id an event_uid got: a partitioned table can hold no unique constraint without its partition key. */
+/** The id of each event_uid: a partitioned table cannot have a unique constraint without its partition key. */
 export const logUids = pgTable('log_uids', {
   event_uid: varchar({ length: identifier_chars_max }).primaryKey(),
   id: bigint({ mode: 'number' }).notNull(),
 });
 
-/** How far the old dashboard's table has been copied: one row a copied batch. */
+/** How far the old dashboard's table has been copied: one row for each copied batch. */
 export const logTakeover = pgTable('log_takeover', {
   legacy_id: bigint({ mode: 'number' }).primaryKey(),
   last_id: bigint({ mode: 'number' }).notNull(),
 });
 
-/** Who is signed in by the form. The one table that is no log: a session that was ended is deleted. */
+/** Open sessions of people. The only table that is not append-only: an ended session is deleted. */
 export const logSessions = pgTable('log_sessions', {
-  /** Of the secret in the cookie, SHA-256: whoever reads the table can sign in as nobody. */
+  /** SHA-256 of the cookie's secret: reading the table does not allow anybody to sign in. */
   digest: text().primaryKey(),
-  /** Not the role: that is looked up at each use, so that a user who was removed is out. */
+  /** Without the role, which is looked up at each use: a removed user loses access at once. */
   user_name: text().notNull(),
-  /** Of the secret together with the password that opened it: with another password it is none any more. */
+  /** A digest of the secret and the password that opened the session: a changed password ends it. */
   proof: text().notNull(),
   created_at: instant().notNull().default(sql`now()`),
   expires_at: instant().notNull(),
 });
 
 /**
- * Where other SQL writers log inside their own transaction: no lock, no waiting. Its trigger (check_event) applies the
- * rules of an event at the INSERT, so that a row is refused while its writer can still correct it.
+ * Where other SQL writers insert events inside their own transaction, without taking the log's lock. Its trigger
+ * (check_event) applies the rules of an event at the INSERT, so that a row is refused while its writer can still correct
+ * it.
  */
 export const activityInbox = pgTable('activity_inbox', {
   n: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),

@@ -1,4 +1,4 @@
-/** The only SQL over entries, with its parts for counting: append, since, page, each. Everything above speaks of entries. */
+/** The SQL of the log: append, since, page, exportPages, drain; counting is in counts.ts and breakdown.ts. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation, unavailable } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
@@ -10,7 +10,7 @@ import type { Cursor, Page } from './paging.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 
 export const storeLimits = {
-  /** How many ids one `since` looks through: a rare filter must not scan the whole log in one statement. */
+  /** The range of ids that one `since` reads: a rare filter must not scan the whole log in one statement. */
   since_ids_max: 20_000,
   since_rows_max: 256,
   export_rows_max: 500,
@@ -22,7 +22,7 @@ export type { Buckets, Facet, FacetKey, Histogram } from './breakdown.ts';
 export type { Recent, Span, Stats, Total } from './counts.ts';
 export type Store = ReturnType<typeof createStore>;
 
-/** All that can be asked of one database. Errors are the driver's own; `problemOf` turns them into answers. */
+/** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
 export function createStore(db: Database) {
   const columns = getTableColumns(log);
   const entries = (where: SQL | undefined) => db.select().from(log).where(where).$dynamic();
@@ -89,8 +89,8 @@ export function createStore(db: Database) {
   }
 
   /**
-   * The entries after an id that match, in id order, and the id up to which everything has been looked at: a filter
-   * that matches nothing must still move its follower on.
+   * The matching entries after an id, in id order, and the id up to which the log was read: a follower's cursor must
+   * also advance when nothing matches.
    */
   async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
     const upto = Math.min(await head(), after + storeLimits.since_ids_max);
@@ -121,8 +121,8 @@ export function createStore(db: Database) {
   }
 
   /**
-   * Every matching entry up to an id, in the order of time, in pages. What is appended meanwhile is left out: ids in
-   * commit order make `id <= upto` a snapshot that no connection has to hold open.
+   * Every matching entry up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are
+   * in commit order, so `id <= upto` is a snapshot without an open transaction.
    */
   async function* exportPages(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
     let place: Cursor | null = null;
@@ -137,7 +137,7 @@ export function createStore(db: Database) {
     }
   }
 
-  /** What a poll looks at: the newest id, and whether other SQL writers left something in the inbox. */
+  /** What a poll reads: the newest id, and whether the inbox has rows. */
   async function pollState(): Promise<{ head: number; waiting: boolean }> {
     const [seen] = await db
       .select({
@@ -150,7 +150,7 @@ export function createStore(db: Database) {
     return seen ?? { head: 0, waiting: false };
   }
 
-  /** Moves what other SQL writers committed to the inbox into the log; returns how many rows it took out. */
+  /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
     const [drained] = await readCommitted((tx) =>
       tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
@@ -163,7 +163,7 @@ export function createStore(db: Database) {
     await db.select({ made: sql`made` }).from(sql`make_partitions(${storeLimits.partitions_ahead_months}) as made`);
   }
 
-  /** Rejects unless the database answers and the log can be written to. */
+  /** Rejects unless the database responds and the log can be written to. */
   async function ready(): Promise<void> {
     const [seen] = await db
       .select({
@@ -191,10 +191,10 @@ export function createStore(db: Database) {
   };
 }
 
-/** Drizzle selects from something: here from one row without columns. */
+/** One row without columns: drizzle requires a FROM. */
 const nothing = sql`(select) as nothing`;
 
-// The bare comparison of rows does not prune partitions; the comparison of the time alone does.
+// A row comparison does not prune partitions; the additional comparison of the time does.
 const at = (cursor: Cursor) => new Date(cursor.ms).toISOString();
 const older = (cursor: Cursor): SQL =>
   sql`(${lte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) < (${at(cursor)}::timestamptz, ${cursor.id}))`;

@@ -2,16 +2,16 @@
 import { parseInstant } from './entry.ts';
 import { faultOf, filterRows, metadataPrefix, type Term, valuesMax } from './filter.ts';
 
-/** What in the line cannot be asked: the word as it stands there, and why. */
+/** A fault in the line: the word as written, and the reason. */
 export type SyntaxFault = { word: string; reason: string };
 
-/** One value of one parameter, as it stands in a query string; and the word that asks it. */
+/** One value of one parameter as in a query string, and the word of the line that it comes from. */
 type Ask = { name: string; value: string; word: string };
 
-/** What a word means: parameters, text to search for, or nothing. */
+/** The meaning of one word: parameters (none for an empty word) or a fault. */
 type Meaning = { asks: Ask[]; pair?: boolean } | { fault: SyntaxFault };
 
-/** A piece of a word: only outside quotes do `-`, `:`, `/` and `,` mean something. */
+/** A part of a word: `-`, `:`, `/` and `,` are operators only outside quotes. */
 type Part = { text: string; quoted: boolean };
 
 const wordForm = /(?:"(?:\\[\s\S]?|[^"\\])*(?:"|$)|[^\s"])+/g;
@@ -21,7 +21,7 @@ const escapeForm = /\\(?:(["\\])|u\{(10[\da-f]{4}|[\da-f]{1,5})\})/gi;
 const metaWord = 'meta.';
 const words = filterRows.flatMap(({ word }) => (word === '' ? [] : [word]));
 const fields = [...words, `${metaWord}<path>`].join(', ');
-/** Also the parameters' own names, and two words that people bring along from elsewhere. */
+/** Also the parameters' own names, and `after:` and `before:` as other search lines have them. */
 const keyOf = new Map([
   ...filterRows.flatMap(({ key, word }) => [[key, key] as const, [word, key] as const]),
   ['after', 'start_date'],
@@ -30,9 +30,9 @@ const keyOf = new Map([
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
 
 /**
- * The parameters that a line means, for readFilter, and what in it cannot be asked: then nothing should be. A qualifier
- * given twice means any of its values, `-` before it none of them. A word without one is a text that the description has
- * to contain, and so is a text in quotes. A quote that is not closed ends with the line: it is being typed.
+ * The parameters that a line means, for readFilter, and its faults; with a fault the query must not be used. A qualifier
+ * given twice means any of its values, `-` before it none of them. A word without a qualifier, and a text in quotes, must
+ * be contained in the description. An unclosed quote ends with the line: it is still being typed.
  */
 export function readSyntax(line: string): { query: URLSearchParams; faults: SyntaxFault[] } {
   const meanings = [...line.matchAll(wordForm)].map(([word]) => meaningOf(word));
@@ -44,7 +44,7 @@ export function readSyntax(line: string): { query: URLSearchParams; faults: Synt
     const reason = askFault(name, value, query.getAll(name).length);
     if (reason) faults.push({ word, reason });
   }
-  // Kinds and ids are two fields: order/55 customer/7 would find order 7 too.
+  // entity_type and entity_id are independent fields: order/55 customer/7 would also find order/7.
   const paired = meanings.some((meaning) => 'pair' in meaning && meaning.pair);
   const kinds = new Set(query.getAll('entity_type'));
   const other = asks.findLast(({ name, value }) => name === 'entity_type' && value !== query.get('entity_type'));
@@ -90,7 +90,7 @@ function qualified(word: string, negated: boolean, name: string, value: Part[]):
   return values.length > 0 ? { asks: values.map((text) => ask(key, text)) } : fault('needs a value');
 }
 
-/** `before:` leaves its moment out, as mail and code search do; `to:` and end_date include it. */
+/** `before:` excludes its moment, as mail and code search do; `to:` and end_date include it. */
 function justBefore(text: string): string {
   const moment = parseInstant(text);
   if (!moment) return text;
@@ -112,13 +112,13 @@ const unescaped = (text: string) =>
 
 const plain = (parts: Part[]) => parts.map(({ text }) => text).join('');
 
-/** Without its first characters, which stand outside quotes. */
+/** The parts without their first characters, which are outside quotes. */
 const after = ([first, ...rest]: Part[], chars: number): Part[] =>
   first
     ? [{ ...first, text: first.text.slice(chars) }, ...rest].filter(({ text, quoted }) => quoted || text !== '')
     : [];
 
-/** What stands before and after the first such character outside quotes; without one there is no second half. */
+/** The parts before and after the first such character outside quotes; null for the second when there is none. */
 function cut(parts: Part[], char: ':' | '/' | ','): [Part[], Part[] | null] {
   const at = parts.findIndex(({ text, quoted }) => !quoted && text.includes(char));
   const part = parts[at];
@@ -127,7 +127,7 @@ function cut(parts: Part[], char: ':' | '/' | ','): [Part[], Part[] | null] {
   return [[...parts.slice(0, at), { ...part, text: part.text.slice(0, i) }], after(parts.slice(at), i + 1)];
 }
 
-/** The values between commas; blank ones are not asked. */
+/** The values between commas without the empty ones. */
 function list(parts: Part[]): string[] {
   const values: string[] = [];
   for (let rest: Part[] | null = parts; rest; ) {
@@ -138,7 +138,7 @@ function list(parts: Part[]): string[] {
   return values.filter((value) => value !== '');
 }
 
-/** Terms as a line that reads back as the same terms: in the order of the fields, the text last. */
+/** Writes terms as a line that reads back as the same terms: in the order of the fields, texts last. */
 export function writeSyntax(terms: Term[]): string {
   const has = (key: string) => terms.find((term) => term.key === key && !term.negated && term.values.length === 1);
   const [kind, id] = [has('entity_type'), has('entity_id')];
@@ -170,7 +170,7 @@ const isBareText = (text: string) => /^(?!-)[^\s":\p{Cc}]+$/u.test(text);
 
 const bare = (text: string, special: RegExp) => (special.test(text) || /\p{Cc}/u.test(text) ? quote(text) : text);
 
-/** Line breaks cannot stand in a line of text, nor in a browser's field: they are written by number. */
+/** Control characters and line breaks are written as \u{…}: neither a line nor a browser's input field can hold them. */
 const quote = (text: string) =>
   `"${text
     .replace(/["\\]/g, '\\$&')

@@ -1,4 +1,4 @@
-/** Following the log: a loop, a cursor and a bell. The bell is a hint that something may be new; the cursor is the truth. */
+/** Following the log: a poll loop, a cursor per follower, and an append signal. The signal is a hint; the cursor decides. */
 
 import { pause, whenAborted } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
@@ -6,36 +6,36 @@ import type { Filter } from './filter.ts';
 import type { Entry } from './schema.ts';
 import { type Store, storeLimits } from './store.ts';
 
-/** What a follower gets: the matching entries, and the id up to which there are no others. */
+/** What a follower receives: matching entries, and the id up to which there are no others. */
 export type Batch = {
   entries: Entry[];
   cursor: number;
-  /** The entries in some form, made once however many followers share them. `form` names the maker. */
+  /** The entries in an encoded form, made once for all followers that share the batch. `form` identifies the encoding. */
   as<T>(form: string, make: (entries: Entry[]) => T): T;
 };
 
 export type TailOptions = {
-  /** How soon the poll looks again while rows flow, and how seldom while none do. */
+  /** The poll interval while rows arrive, and while none do. */
   poll_ms_min: number;
   poll_ms_max: number;
-  /** Whether the inbox is looked after while nobody follows. Where nothing may run unasked, a schedule does that. */
+  /** Whether the poll also runs without followers, for the inbox. On Workers a schedule drains the inbox instead. */
   poll_unfollowed: boolean;
-  /** Hears of the first failure of each outage; the tail itself goes on trying. */
+  /** Logs the first failure of each outage; the tail retries by itself. */
   report(what: string, error: unknown): void;
 };
 
 export type Tail = ReturnType<typeof createTail>;
 
 /**
- * One process's view of the growing log. `start` begins a poll that also drains the inbox; `ring` tells it of an append
- * by this process; `follow` reads on from a cursor for ever; `stop` ends them all.
+ * One process's view of the end of the log. `start` begins the poll, which also drains the inbox; `notifyAppended`
+ * reports an append by this process; `follow` reads from a cursor on; `stop` ends the poll and all followers.
  */
 export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfollowed, report }: TailOptions) {
   const stopping = new AbortController();
   const appended = createAppendSignal();
-  /** The last read of each question, pending or done: followers that stand at the same place share it. */
+  /** The last read for each filter, pending or done: followers at the same cursor share it. */
   const reads = new Map<string, { after: number; n_followers: number; batch: Promise<Batch> | null }>();
-  /** How each follower is ended. */
+  /** The function that ends each follower. */
   const followers = new Set<() => void>();
   let head = 0;
   let poll_ms = poll_ms_max;
@@ -51,7 +51,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   async function pollOnce(): Promise<boolean> {
     const before = head;
     const { head: newest, waiting } = await store.pollState();
-    // Before the inbox: what keeps that from being drained must not keep the followers from what is there.
+    // Before the inbox is drained: a failing drain must not keep entries from the followers.
     notifyAppended(newest);
     if (waiting) {
       while ((await store.drain()) === storeLimits.inbox_rows_max);
@@ -70,7 +70,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
       }
       try {
         const moved = await pollOnce();
-        // Nobody follows: only the inbox is looked after, at the slow pace.
+        // Without followers only the inbox needs the poll, at the long interval.
         poll_ms = followers.size === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
         failing = false;
       } catch (error) {
@@ -83,45 +83,45 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     }
   }
 
-  function read(question: { after: number; batch: Promise<Batch> | null }, after: number, filter: Filter) {
-    if (!question.batch || question.after !== after) {
-      question.after = after;
-      question.batch = store.since(after, filter).then(toBatch);
-      // Nothing new, or a failure: the next one asks again.
+  function read(shared: { after: number; batch: Promise<Batch> | null }, after: number, filter: Filter) {
+    if (!shared.batch || shared.after !== after) {
+      shared.after = after;
+      shared.batch = store.since(after, filter).then(toBatch);
+      // After an empty read or a failure the next follower reads again.
       const forget = (batch: Promise<Batch>) => {
-        if (question.batch === batch) question.batch = null;
+        if (shared.batch === batch) shared.batch = null;
       };
-      const asked = question.batch;
-      asked.then(
-        ({ cursor }) => cursor === after && forget(asked),
-        () => forget(asked),
+      const pending = shared.batch;
+      pending.then(
+        ({ cursor }) => cursor === after && forget(pending),
+        () => forget(pending),
       );
     }
-    return question.batch;
+    return shared.batch;
   }
 
   /**
-   * Every entry after `after` that matches, in id order, for ever: what is there already and what comes. Outages of
-   * the database are waited out. Ends when the signal fires or the tail stops; throws only what will not pass.
+   * Every matching entry after `after`, in id order: the stored ones, then new ones as they are appended. Retries while
+   * the database is unreachable. Ends when the signal fires or the tail stops; throws only errors that are not transient.
    */
   async function* follow(after: number, filter: Filter, signal: AbortSignal): AsyncGenerator<Batch> {
     const over = new AbortController();
     const end = () => over.abort();
-    // Neither AbortSignal.any nor a listener on a signal that lives as long as the process: on Node 20 the one leaves
-    // some bytes behind, and the other is warned about from the eleventh follower on.
+    // Not AbortSignal.any, which leaks memory on Node 20, and no listener on a signal of the process's lifetime, which
+    // Node warns about from the eleventh follower on.
     followers.add(end);
     signal.addEventListener('abort', end);
     if (signal.aborted || stopping.signal.aborted) end();
     const ended = over.signal;
-    const question = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
-    reads.set(filter.key, question);
-    question.n_followers += 1;
+    const shared = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
+    reads.set(filter.key, shared);
+    shared.n_followers += 1;
     if (followers.size === 1) sleeping.abort();
     let cursor = after;
     try {
       while (!ended.aborted) {
         const seen = appended.count();
-        const batch = await read(question, cursor, filter).catch((error) => {
+        const batch = await read(shared, cursor, filter).catch((error) => {
           if (!isTransient(error)) throw error;
           return null;
         });
@@ -135,8 +135,8 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     } finally {
       followers.delete(end);
       signal.removeEventListener('abort', end);
-      question.n_followers -= 1;
-      if (question.n_followers === 0) reads.delete(filter.key);
+      shared.n_followers -= 1;
+      if (shared.n_followers === 0) reads.delete(filter.key);
     }
   }
 
@@ -166,7 +166,7 @@ function toBatch({ entries, cursor }: { entries: Entry[]; cursor: number }): Bat
   };
 }
 
-/** Counts its rings, so that a ring between looking and waiting is not missed. */
+/** Counts appends, so that one between reading and waiting is not missed. */
 function createAppendSignal() {
   let appends = 0;
   const waiting = new Set<() => void>();
@@ -176,7 +176,7 @@ function createAppendSignal() {
       for (const wake of waiting) wake();
     },
     count: () => appends,
-    /** Resolves once the bell has rung more often than `heard`, or when the signal fires. */
+    /** Resolves when the count is above `seen`, or when the signal fires. */
     next: (seen: number, signal: AbortSignal) =>
       new Promise<void>((resolve) => {
         if (appends > seen || signal.aborted) return resolve();

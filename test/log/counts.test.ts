@@ -186,7 +186,7 @@ describe.each(databases)('a long log on %s', async (name) => {
     const facets = await store.facets(ask(''));
     const [types, , services, users] = facets ?? [];
     expect(facets?.map(({ exact }) => exact)).toEqual([false, false, false, false]);
-    expect(types?.rows_examined).toBe(sampleLimits.sample_stretches * sampleLimits.sample_stretch_ids);
+    expect(types?.rows_examined).toBe(sampleLimits.sample_ranges * sampleLimits.sample_range_ids);
     near(types?.values.find(({ value }) => value === 'DELETE')?.n, rows / 5, 0.05);
     near(types?.values.find(({ value }) => value === 'UPDATE')?.n, (rows * 4) / 5, 0.05);
     expect(services?.values).toEqual([]);
