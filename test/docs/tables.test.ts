@@ -46,6 +46,13 @@ describe('docs/filters.md', () => {
   });
 });
 
+const documentedLimits = ['bodyLimits', 'entryLimits', 'filterLimits', 'pageLimits', 'queueLimits', 'requestLimits'];
+/** How the service and its commands work inside: a request is neither refused nor cut by them. */
+const innerLimits = [
+  ...['authLimits', 'sessionLimits', 'clientLimits', 'importLimits', 'storeLimits'],
+  ...['breakdownLimits', 'countLimits', 'liveLimits', 'paceLimits', 'sampleLimits'],
+];
+
 describe('docs/settings.md', () => {
   const file = 'docs/settings.md';
 
@@ -57,6 +64,16 @@ describe('docs/settings.md', () => {
 
   it('has every setting of the commands', () => {
     expect(first(table(file, 'client setting'))).toEqual(clientNames);
+  });
+
+  it('leaves out only the limits that no request can reach', () => {
+    const files = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' });
+    const named = files
+      .filter((name) => name.endsWith('.ts'))
+      .flatMap((name) =>
+        [...textOf(`src/${name}`).matchAll(/^export const (\w+Limits)\b/gm)].map(([, limits]) => limits),
+      );
+    expect(named.toSorted()).toEqual([...documentedLimits, ...innerLimits].toSorted());
   });
 
   it('has every fixed limit, its value and its meaning', () => {
