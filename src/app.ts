@@ -8,11 +8,11 @@ import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';
 import { Problem, problemOf, unavailable } from './http/problem.ts';
-import { lookOf } from './page/look.ts';
+import { displayOptionsOf } from './page/display-options.ts';
 import { problemFragment, problemPage } from './page/problem.ts';
 import { type App, allowMethods, type Env, type Parts } from './parts.ts';
+import { logRoutes } from './viewer/log-routes.ts';
 import { sessionRoutes } from './viewer/sign-in.ts';
-import { viewerRoutes } from './viewer/viewer.ts';
 
 const securityHeaders = {
   'content-security-policy':
@@ -58,7 +58,7 @@ export function createApp(parts: Parts): App {
   listRoutes(app, parts);
   exportRoute(app, parts);
   followRoutes(app, parts);
-  viewerRoutes(app, parts);
+  logRoutes(app, parts);
   sessionRoutes(app, parts);
   for (const feature of features) feature.routes(app, parts);
   for (const path of ['/', '/livez', '/readyz']) allowMethods(app, path, 'GET');
@@ -84,7 +84,7 @@ function refuse(c: Context, problem: Problem): Response {
     ...(c.req.header('upgrade') && { 'x-problem': problem.message.replace(/[^\x20-\x7e]/g, '?') }),
     'content-type': forPeople ? 'text/html; charset=utf-8' : 'application/problem+json',
   };
-  const asPage = () => problemPage(problem, c.req.query('q') ?? '', lookOf(c));
+  const asPage = () => problemPage(problem, c.req.query('q') ?? '', displayOptionsOf(c));
   const markup = () => (c.req.header('hx-request') ? problemFragment(problem) : asPage());
   return c.body(forPeople ? String(markup()) : JSON.stringify(problem), problem.status, headers);
 }

@@ -105,10 +105,10 @@ describe('no file', () => {
     expect(textOf('client.ts').match(/^import (?!type )/gm)).toBeNull();
   });
 
-  it('but page/hx.ts writes an htmx attribute, and that one none that needs eval', () => {
+  it('but page/htmx-attributes.ts writes an htmx attribute, and that one none that needs eval', () => {
     const written = /\bhx-[a-z]+[:=]|\bhx-[a-z]+"/;
-    expect(files.filter((file) => file !== 'page/hx.ts' && written.test(textOf(file)))).toEqual([]);
-    expect(textOf('page/hx.ts')).not.toMatch(/hx-on|hx-vals|js:|hx-live/);
+    expect(files.filter((file) => file !== 'page/htmx-attributes.ts' && written.test(textOf(file)))).toEqual([]);
+    expect(textOf('page/htmx-attributes.ts')).not.toMatch(/hx-on|hx-vals|js:|hx-live/);
   });
 
   it('begins without a sentence that says what it is for', () => {

@@ -1,25 +1,25 @@
 /** The page around things. Data in, markup out. */
 import { html } from 'hono/html';
 import { files } from '../http/files.ts';
-import { config, restored } from './hx.ts';
-import type { Look } from './text.ts';
+import type { DisplayOptions } from './format.ts';
+import { historyElement, htmxConfig } from './htmx-attributes.ts';
 
 export type Markup = ReturnType<typeof html>;
 
 /** All that comes before the body's content. A page that takes its time is sent from here on as it comes. */
-export const opening = (title: string, { theme, now_ms }: Look): Markup => html`<!doctype html>
+export const documentStart = (title: string, { theme, now_ms }: DisplayOptions): Markup => html`<!doctype html>
 <html lang="en"${theme === 'system' ? '' : html` data-theme="${theme}"`}>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="${theme === 'system' ? 'light dark' : theme}">
-<meta name="htmx-config" content="${config}">
+<meta name="htmx-config" content="${htmxConfig}">
 <title>${title} · Edgetrail</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="${files.style}">
 </head>
 <body>
-<div id="page" data-now="${now_ms}" ${restored()}>
+<div id="page" data-now="${now_ms}" ${historyElement()}>
 `;
 
 /**
@@ -27,7 +27,7 @@ export const opening = (title: string, { theme, now_ms }: Look): Markup => html`
  * extension has arrived: a stream element is then never connected. Before the document is loaded it waits for all of
  * them. And viewer.js comes first: a stream that connects before it listens would never be said to be live.
  */
-export const closing = (): Markup => html`
+export const documentEnd = (): Markup => html`
 </div>
 <script src="${files.viewer}"></script>
 <script src="${files.htmx}"></script>
@@ -36,5 +36,5 @@ export const closing = (): Markup => html`
 </html>
 `;
 
-export const layout = (title: string, body: Markup, look: Look): Markup =>
-  html`${opening(title, look)}${body}${closing()}`;
+export const layout = (title: string, body: Markup, display: DisplayOptions): Markup =>
+  html`${documentStart(title, display)}${body}${documentEnd()}`;

@@ -12,17 +12,17 @@ const changed = (query: Query, change: (to: Query) => void): string => {
   return text === '' ? '/logs' : `/logs?${text}`;
 };
 
-export const pageOf = (query: Query): string => changed(query, () => {});
+export const logHref = (query: Query): string => changed(query, () => {});
 
 /** Nothing else of this field. */
-export const only = (query: Query, key: string, value: string) =>
+export const onlyHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(`${key}!`);
     to.set(key, value);
   });
 
 /** All but this. */
-export const not = (query: Query, key: string, value: string) =>
+export const excludeHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(key, value);
     to.delete(`${key}!`, value);
@@ -30,21 +30,21 @@ export const not = (query: Query, key: string, value: string) =>
   });
 
 /** This as well as what is chosen of its field already. */
-export const also = (query: Query, key: string, value: string) =>
+export const includeHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(`${key}!`, value);
     to.append(key, value);
   });
 
 /** One value no longer asked for. */
-export const dropped = (query: Query, { key, negated }: Pick<Term, 'key' | 'negated'>, value: string) =>
+export const removeHref = (query: Query, { key, negated }: Pick<Term, 'key' | 'negated'>, value: string) =>
   changed(query, (to) => to.delete(negated ? `${key}!` : key, value));
 
 const rangeless = (to: Query) => {
   for (const key of ['last', 'start_date', 'end_date']) to.delete(key);
 };
-export const anyTime = (query: Query) => changed(query, rangeless);
-export const lastOf = (query: Query, last: string) =>
+export const allTimeHref = (query: Query) => changed(query, rangeless);
+export const relativeRangeHref = (query: Query, last: string) =>
   changed(query, (to) => {
     rangeless(to);
     to.set('last', last);
@@ -52,7 +52,7 @@ export const lastOf = (query: Query, last: string) =>
 const within = (ms: number) =>
   new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString().replace('.000Z', 'Z');
 /** From and to in epoch ms, both included, as far as time goes here. */
-export const between = (query: Query, from: number, to_ms: number) =>
+export const timeRangeHref = (query: Query, from: number, to_ms: number) =>
   changed(query, (to) => {
     rangeless(to);
     to.set('start_date', within(from));
@@ -60,6 +60,6 @@ export const between = (query: Query, from: number, to_ms: number) =>
   });
 
 /** What has these values, whatever else was asked. */
-export const about = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
+export const filterHref = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
 
-export const eventOf = (id: number) => `/logs/${id}`;
+export const eventHref = (id: number) => `/logs/${id}`;

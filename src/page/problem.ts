@@ -1,12 +1,12 @@
 /** A refusal as a page and as a part of one. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Problem } from '../http/problem.ts';
+import type { DisplayOptions } from './format.ts';
 import { layout, type Markup } from './layout.ts';
-import { lineAway } from './search-line.ts';
-import type { Look } from './text.ts';
+import { plainSearchForm } from './search-line.ts';
 
 /** What a person can do about a refusal. */
-const ways: Partial<Record<number, string>> = {
+const advice: Partial<Record<number, string>> = {
   400: 'Change what is asked, or start again from the whole log.',
   404: 'The address may be mistyped. Events are never removed from the log.',
   422: 'Change what is asked, or start again from the whole log.',
@@ -26,13 +26,13 @@ const titles: Partial<Record<number, string>> = {
 };
 
 /** A refusal as a page of its own. `line`: what was written into the search, to be mended. */
-export const problemPage = (problem: Problem, line: string, look: Look): Markup => {
+export const problemPage = (problem: Problem, line: string, display: DisplayOptions): Markup => {
   const title = titles[problem.status] ?? problem.title;
-  const way = ways[problem.status];
+  const hint = advice[problem.status];
   return layout(
     title,
-    html`<header><a id="brand" href="/logs">Edgetrail</a>${lineAway(line)}</header>
-<main class="alone"><h1>${title}</h1><div role="alert">${problemFragment(problem)}</div>${way ? html`<p>${way}</p>` : ''}<p><a class="button" href="/logs">To the log</a>${problem.status === 403 ? html` <a class="button" href="/sign-in">Sign in as somebody else</a>` : ''}</p></main>`,
-    look,
+    html`<header><a id="brand" href="/logs">Edgetrail</a>${plainSearchForm(line)}</header>
+<main class="alone"><h1>${title}</h1><div role="alert">${problemFragment(problem)}</div>${hint ? html`<p>${hint}</p>` : ''}<p><a class="button" href="/logs">To the log</a>${problem.status === 403 ? html` <a class="button" href="/sign-in">Sign in as somebody else</a>` : ''}</p></main>`,
+    display,
   );
 };

@@ -6,7 +6,7 @@ import { localPath, signInUrl } from '../auth/return-path.ts';
 import { sessionDigest } from '../auth/session.ts';
 import { Problem, type ProblemStatus, problemOf } from '../http/problem.ts';
 import { queryOf, readText } from '../http/request.ts';
-import { lookOf } from '../page/look.ts';
+import { displayOptionsOf } from '../page/display-options.ts';
 import { type App, allowMethods, type Env, isSameOrigin, type Parts, sessionOf } from '../parts.ts';
 import { type SignInPage, signInPage } from './views/sign-in.ts';
 
@@ -68,7 +68,7 @@ const page = (
 ): Response | Promise<Response> => {
   c.status(status);
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
-  return c.html(signInPage(data, lookOf(c)));
+  return c.html(signInPage(data, displayOptionsOf(c)));
 };
 
 function demandSameOrigin(c: Context<Env>, { limits }: Parts): void {

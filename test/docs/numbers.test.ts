@@ -38,7 +38,7 @@ const facts: [page: string, sentence: string][] = [
     'docs/security.md',
     `N = 2^${authLimits.scrypt_cost.ln}, r = ${authLimits.scrypt_cost.r}, p = ${authLimits.scrypt_cost.p}`,
   ],
-  ['docs/viewer.md', `at most ${constantOf('src/viewer/question.ts', 'bars_max')} bars`],
+  ['docs/viewer.md', `at most ${constantOf('src/viewer/page-query.ts', 'bars_max')} bars`],
   ['docs/viewer.md', `the newest ${message_rows_max} are drawn`],
   ['docs/viewer.md', `at most ${first_view_bytes_max / 1_024} KB gzipped`],
   ['docs/benchmarks.md', `more than ${count(first_view_bytes_max)} bytes`],

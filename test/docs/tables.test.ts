@@ -15,10 +15,10 @@ import { filterLimits, filterRows } from '../../src/log/filter.ts';
 import { pageLimits } from '../../src/log/paging.ts';
 import * as schema from '../../src/log/schema.ts';
 import { readSyntax } from '../../src/log/syntax.ts';
-import { help } from '../../src/page/shell.ts';
+import { help } from '../../src/page/menu-and-help.ts';
 import type { Parts } from '../../src/parts.ts';
 import { clientNames, readSettings, settingRows } from '../../src/settings.ts';
-import { lasts } from '../../src/viewer/question.ts';
+import { relativeRanges } from '../../src/viewer/page-query.ts';
 import { reasons } from '../targets/reasons.ts';
 import { code, plain, root, table, textOf } from './pages.ts';
 
@@ -149,7 +149,7 @@ describe('docs/viewer.md', () => {
   });
 
   it('has every range that ends now', () => {
-    expect(textOf('docs/viewer.md')).toContain(Object.keys(lasts).map(code).join(', '));
+    expect(textOf('docs/viewer.md')).toContain(Object.keys(relativeRanges).map(code).join(', '));
   });
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { rowsOf, visitors } from './visit.ts';
+import { openPages, rowsOf } from './browser-page.ts';
 
 const payloads = [
   `<img src=x onerror="window.ran=1"><script>window.ran=1</script>`,
@@ -39,7 +39,7 @@ const hostile = payloads.map((payload, n) => ({
 
 describe.skipIf(!hasChromium())('what is in the log', async () => {
   const service = await startService('pglite');
-  const open = visitors(() => service.url);
+  const open = openPages(() => service.url);
   const isUntouched = { ran: false, taken: 0, scripts: 3, handlers: 0, headings: 1 };
 
   it('runs nowhere: rows, details, facets, bars, chips, the line, live', async () => {

@@ -5,22 +5,22 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { isInOrder, liveButton, pillOf, said, showsFirst, stateOf, waits } from './following.ts';
-import { order } from './orders.ts';
-import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { expectFirst, expectInOrder, expectQueued, expectState, liveButton, pillOf, stateOf } from './live-helpers.ts';
+import { order } from './sample-events.ts';
 
 describe.skipIf(!hasChromium())('following live', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
   await service.write(Array.from({ length: 200 }, (_, n) => order(n)));
   const empty = await startService('pglite');
-  const open = visitors(() => service.url);
-  const openEmpty = visitors(() => empty.url);
+  const open = openPages(() => service.url);
+  const openEmpty = openPages(() => empty.url);
   const write = async (n: number, more: object = {}) =>
     (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();
   /** A page that follows. */
   const following = async (path = '/logs?live=1') => {
     const page = await open(path);
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     return page;
   };
   const unfold = async (page: Page, id: number | undefined) => {
@@ -38,8 +38,8 @@ describe.skipIf(!hasChromium())('following live', async () => {
       if (i % 2) await page.waitForTimeout(60);
       await liveButton(page).click();
     }
-    await showsFirst(page, ids);
-    await isInOrder(page);
+    await expectFirst(page, ids);
+    await expectInOrder(page);
   });
 
   it('says that it connects until it does, and is not live before', async () => {
@@ -53,11 +53,11 @@ describe.skipIf(!hasChromium())('following live', async () => {
       await route.continue();
     });
     await liveButton(page).click();
-    await said(page, 'Connecting');
+    await expectState(page, 'Connecting');
     const ids = await write(2);
     connect();
-    await said(page, 'Live');
-    await showsFirst(page, ids);
+    await expectState(page, 'Live');
+    await expectFirst(page, ids);
   });
 
   it('tells who listens, and not only who looks', async () => {
@@ -72,10 +72,10 @@ describe.skipIf(!hasChromium())('following live', async () => {
   it('opens what has come, closes it, and goes on by itself', async () => {
     const page = await following();
     const [newest = 0, second] = await write(3);
-    await showsFirst(page, [newest]);
+    await expectFirst(page, [newest]);
     await unfold(page, newest);
     const waiting = await write(2);
-    await waits(page, 2);
+    await expectQueued(page, 2);
     await unfold(page, second);
     expect(await page.locator('#rows > li > details[open]').count()).toBe(2);
     for (const id of [newest, second]) {
@@ -83,9 +83,9 @@ describe.skipIf(!hasChromium())('following live', async () => {
       await page.locator(`#e${id} summary`).first().click();
     }
     // Closed, nothing is read any more: what waited comes without being asked for.
-    await showsFirst(page, waiting);
+    await expectFirst(page, waiting);
     expect(await stateOf(page).textContent()).toBe('Live');
-    await isInOrder(page);
+    await expectInOrder(page);
   });
 
   it('moves nothing while the reader is further down, and goes on when they come back', async () => {
@@ -96,47 +96,47 @@ describe.skipIf(!hasChromium())('following live', async () => {
     const here = () => page.evaluate(() => [scrollY, document.elementFromPoint(500, 400)?.textContent]);
     const before = await here();
     const ids = await write(9);
-    await waits(page, 9);
+    await expectQueued(page, 9);
     expect(await here()).toEqual(before);
     await page.keyboard.press('Home');
-    await showsFirst(page, ids);
-    await showsFirst(page, [...(await write(2)), ...ids]);
-    await isInOrder(page);
+    await expectFirst(page, ids);
+    await expectFirst(page, [...(await write(2)), ...ids]);
+    await expectInOrder(page);
   });
 
   it('shows all of it when more has come than a page holds back', async () => {
     const page = await following();
     await rowsOf(page).nth(2).locator('summary').click();
     const ids = await write(620);
-    await waits(page, 620);
+    await expectQueued(page, 620);
     await pillOf(page).click();
-    await showsFirst(page, ids.slice(0, 50));
-    await isInOrder(page);
+    await expectFirst(page, ids.slice(0, 50));
+    await expectInOrder(page);
   });
 
   it('keeps a thousand rows at most, and goes on below them with the very next one', async () => {
     await write(1_000, { user_id: 'many' });
     const page = await following('/logs?user_id=many&limit=970&live=1');
     expect(await rowsOf(page).count()).toBe(970);
-    for (let i = 0; i < 2; i++) await showsFirst(page, await write(20, { user_id: 'many' }));
+    for (let i = 0; i < 2; i++) await expectFirst(page, await write(20, { user_id: 'many' }));
     expect(await rowsOf(page).count()).toBe(1_000);
     const [oldest = 0] = (await idsOf(page)).slice(-1);
     await page.getByRole('link', { name: 'Older events' }).click();
     await expect.poll(async () => (await idsOf(page)).includes(oldest - 1)).toBe(true);
-    await isInOrder(page);
+    await expectInOrder(page);
   });
 
   it('follows what is on the screen, and something else as soon as that is', async () => {
     const page = await following('/logs?event_type=SEEN&live=1');
     const [seen] = [await write(1, { event_type: 'SEEN' }), await write(3)];
-    await showsFirst(page, seen);
+    await expectFirst(page, seen);
     expect((await idsOf(page)).length).toBe(1);
     await page.getByRole('searchbox').fill('type:OTHER');
     await expect.poll(() => addressOf(page)).toBe('/logs?event_type=OTHER&live=1');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     await write(1, { event_type: 'SEEN' });
     const other = await write(2, { event_type: 'OTHER' });
-    await showsFirst(page, other);
+    await expectFirst(page, other);
     expect((await idsOf(page)).length).toBe(2);
   });
 
@@ -144,19 +144,19 @@ describe.skipIf(!hasChromium())('following live', async () => {
     const page = await following('/logs?user_id=two&live=1');
     const other = await page.context().newPage();
     await other.goto(page.url());
-    await said(other, /^Live/);
+    await expectState(other, /^Live/);
     const ids = await write(3, { user_id: 'two' });
-    for (const tab of [page, other]) await showsFirst(tab, ids);
+    for (const tab of [page, other]) await expectFirst(tab, ids);
     await liveButton(page).click();
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
     const more = await write(1, { user_id: 'two' });
-    await showsFirst(other, [...more, ...ids]);
+    await expectFirst(other, [...more, ...ids]);
     expect(await idsOf(page)).toEqual(ids);
   });
 
   it('fills an empty log at the words that its page gives', async () => {
     const page = await openEmpty('/logs?live=1');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     const command = await page.locator('#empty pre').innerText();
     expect(command).toContain('admin:admin123');
     await promisify(execFile)('sh', ['-c', command.replace('admin:admin123', 'admin:admin-password')]);
@@ -168,24 +168,24 @@ describe.skipIf(!hasChromium())('following live', async () => {
     const page = await open('/logs?end_date=2020-01-01');
     expect(await liveButton(page).count()).toBe(0);
     await page.getByRole('link', { name: 'To the newest' }).click();
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
   });
 
   it('outlives the loss of the network', async () => {
     const page = await following();
-    allow(page, /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|Failed to fetch|network error/);
+    allowComplaints(page, /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|Failed to fetch|network error/);
     await page.context().setOffline(true);
     await page.waitForTimeout(500);
     const ids = await write(4);
     await page.context().setOffline(false);
-    await showsFirst(page, ids);
-    await said(page, /^Live/);
-    await isInOrder(page);
+    await expectFirst(page, ids);
+    await expectState(page, /^Live/);
+    await expectInOrder(page);
   });
 
   it('says why when the first connection is refused, and tries again', async () => {
     const page = await open('/logs');
-    allow(page, /503/);
+    allowComplaints(page, /503/);
     await page.route(
       '**/logs/stream?*',
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
@@ -193,10 +193,10 @@ describe.skipIf(!hasChromium())('following live', async () => {
     );
     await liveButton(page).click();
     const ids = await write(3);
-    await said(page, 'The database is away.');
+    await expectState(page, 'The database is away.');
     expect((await idsOf(page)).length).toBe(50);
-    await showsFirst(page, ids);
-    await said(page, /^Live/);
+    await expectFirst(page, ids);
+    await expectState(page, /^Live/);
   });
 
   it('counts what comes: all of it, the last day, and each type', async () => {

@@ -8,8 +8,8 @@ import { createClient } from '../../src/client.ts';
 import { hasChromium } from '../support/browser.ts';
 import { eventually } from '../support/harness.ts';
 import { type ServiceProcess, spawnService } from '../support/process.ts';
-import { order } from './orders.ts';
-import { allow, idsOf, rowsOf, visitors } from './visit.ts';
+import { allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { order } from './sample-events.ts';
 
 describe.skipIf(!hasChromium())('following a service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-viewer-'));
@@ -35,7 +35,7 @@ describe.skipIf(!hasChromium())('following a service', async () => {
     await service.ended;
     await rm(folder, { recursive: true, force: true });
   });
-  const open = visitors(() => url);
+  const open = openPages(() => url);
   const state = (page: Page) => page.locator('#live-state').textContent();
   const following = async (query = '') => {
     const page = await open(`/logs?live=1${query}`);
@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium())('following a service', async () => {
 
   it('is neither missing an event nor showing one twice after a restart, while a writer goes on', async () => {
     const page = await following('&user_id=restart');
-    allow(page, away);
+    allowComplaints(page, away);
     let [writing, n] = [true, 0];
     const writer = (async () => {
       while (writing) {
@@ -80,7 +80,7 @@ describe.skipIf(!hasChromium())('following a service', async () => {
 
   it('notices that a connection has died without a word, and then has it all', async () => {
     const page = await following('&user_id=silence');
-    allow(page, away);
+    allowComplaints(page, away);
     service.child.kill('SIGSTOP');
     await expect.poll(() => state(page), { timeout: 20_000 }).not.toMatch(/^Live/);
     service.child.kill('SIGCONT');

@@ -3,16 +3,16 @@ import { html } from 'hono/html';
 import { suggested } from '../../log/entry.ts';
 import { filterRows, type Term, writeFilter } from '../../log/filter.ts';
 import { writeSyntax } from '../../log/syntax.ts';
-import { asks } from '../../page/hx.ts';
+import { visible } from '../../page/format.ts';
+import { filterForm } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
-import { dropped, lastOf, pageOf } from '../../page/links.ts';
-import { visible } from '../../page/text.ts';
-import type { Question } from '../question.ts';
+import { logHref, relativeRangeHref, removeHref } from '../../page/links.ts';
+import type { PageQuery } from '../page-query.ts';
 
-export const lineOf = ({ terms }: Question) => writeSyntax(terms);
+export const searchLineOf = ({ terms }: PageQuery) => writeSyntax(terms);
 
 /** What the line does not say, sent along with it: the range. It stands in the part that is always new. */
-export const carried = ({ range, query }: Question): Markup => {
+export const hiddenRangeInputs = ({ range, query }: PageQuery): Markup => {
   const keys = range.last ? ['last'] : ['start_date', 'end_date'];
   return html`${keys.flatMap((key) =>
     query.getAll(key).map((value) => html`<input type="hidden" name="${key}" value="${value}" form="query">`),
@@ -23,12 +23,12 @@ const listId = (key: string) => `known-${key}`;
 const isTime = (key: string) => key === 'start_date' || key === 'end_date';
 
 /** A field for each row of the filter table but the times. A repeated or negated parameter stays as a hidden one. */
-export const fieldsForm = ({ terms, range, query }: Question): Markup => {
+export const fieldsForm = ({ terms, range, query }: PageQuery): Markup => {
   const plain = ({ key, negated, values }: Term) => !negated && values.length === 1 && !key.startsWith('metadata.');
   const shown = new Map(terms.filter(plain).map(({ key, values }) => [key, values[0]]));
   const hidden = [...writeFilter(terms.filter((term) => !plain(term)))];
   const times = range.last ? [['last', range.last] as const] : [...query].filter(([key]) => isTime(key));
-  return html`<form id="fields-form" role="search" aria-label="By field" action="/logs" method="get" ${asks()}>
+  return html`<form id="fields-form" role="search" aria-label="By field" action="/logs" method="get" ${filterForm()}>
 ${filterRows
   .filter(({ key }) => !isTime(key))
   .map(
@@ -44,13 +44,13 @@ const words = new Map(filterRows.map(({ key, word }) => [key, word || 'text']));
 const wordOf = (key: string) => words.get(key) ?? key.replace(/^metadata\./, 'meta.');
 
 /** Each value that is asked for, with the link that asks no more for it. */
-export const chips = ({ terms, query }: Question): Markup | '' => {
+export const filterChips = ({ terms, query }: PageQuery): Markup | '' => {
   const all = terms.flatMap((term) => term.values.map((value) => ({ term, value })));
   if (all.length === 0) return '';
   const cleared = query.get('last');
   const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTime(key)));
   return html`<ul id="chips" aria-label="What is asked">${all.map(({ term, value }) => {
     const text = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: ${visible(value)}`;
-    return html`<li><a href="${dropped(query, term, value)}" aria-label="Remove ${text}"${term.negated ? html` class="not"` : ''}><span>${text}</span> ×</a></li>`;
-  })}<li><a href="${cleared ? lastOf(new URLSearchParams(), cleared) : pageOf(rangeOnly)}">Clear all</a></li></ul>`;
+    return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${text}"${term.negated ? html` class="not"` : ''}><span>${text}</span> ×</a></li>`;
+  })}<li><a href="${cleared ? relativeRangeHref(new URLSearchParams(), cleared) : logHref(rangeOnly)}">Clear all</a></li></ul>`;
 };

@@ -2,10 +2,18 @@
 import { html } from 'hono/html';
 import { earliest_ms, latest_ms } from '../../log/entry.ts';
 import type { Histogram } from '../../log/store.ts';
+import {
+  colourClass,
+  type DisplayOptions,
+  formatCount,
+  formatEventCount,
+  formatTime,
+  truncate,
+  visible,
+} from '../../page/format.ts';
 import type { Markup } from '../../page/layout.ts';
-import { between } from '../../page/links.ts';
-import { clock, count, cut, events, type Look, tone, visible } from '../../page/text.ts';
-import type { Question } from '../question.ts';
+import { timeRangeHref } from '../../page/links.ts';
+import type { PageQuery } from '../page-query.ts';
 
 /** Units of the drawing: it is stretched to the width there is. */
 const height = 100;
@@ -20,7 +28,7 @@ type Bar = Histogram['bars'][number];
 const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup => {
   const named = by.reduce((sum, m) => sum + m, 0);
   const parts: [string, number][] = [
-    ...types.map((type, i): [string, number] => [tone(type), by[i] ?? 0]),
+    ...types.map((type, i): [string, number] => [colourClass(type), by[i] ?? 0]),
     ['t0', n - named],
   ];
   const scale = Math.max(height_min, (n / most) * height) / Math.max(1, n);
@@ -37,7 +45,7 @@ const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup
 };
 
 const byType = ({ by }: Bar, types: string[]): string => {
-  const parts = types.flatMap((type, i) => (by[i] ? [`${visible(type)} ${count(by[i])}`] : []));
+  const parts = types.flatMap((type, i) => (by[i] ? [`${visible(type)} ${formatCount(by[i])}`] : []));
   return parts.length > 0 ? ` (${parts.join(', ')})` : '';
 };
 
@@ -52,25 +60,29 @@ const widthInWords = (ms: number) => {
   return `${ms / unit_ms} ${unit}`;
 };
 
-export const histogramOf = (histogram: Histogram | null, { query, range }: Question, look: Look): Markup => {
+export const histogramChart = (
+  histogram: Histogram | null,
+  { query, range }: PageQuery,
+  display: DisplayOptions,
+): Markup => {
   if (!histogram) return html`<p class="chart none">No histogram: counting takes too long.</p>`;
   const { bars, types, bucket_ms, exact } = histogram;
   const at = (ms: number) =>
-    clock(Math.min(latest_ms, Math.max(earliest_ms, ms)), look).slice(0, bucket_ms < minute_ms ? 19 : 16);
+    formatTime(Math.min(latest_ms, Math.max(earliest_ms, ms)), display).slice(0, bucket_ms < minute_ms ? 19 : 16);
   // The first and the last bar may stand for more than was asked for.
   const partOf = ({ from }: Bar) =>
-    between(query, Math.max(from, range.from ?? from), Math.min(from + bucket_ms - 1, range.to ?? latest_ms));
+    timeRangeHref(query, Math.max(from, range.from ?? from), Math.min(from + bucket_ms - 1, range.to ?? latest_ms));
   const most = Math.max(0, ...bars.map(({ n }) => n));
   if (most === 0) return html`<p class="chart none">Nothing to draw in this range.</p>`;
   const about = exact ? '' : 'about ';
   const [first, last] = [bars[0], bars.at(-1)];
   const fullest = bars.find(({ n }) => n === most) ?? first;
-  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${events(most)}${fullest ? ` from ${at(fullest.from)}` : ''}.`;
+  const summary = `Events over time, bars of ${widthInWords(bucket_ms)}; the fullest has ${about}${formatEventCount(most)}${fullest ? ` from ${at(fullest.from)}` : ''}.`;
   return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
     (each, i) => {
       if (each.n === 0) return '';
-      const said = `${at(each.from)}: ${about}${events(each.n)}${byType(each, types)}`;
+      const said = `${at(each.from)}: ${about}${formatEventCount(each.n)}${byType(each, types)}`;
       return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
     },
-  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${tone(type)}">${visible(cut(type, legend_chars_max))}</b> `)}${about}${count(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
+  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${colourClass(type)}">${visible(truncate(type, legend_chars_max))}</b> `)}${about}${formatCount(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };

@@ -1,12 +1,12 @@
 /** Following live: the control, the rows that are pushed, and what was too much to draw. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Entry } from '../../log/schema.ts';
-import { follows, part, replaces, stays } from '../../page/hx.ts';
+import { type DisplayOptions, formatCount } from '../../page/format.ts';
+import { partial, preserve, replaceOnClick, sseStream } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Query } from '../../page/links.ts';
-import { count, type Look } from '../../page/text.ts';
-import type { Question } from '../question.ts';
-import { row } from './row.ts';
+import type { PageQuery } from '../page-query.ts';
+import { eventRow } from './event-row.ts';
 
 /** Rows of one message: what comes at once beyond them is named in a row with a link. */
 export const message_rows_max = 40;
@@ -26,7 +26,7 @@ const withAfter = (query: Query, after: number, more: Record<string, string> = {
  * one that was there, and so is the field: what came while the control was asked for is in it.
  */
 export const liveControl = (
-  { query }: Question,
+  { query }: PageQuery,
   after: number,
   on: boolean,
   heartbeat_ms: number,
@@ -34,10 +34,10 @@ export const liveControl = (
 ): Markup => {
   const other = new URLSearchParams(query);
   other.set('on', on ? '0' : '1');
-  return html`<div id="live"${on ? html` class="on" data-quiet="${heartbeat_ms * heartbeats_missed}" ${follows(`/logs/stream?${withAfter(query, after)}`, '#rows')}` : ''}>
-<input id="after" type="hidden" name="after" value="${after}"${again ? html` ${stays()}` : ''}>${on ? html`<input type="hidden" name="live" value="1" form="query">` : ''}
+  return html`<div id="live"${on ? html` class="on" data-quiet="${heartbeat_ms * heartbeats_missed}" ${sseStream(`/logs/stream?${withAfter(query, after)}`, '#rows')}` : ''}>
+<input id="after" type="hidden" name="after" value="${after}"${again ? html` ${preserve()}` : ''}>${on ? html`<input type="hidden" name="live" value="1" form="query">` : ''}
 <form action="/logs" method="get">${[...query].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
-<button id="live-switch" type="submit"${on ? '' : html` name="live" value="1"`} aria-keyshortcuts="l" ${replaces(`/logs/live?${other}`, '#live', '#after')}>${on ? 'Stop live' : 'Start live'}</button></form>
+<button id="live-switch" type="submit"${on ? '' : html` name="live" value="1"`} aria-keyshortcuts="l" ${replaceOnClick(`/logs/live?${other}`, '#live', '#after')}>${on ? 'Stop live' : 'Start live'}</button></form>
 <span id="live-state">${on ? 'Connecting' : 'Stopped'}</span>${on ? html`<noscript>Following live needs JavaScript. Load the page again for newer events.</noscript>` : ''}
 </div>`;
 };
@@ -46,11 +46,11 @@ export const liveControl = (
  * The last message of a stream that will not go on, in place of the control. Its first number says that it brings no
  * event: viewer.js lets it through to who reads, too.
  */
-export const farewell = (why: string, href: string, label: string): string =>
-  `<!--0-->${part('#live', 'outerHTML', html`<p id="live">${why} <a class="button" href="${href}">${label}</a></p>`)}`;
+export const endOfStream = (why: string, href: string, label: string): string =>
+  `<!--0-->${partial('#live', 'outerHTML', html`<p id="live">${why} <a class="button" href="${href}">${label}</a></p>`)}`;
 
 /** Where following has no meaning: the page shows a stretch that has ended. */
-export const noLive = (newest: string): Markup =>
+export const newestLink = (newest: string): Markup =>
   html`<p id="live"><a class="button" href="${newest}">To the newest</a></p>`;
 
 /** Events between two ids that were not drawn. `n` is null where they have not been counted. */
@@ -58,18 +58,18 @@ export type Gap = { after: number; upto: number; n: number | null };
 
 export const gapRow = (gap: Gap, query: Query): Markup => {
   const to = withAfter(query, gap.after, { upto: String(gap.upto), ...(gap.n !== null && { n: String(gap.n) }) });
-  const n = gap.n === null ? `Up to ${count(gap.upto - gap.after)}` : count(gap.n);
+  const n = gap.n === null ? `Up to ${formatCount(gap.upto - gap.after)}` : formatCount(gap.n);
   const url = `/logs/between?${to}`;
-  return html`<li class="gap"><a id="gap-${gap.upto}" href="${url}" ${replaces(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;
+  return html`<li class="gap"><a id="gap-${gap.upto}" href="${url}" ${replaceOnClick(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;
 };
 
-export const newRow = (entry: Entry, look: Look): string => String(row(entry, look, true));
+export const liveRow = (entry: Entry, display: DisplayOptions): string => String(eventRow(entry, display, true));
 
 /**
  * Rows of one message of the stream, the newest on top, and what was left out beneath them. Its first number is how many
  * events it tells of: viewer.js counts what it holds back.
  */
-export const pushedRows = (newestFirst: string[], gap: Gap | null, query: Query): string => {
+export const liveRows = (newestFirst: string[], gap: Gap | null, query: Query): string => {
   const n = newestFirst.length + (gap?.n ?? (gap ? 1 : 0));
   return (newestFirst.join('') + (gap ? String(gapRow(gap, query)) : '')).replace('<li', `<li data-n="${n}"`);
 };

@@ -1,7 +1,7 @@
 /** The form to sign in with, and the button to sign out. Data in, markup out. */
 import { html } from 'hono/html';
+import type { DisplayOptions } from '../../page/format.ts';
 import { layout, type Markup } from '../../page/layout.ts';
-import type { Look } from '../../page/text.ts';
 
 export type SignInPage = {
   /** Where it leads: a path of ours. */
@@ -13,7 +13,7 @@ export type SignInPage = {
 };
 
 /** The page at /sign-in. The caret stands where something is to be entered. */
-export const signInPage = ({ to, user, fault }: SignInPage, look: Look): Markup =>
+export const signInPage = ({ to, user, fault }: SignInPage, display: DisplayOptions): Markup =>
   layout(
     'Sign in',
     html`<main id="sign-in"><h1>Sign in to Edgetrail</h1>
@@ -24,5 +24,5 @@ ${fault === null ? '' : html`<p id="fault" role="alert">${fault}</p>`}
 <label>Password <input name="password" type="password" autocomplete="current-password" required${user === '' ? '' : html` autofocus`}${fault === null ? '' : html` aria-describedby="fault"`}></label>
 <button type="submit">Sign in</button>
 </form></main>`,
-    look,
+    display,
   );

@@ -4,22 +4,22 @@ import { type Change, readChanges } from '../../log/changes.ts';
 import type { Json, Metadata } from '../../log/entry.ts';
 import { filterLimits, filterRows } from '../../log/filter.ts';
 import type { Entry } from '../../log/schema.ts';
-import { asking, leaves } from '../../page/hx.ts';
+import { type DisplayOptions, formatExactTime, visible, visibleJson } from '../../page/format.ts';
+import { filterLinks, plainLink } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
-import { about, between, eventOf, not, only, type Query } from '../../page/links.ts';
-import { exactClock, type Look, visible, visibleJson } from '../../page/text.ts';
+import { eventHref, excludeHref, filterHref, onlyHref, type Query, timeRangeHref } from '../../page/links.ts';
 
 const around_ms = 30_000;
 /** Beyond this a branch of the tree is closed at first. */
 const open_keys_max = 12;
 
-const askable = new Map(filterRows.map((row) => [row.key, row.chars_max]));
+const filterableKeys = new Map(filterRows.map((row) => [row.key, row.chars_max]));
 
 /** Links that narrow what is asked by a value; none for what cannot be asked. */
-const narrowing = (query: Query, key: string, value: string): Markup | '' => {
-  const chars_max = key.startsWith('metadata.') ? filterLimits.search_chars_max : (askable.get(key) ?? 0);
+const filterByValueLinks = (query: Query, key: string, value: string): Markup | '' => {
+  const chars_max = key.startsWith('metadata.') ? filterLimits.search_chars_max : (filterableKeys.get(key) ?? 0);
   if (value === '' || value.length > chars_max || key === 'search') return '';
-  return html` <span class="narrow"><a href="${only(query, key, value)}" aria-label="only this ${key}">only this</a> <a href="${not(query, key, value)}" aria-label="not this ${key}">not this</a></span>`;
+  return html` <span class="narrow"><a href="${onlyHref(query, key, value)}" aria-label="only this ${key}">only this</a> <a href="${excludeHref(query, key, value)}" aria-label="not this ${key}">not this</a></span>`;
 };
 
 const shown = (value: Json | undefined): Markup =>
@@ -29,7 +29,7 @@ const shown = (value: Json | undefined): Markup =>
       ? html`${value === '' ? html`<i>empty</i>` : visible(value)}`
       : html`<code>${visible(JSON.stringify(value))}</code>`;
 
-const difference = (changes: Change[]): Markup => html`<table class="changes">
+const changesTable = (changes: Change[]): Markup => html`<table class="changes">
 <caption>What changed</caption>
 <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
 <tbody>${changes.map(
@@ -54,7 +54,7 @@ const tree = (value: Metadata | Json[], path: string | null, query: Query): Mark
       const open = branchSize(inner) !== '' && Object.keys(inner).length <= open_keys_max;
       return html`<dt>${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, askedAt, query)}</details></dd>`;
     }
-    const narrow = askedAt ? narrowing(query, askedAt, typeof inner === 'string' ? inner : String(inner)) : '';
+    const narrow = askedAt ? filterByValueLinks(query, askedAt, typeof inner === 'string' ? inner : String(inner)) : '';
     return html`<dt>${visible(key)}</dt><dd>${shown(inner)}${narrow}</dd>`;
   })}</dl>`;
 };
@@ -73,36 +73,36 @@ const names: [keyof Entry, string][] = [
   ['event_uid', 'Event uid'],
 ];
 
-const onwards = (entry: Entry): Markup => {
+const relatedLinks = (entry: Entry): Markup => {
   const ms = Date.parse(entry.timestamp);
-  const near = between(new URLSearchParams(), ms - around_ms, ms + around_ms);
+  const near = timeRangeHref(new URLSearchParams(), ms - around_ms, ms + around_ms);
   const { entity_type, entity_id, user_id, trace_id } = entry;
-  return html`<p class="onwards"><a href="${eventOf(entry.id)}" ${leaves()}>Permalink</a> <a href="${near}#e${entry.id}" ${leaves()}>±30 s around this</a>${
-    entity_id === null ? '' : html` <a href="${about({ entity_type, entity_id })}">Same entity</a>`
-  }${user_id === null ? '' : html` <a href="${about({ user_id })}">Same user</a>`}${
-    trace_id === null ? '' : html` <a href="${about({ trace_id })}">Same trace</a>`
+  return html`<p class="onwards"><a href="${eventHref(entry.id)}" ${plainLink()}>Permalink</a> <a href="${near}#e${entry.id}" ${plainLink()}>±30 s around this</a>${
+    entity_id === null ? '' : html` <a href="${filterHref({ entity_type, entity_id })}">Same entity</a>`
+  }${user_id === null ? '' : html` <a href="${filterHref({ user_id })}">Same user</a>`}${
+    trace_id === null ? '' : html` <a href="${filterHref({ trace_id })}">Same trace</a>`
   } <button type="button" class="copy" value="${visibleJson(entry)}">Copy as JSON</button></p>`;
 };
 
 /** The body of an opened row, and of the event's own page. `query` is what its values are added to. */
-export const details = (entry: Entry, query: Query, look: Look, isInRow: boolean): Markup => {
+export const eventDetails = (entry: Entry, query: Query, display: DisplayOptions, isInRow: boolean): Markup => {
   const { metadata } = entry;
   const { changes, rest } =
     metadata !== null && isBranch(metadata) && !Array.isArray(metadata)
       ? readChanges(metadata)
       : { changes: [], rest: {} };
   const left = Object.keys(rest).length > 0;
-  return html`<div class="details"${isInRow ? html` ${asking()}` : ''}>
+  return html`<div class="details"${isInRow ? html` ${filterLinks()}` : ''}>
 <dl class="fields">
-<dt>Time</dt><dd><time datetime="${entry.timestamp}">${exactClock(Date.parse(entry.timestamp), look)}</time></dd>
+<dt>Time</dt><dd><time datetime="${entry.timestamp}">${formatExactTime(Date.parse(entry.timestamp), display)}</time></dd>
 ${names.map(([key, label]) => {
   const value = entry[key];
   if (value === null) return '';
-  return html`<dt>${label}</dt><dd>${visible(String(value))}${narrowing(query, key, String(value))}</dd>`;
+  return html`<dt>${label}</dt><dd>${visible(String(value))}${filterByValueLinks(query, key, String(value))}</dd>`;
 })}
-<dt>Stored</dt><dd><time datetime="${entry.created_at}">${exactClock(Date.parse(entry.created_at), look)}</time> as event ${entry.id}</dd>
+<dt>Stored</dt><dd><time datetime="${entry.created_at}">${formatExactTime(Date.parse(entry.created_at), display)}</time> as event ${entry.id}</dd>
 </dl>
-<div>${changes.length > 0 ? difference(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
+<div>${changes.length > 0 ? changesTable(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
 <details class="json"><summary>JSON</summary><pre tabindex="0">${visibleJson(entry)}</pre></details></div>
-${onwards(entry)}</div>`;
+${relatedLinks(entry)}</div>`;
 };

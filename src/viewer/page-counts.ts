@@ -3,16 +3,16 @@
 import { isTransient } from '../http/problem.ts';
 import type { Histogram } from '../log/store.ts';
 import type { Parts } from '../parts.ts';
-import { bucketsOf, type Question } from './question.ts';
+import { histogramBuckets, type PageQuery } from './page-query.ts';
 import type { Counts } from './views/counts.ts';
 
-export const nothingCounted: Counts = { total: null, recent: null, facets: null, histogram: null };
+export const noCounts: Counts = { total: null, recent: null, facets: null, histogram: null };
 
 /** Whether there is nothing to be asked for once more. */
-export const isWhole = (counts: Counts | null): boolean => counts !== null && !Object.values(counts).includes(null);
+export const isComplete = (counts: Counts | null): boolean => counts !== null && !Object.values(counts).includes(null);
 
 /** What could be counted in time, or null. Never rejects: a page whose rows are there is not broken by a number. */
-export function countWithin(ms_max: number, parts: Parts, ...asked: AskedCounts): Promise<Counts | null> {
+export function countWithin(ms_max: number, parts: Parts, ...asked: CountArguments): Promise<Counts | null> {
   const counting = countAll(parts, ...asked);
   parts.waitUntil?.(counting);
   return new Promise((resolve) => {
@@ -21,11 +21,11 @@ export function countWithin(ms_max: number, parts: Parts, ...asked: AskedCounts)
   });
 }
 
-type AskedCounts = [question: Question, now_ms: number, head?: number];
+type CountArguments = [pageQuery: PageQuery, now_ms: number, head?: number];
 
 async function countAll(
   { store, report }: Parts,
-  { filter, range }: Question,
+  { filter, range }: PageQuery,
   now_ms: number,
   head?: number,
 ): Promise<Counts> {
@@ -39,7 +39,7 @@ async function countAll(
     if (!spanned && range.from === null) return { from: 0, to: 0, bucket_ms: 1, types: [], bars: [], exact: true };
     const from = range.from ?? spanned?.oldest ?? now_ms;
     const to = range.to ?? Math.max(range.last ? now_ms : 0, spanned?.newest ?? now_ms);
-    return store.histogram(filter, bucketsOf(from, Math.max(from, to)));
+    return store.histogram(filter, histogramBuckets(from, Math.max(from, to)));
   }
   const [total, recent, chart, facets] = await Promise.all([
     orNull(store.totalInTime(filter, head)),

@@ -1,16 +1,16 @@
 /** A list without rows: why, and what to do about it. Data in, markup out. */
 import { html, raw } from 'hono/html';
 import type { Markup } from '../../page/layout.ts';
-import { anyTime, between, pageOf } from '../../page/links.ts';
-import type { Question } from '../question.ts';
+import { allTimeHref, logHref, timeRangeHref } from '../../page/links.ts';
+import type { PageQuery } from '../page-query.ts';
 
-export const emptyHint = ({ terms, range, query }: Question, origin: string): Markup => {
+export const emptyHint = ({ terms, range, query }: PageQuery, origin: string): Markup => {
   const isBounded = range.from !== null || range.to !== null;
   if (terms.length === 0 && !isBounded) return firstEvent(origin);
   const nothing = new URLSearchParams();
   if (range.from !== null && range.to !== null && range.from > range.to)
-    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${between(query, range.to, range.from)}">Ask it the other way round</a></li></ul>`;
-  return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${anyTime(query)}">Ask the same of all time</a></li>` : ''}<li><a href="${pageOf(nothing)}">Show everything</a></li></ul>`;
+    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${timeRangeHref(query, range.to, range.from)}">Ask it the other way round</a></li></ul>`;
+  return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${allTimeHref(query)}">Ask the same of all time</a></li>` : ''}<li><a href="${logHref(nothing)}">Show everything</a></li></ul>`;
 };
 
 const firstEvent = (origin: string): Markup => html`<p><b>The log is empty.</b> Write the first event:</p>

@@ -2,7 +2,7 @@
 import { pause } from '../http/pause.ts';
 import type { Batch, Tail } from '../log/tail.ts';
 
-export const paceLimits = {
+export const batchLimits = {
   /** At most four messages a second: each is a paint. */
   pause_ms: 250,
   /** More is not gathered; the log waits, as it does for a slow reader. */
@@ -10,7 +10,7 @@ export const paceLimits = {
 } as const;
 
 /** A tail whose followers get what comes together: the first event at once, and then no more than one batch a pause. */
-export const paced = (tail: Tail): Tail => ({
+export const inBatches = (tail: Tail): Tail => ({
   ...tail,
   follow: (after, filter, signal) => gathered(tail.follow(after, filter, signal), signal),
 });
@@ -24,13 +24,13 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
   try {
     for (;;) {
       const wait_ms = due - Date.now();
-      const isFull = held !== null && (wait_ms <= 0 || held.entries.length >= paceLimits.batch_rows_max);
+      const isFull = held !== null && (wait_ms <= 0 || held.entries.length >= batchLimits.batch_rows_max);
       if (held && isFull) {
         if (wait_ms > 0) await pause(wait_ms, signal);
         yield held;
         held = null;
         over = null;
-        due = Date.now() + paceLimits.pause_ms;
+        due = Date.now() + batchLimits.pause_ms;
         continue;
       }
       if (held) over ??= pause(wait_ms, signal).then(() => null);

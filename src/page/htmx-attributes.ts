@@ -2,7 +2,7 @@
 import { raw } from 'hono/html';
 
 /** Config of the page (a meta element's content): no style element of htmx's own (CSP), and only the one extension. */
-export const config = JSON.stringify({ includeIndicatorCSS: false, extensions: 'sse' });
+export const htmxConfig = JSON.stringify({ includeIndicatorCSS: false, extensions: 'sse' });
 
 const quoted = (text: string) => text.replace(/&/g, '&amp;').replace(/"/g, '&quot;');
 const attributes = (pairs: Record<string, string>) =>
@@ -20,7 +20,7 @@ const problemsIn = (target: string) => ({
 const problems = problemsIn('#problem');
 
 /** What Back swaps: the scripts stand outside of it, or they would run again. */
-export const restored = () => attributes({ 'hx-history-elt': '' });
+export const historyElement = () => attributes({ 'hx-history-elt': '' });
 
 /** One queue for all that changes what is asked: what was asked last wins, and the one before is given up. */
 const newest = { 'hx-sync': '#query:replace', 'hx-indicator': '#busy', ...problems };
@@ -29,7 +29,7 @@ const following = 'input[name=live]';
 const toTop = 'innerHTML show:top showTarget:#page';
 
 /** A form that asks when it is sent, and when a pause is made in writing in one of its fields. */
-export const asks = (whileTyping?: string) =>
+export const filterForm = (whileTyping?: string) =>
   attributes({
     'hx-get': '/logs',
     'hx-target': '#log',
@@ -45,29 +45,29 @@ export const asks = (whileTyping?: string) =>
  * On what holds links that ask something else, and no rows: each of them, and a form, asks the same way; with the
  * keys that open it elsewhere, a link stays a link. Following live goes on.
  */
-export const asking = () =>
+export const filterLinks = () =>
   attributes(
     inherited({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest }),
   );
 
 /** A link among them that leads to a page of its own. */
-export const leaves = () => attributes({ 'hx-boost': 'false' });
+export const plainLink = () => attributes({ 'hx-boost': 'false' });
 
 /** One such link by itself. */
-export const asksAgain = () =>
+export const filterLink = () =>
   attributes({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest });
 
 const inherited = (pairs: Record<string, string>) =>
   Object.fromEntries(Object.entries(pairs).map(([name, value]) => [`${name}:inherited`, value]));
 
 /** What viewer.js names as the source when a row is opened: a failure leaves the row's plain link, to be tried again. */
-export const opens = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
+export const rowLoading = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
 
 /** An element that is not replaced by the one of its id in an answer. */
-export const stays = () => attributes({ 'hx-preserve': '' });
+export const preserve = () => attributes({ 'hx-preserve': '' });
 
 /** A control that replaces an element with what the server sends. */
-export const replaces = (url: string, target: string, include?: string) =>
+export const replaceOnClick = (url: string, target: string, include?: string) =>
   attributes({
     'hx-get': url,
     'hx-target': target,
@@ -81,7 +81,7 @@ export const replaces = (url: string, target: string, include?: string) =>
  * The link to what is older: followed by itself when it comes near. A failure leaves it there, to be clicked. Boosted,
  * so that where it leads is its href, which viewer.js changes when rows are taken out of the page.
  */
-export const goesOn = () =>
+export const loadOnScroll = () =>
   attributes({
     'hx-boost': 'true',
     'hx-trigger': "intersect once rootMargin:'600px 0px', click",
@@ -94,7 +94,7 @@ export const goesOn = () =>
   });
 
 /** What counts again while rows come, at most every five seconds; `now` also when it is put into the page. */
-export const recounts = (url: string, target: string, now: boolean) =>
+export const refreshCounts = (url: string, target: string, now: boolean) =>
   attributes({
     'hx-get': url,
     'hx-trigger': `${now ? 'load, ' : ''}htmx:sse:after:message from:body throttle:5s`,
@@ -109,7 +109,7 @@ export const recounts = (url: string, target: string, now: boolean) =>
  * An element that follows a stream while it is in the page; messages are put at the top of the target. A first
  * connection that fails is not retried by the extension, hence the trigger; while connected it is ignored.
  */
-export const follows = (url: string, target: string) =>
+export const sseStream = (url: string, target: string) =>
   attributes({
     'hx-sse:connect': url,
     'hx-trigger': 'load, every 5s',
@@ -123,5 +123,5 @@ export const follows = (url: string, target: string) =>
   });
 
 /** Part of an answer that goes elsewhere than the rest. */
-export const part = (target: string, swap: 'innerHTML' | 'outerHTML' | 'beforeend', markup: unknown) =>
+export const partial = (target: string, swap: 'innerHTML' | 'outerHTML' | 'beforeend', markup: unknown) =>
   raw(`<hx-partial ${attributes({ 'hx-target': target, 'hx-swap': swap })}>${String(markup)}</hx-partial>`);

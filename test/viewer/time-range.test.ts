@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { order } from './orders.ts';
-import { addressOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, openPages, rowsOf } from './browser-page.ts';
+import { order } from './sample-events.ts';
 
 const [minute_ms, hour_ms, day_ms] = [60_000, 3_600_000, 86_400_000];
 const now_ms = Date.now();
@@ -20,7 +20,7 @@ describe.skipIf(!hasChromium())('placing in time', async () => {
   await service.write(
     ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms), event_type: n % 2 ? 'UPDATE' : 'CREATE' })),
   );
-  const open = visitors(() => service.url);
+  const open = openPages(() => service.url);
   const range = (page: Page) => page.getByRole('navigation', { name: 'Range of time' });
   const chart = (page: Page) => page.getByRole('group', { name: /^Events over time/ });
   const shows = (page: Page, n: number) => expect.poll(() => rowsOf(page).count()).toBe(n);

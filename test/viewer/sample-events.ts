@@ -1,6 +1,6 @@
 /** What stands in the log that the tests of the page look at. */
 import type { Page } from 'playwright-core';
-import { rowsOf } from './visit.ts';
+import { rowsOf } from './browser-page.ts';
 
 export const order = <More extends object>(n: number, more: More = {} as More) => ({
   event_type: 'CREATE',
@@ -13,7 +13,7 @@ export const order = <More extends object>(n: number, more: More = {} as More) =
 });
 
 /** One of which all is known: what changed in it, and a tree beside that. */
-export const told = order(1, {
+export const detailedEvent = order(1, {
   event_type: 'UPDATE',
   user_id: 'told',
   trace_id: 'trace-7',
@@ -33,7 +33,7 @@ export const told = order(1, {
 const of = (words: string[], n: number) => words[n % words.length];
 
 /** 120 events of 3 types, 2 kinds, 4 users and 2 services; every tenth is a late delivery, and one says at which till. */
-export const assorted = () =>
+export const assortedEvents = () =>
   Array.from({ length: 120 }, (_, n) =>
     order(n, {
       event_type: of(['CREATE', 'UPDATE', 'DELETE'], n),
@@ -51,7 +51,7 @@ export const numbersOf = async (page: Page): Promise<number[]> =>
     Number(/\d+/.exec(text)?.[0] ?? Number.NaN),
   );
 
-/** The newest 50 at most of the assorted events that these words fit. */
+/** The newest 50 at most of the assortedEvents events that these words fit. */
 export const expected = (fits: (n: number) => boolean): number[] =>
   Array.from({ length: 120 }, (_, n) => 119 - n)
     .filter(fits)

@@ -10,84 +10,84 @@ import { wholeNumber } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Store } from '../log/store.ts';
 import type { Tail } from '../log/tail.ts';
-import { pageOf } from '../page/links.ts';
-import { lookOf } from '../page/look.ts';
-import type { Look } from '../page/text.ts';
+import { displayOptionsOf } from '../page/display-options.ts';
+import type { DisplayOptions } from '../page/format.ts';
+import { logHref } from '../page/links.ts';
 import { type App, allowMethods, type Env, forwardToFollower, type Parts, requireRight } from '../parts.ts';
-import { paced } from './paced.ts';
-import { type Question, readQuestion } from './question.ts';
-import { betweenFragment, betweenPage } from './views/between.ts';
-import { farewell, type Gap, liveControl, message_rows_max, newRow, pushedRows } from './views/live.ts';
+import { inBatches } from './live-batching.ts';
+import { type PageQuery, readPageQuery } from './page-query.ts';
+import { endOfStream, type Gap, liveControl, liveRow, liveRows, message_rows_max } from './views/live.ts';
+import { skippedEventsFragment, skippedEventsPage } from './views/skipped-events.ts';
 
 export const liveLimits = {
   /** A page that was away for longer than this gets the newest of it, and a link to the others. */
   behind_ids_max: 2_000,
   newest_ids: 200,
-  /** Rows that a link to what was not drawn puts into the page at once. */
+  /** Rows that a link to what was not rendered puts into the page at once. */
   between_rows_max: 200,
   /** Reads of a rare filter before the rest stays a link. */
   between_reads_max: 20,
 } as const;
 
-export function viewerLiveRoutes(app: App, parts: Parts): void {
+export function liveRoutes(app: App, parts: Parts): void {
   const { store } = parts;
 
   app.get('/logs/live', requireRight(parts, 'read'), async (c) => {
     const query = queryOf(c);
-    const look = lookOf(c);
-    const question = readQuestion(query, look.now_ms, look.zone);
+    const display = displayOptionsOf(c);
+    const pageQuery = readPageQuery(query, display.now_ms, display.zone);
     const on = query.get('on');
     if (on !== '0' && on !== '1') throw badField('on', 'must be 0 or 1');
     const after = wholeNumber('after', query.get('after') || null, await store.head(), 0, Number.MAX_SAFE_INTEGER);
-    const to = new URLSearchParams(question.query);
+    const to = new URLSearchParams(pageQuery.query);
     if (on === '1') to.set('live', '1');
-    c.header('hx-replace-url', pageOf(to));
-    return c.html(liveControl(question, after, on === '1', parts.limits.HEARTBEAT_MS, true));
+    c.header('hx-replace-url', logHref(to));
+    return c.html(liveControl(pageQuery, after, on === '1', parts.limits.HEARTBEAT_MS, true));
   });
 
-  app.get('/logs/stream', orFarewell(requireRight(parts, 'read')), forwardToFollower(parts), async (c) => {
-    const look = lookOf(c);
-    const question = readQuestion(queryOf(c), look.now_ms, look.zone);
+  app.get('/logs/stream', signedOutInStream(requireRight(parts, 'read')), forwardToFollower(parts), async (c) => {
+    const display = displayOptionsOf(c);
+    const pageQuery = readPageQuery(queryOf(c), display.now_ms, display.zone);
     const after = await startCursorOf(c, parts);
-    const missed = missedBy(question, after, await store.head());
-    const tail = paced(missed ? goingOn(parts.tail, missed.upto) : parts.tail);
+    const missed = backlogOf(pageQuery, after, await store.head());
+    const tail = inBatches(missed ? startingAfter(parts.tail, missed.upto) : parts.tail);
     return sseResponse(
       c,
       { ...parts, tail },
-      question.filter,
+      pageQuery.filter,
       after,
-      `html ${look.zone}`,
-      messagesOf(question, look, missed),
-      signedOut(c),
+      `html ${display.zone}`,
+      messagesOf(pageQuery, display, missed),
+      signedOutMessage(c),
     );
   });
 
   app.get('/logs/between', requireRight(parts, 'read'), async (c) => {
     const asked = queryOf(c);
-    const look = lookOf(c);
+    const display = displayOptionsOf(c);
     const [after, upto] = ['after', 'upto'].map((key) =>
       wholeNumber(key, asked.get(key), 0, 0, Number.MAX_SAFE_INTEGER),
     ) as [number, number];
     const n = asked.get('n') ? wholeNumber('n', asked.get('n'), 0, 0, Number.MAX_SAFE_INTEGER) : null;
     for (const key of ['upto', 'n']) asked.delete(key);
-    const question = readQuestion(asked, look.now_ms, look.zone);
-    const { entries, gap } = await readBetween(store, question, { after, upto, n });
-    const markup = c.req.header('hx-request') ? betweenFragment : betweenPage;
-    return c.html(markup({ entries, gap, question, look }));
+    const pageQuery = readPageQuery(asked, display.now_ms, display.zone);
+    const { entries, gap } = await readSkipped(store, pageQuery, { after, upto, n });
+    const markup = c.req.header('hx-request') ? skippedEventsFragment : skippedEventsPage;
+    return c.html(markup({ entries, gap, pageQuery, display }));
   });
 
   for (const path of ['live', 'stream', 'between']) allowMethods(app, `/logs/${path}`, 'GET');
 }
 
 /** In the page that follows, in place of its control; where it was is where signing in leads. */
-const signedOut = (c: Context): string =>
-  sseMessage({ data: farewell('Signed out.', signInUrl(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
+const signedOutMessage = (c: Context): string =>
+  sseMessage({ data: endOfStream('Signed out.', signInUrl(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
 
 /**
  * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,
  * and knock for ever.
  */
-const orFarewell =
+const signedOutInStream =
   (door: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
   async (c, next) => {
     let isIn = false;
@@ -99,19 +99,19 @@ const orFarewell =
       return await door(c, enter);
     } catch (error) {
       if (isIn || !c.req.header('hx-request') || problemOf(error).status !== 401) throw error;
-      return c.body(signedOut(c), 200, sseHeaders);
+      return c.body(signedOutMessage(c), 200, sseHeaders);
     }
   };
 
 /** What a page missed that is too much to be sent; the log is not read for it, so without a filter alone it is counted. */
-function missedBy({ filter }: Question, after: number, head: number): Gap | null {
+function backlogOf({ filter }: PageQuery, after: number, head: number): Gap | null {
   if (head - after <= liveLimits.behind_ids_max) return null;
   const upto = head - liveLimits.newest_ids;
   return { after, upto, n: filter.where ? null : upto - after };
 }
 
 /** A tail whose followers first hear that all up to an id is over, and then of what comes after it. */
-const goingOn = (tail: Tail, upto: number): Tail => ({
+const startingAfter = (tail: Tail, upto: number): Tail => ({
   ...tail,
   async *follow(_after, filter, signal) {
     yield { entries: [], cursor: upto, as: (_form, make) => make([]) };
@@ -119,18 +119,18 @@ const goingOn = (tail: Tail, upto: number): Tail => ({
   },
 });
 
-/** Rows are drawn once for all followers whose clocks agree. */
-const drawn = new WeakMap<Entry, Map<string, string>>();
-function drawnOf(entry: Entry, look: Look): string {
-  const forms = drawn.get(entry) ?? new Map<string, string>();
-  drawn.set(entry, forms);
-  const known = forms.get(look.zone) ?? newRow(entry, { ...look, now_ms: Date.now() });
-  forms.set(look.zone, known);
+/** Rows are rendered once for all followers whose clocks agree. */
+const rendered = new WeakMap<Entry, Map<string, string>>();
+function renderedRow(entry: Entry, display: DisplayOptions): string {
+  const forms = rendered.get(entry) ?? new Map<string, string>();
+  rendered.set(entry, forms);
+  const known = forms.get(display.zone) ?? liveRow(entry, { ...display, now_ms: Date.now() });
+  forms.set(display.zone, known);
   return known;
 }
 
 /** A batch as one message: its newest rows, and of the others how many they are. Its id is where a reconnect goes on. */
-function messagesOf({ query }: Question, look: Look, missed: Gap | null) {
+function messagesOf({ query }: PageQuery, display: DisplayOptions, missed: Gap | null) {
   let first = missed;
   return (entries: Entry[]): string[] => {
     const before = first;
@@ -141,15 +141,15 @@ function messagesOf({ query }: Question, look: Look, missed: Gap | null) {
     const rows = entries
       .slice(n_left)
       .toReversed()
-      .map((entry) => drawnOf(entry, look));
+      .map((entry) => renderedRow(entry, display));
     const id = entries.at(-1)?.id ?? before?.upto;
     if (rows.length === 0 && !gap) return [];
-    return [sseMessage({ ...(id !== undefined && { id }), data: pushedRows(rows, gap, query) })];
+    return [sseMessage({ ...(id !== undefined && { id }), data: liveRows(rows, gap, query) })];
   };
 }
 
-/** The oldest of what lies between two ids, as many as are drawn at once, and what is left of it. */
-async function readBetween(store: Store, { filter }: Question, { after, upto, n }: Gap) {
+/** The oldest of what lies between two ids, as many as are rendered at once, and what is left of it. */
+async function readSkipped(store: Store, { filter }: PageQuery, { after, upto, n }: Gap) {
   const entries: Entry[] = [];
   let cursor = after;
   for (let reads = 0; cursor < upto && reads < liveLimits.between_reads_max; reads++) {

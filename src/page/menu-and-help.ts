@@ -1,28 +1,28 @@
 /** What stands around the log: the header with its line and its menu, the help. Data in, markup out. */
 import { html } from 'hono/html';
+import type { DisplayOptions } from './format.ts';
 import type { Markup } from './layout.ts';
-import type { Look } from './text.ts';
 
 /** Who reads, and what they may. */
 export type Reader = { name: string; mayExport: boolean; bySession: boolean };
 
-const choice = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>
+const choiceButton = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>
   html`<button type="submit" name="${name}" value="${value}" aria-pressed="${String(isChosen)}"${more}>${label}</button>`;
 
 const themes = ['system', 'light', 'dark'] as const;
 
 /** What this browser is to be shown, kept in its cookies. */
-const looks = (look: Look): Markup => html`<form id="look" method="post" action="/logs/look">
-<fieldset><legend>Clocks</legend>${choice('zone', 'UTC', 'UTC', look.zone === 'UTC')}${
-  look.zone === 'UTC'
-    ? choice('zone', '', 'Local', false, html` id="local"`)
-    : choice('zone', look.zone, look.zone.replaceAll('_', ' '), true, html` id="local"`)
+const displayForm = (display: DisplayOptions): Markup => html`<form id="display" method="post" action="/logs/display">
+<fieldset><legend>Clocks</legend>${choiceButton('zone', 'UTC', 'UTC', display.zone === 'UTC')}${
+  display.zone === 'UTC'
+    ? choiceButton('zone', '', 'Local', false, html` id="local"`)
+    : choiceButton('zone', display.zone, display.zone.replaceAll('_', ' '), true, html` id="local"`)
 }</fieldset>
 <fieldset><legend>Colours</legend>${themes.map((theme, i) => {
   const name = `${theme[0]?.toUpperCase()}${theme.slice(1)}`;
   // The key goes round: from each to the next.
-  const isNext = i === (themes.indexOf(look.theme) + 1) % themes.length;
-  return choice('theme', theme, name, look.theme === theme, isNext ? html` aria-keyshortcuts="t"` : '');
+  const isNext = i === (themes.indexOf(display.theme) + 1) % themes.length;
+  return choiceButton('theme', theme, name, display.theme === theme, isNext ? html` aria-keyshortcuts="t"` : '');
 })}</fieldset></form>`;
 
 /** For the head of a page, when its reader came by a session. */
@@ -31,12 +31,12 @@ const signOutForm = (): Markup =>
 
 export const menu = (
   { name, bySession }: Reader,
-  look: Look,
+  display: DisplayOptions,
 ): Markup => html`<button id="me" type="button" popovertarget="menu">${name}</button>
-<div id="menu" popover><p>Signed in as <b>${name}</b></p>${looks(look)}
+<div id="menu" popover><p>Signed in as <b>${name}</b></p>${displayForm(display)}
 <p><button type="button" popovertarget="help" aria-keyshortcuts="?">Keys and syntax</button></p>${bySession ? signOutForm() : ''}</div>`;
 
-const keys: [string, string][] = [
+const keyboardShortcuts: [string, string][] = [
   ['/', 'search'],
   ['j k', 'next and previous event'],
   ['Enter', 'open or close it'],
@@ -46,7 +46,7 @@ const keys: [string, string][] = [
   ['t', 'light or dark'],
   ['?', 'this help'],
 ];
-const phrases: [string, string][] = [
+const syntaxExamples: [string, string][] = [
   ['late delivery', 'the description contains both words'],
   ['"late delivery" -refund', 'this text, and not that word'],
   ['type:DELETE type:UPDATE', 'either of these events'],
@@ -60,10 +60,10 @@ const table = (caption: string, rows: [string, string][]): Markup =>
   html`<table><caption>${caption}</caption><tbody>${rows.map(([key, means]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${means}</td></tr>`)}</tbody></table>`;
 
 /** Where nothing else of a small screen is left to be touched. */
-export const closer = (id: string): Markup =>
+export const closeButton = (id: string): Markup =>
   html`<p class="closer"><button type="button" popovertarget="${id}" popovertargetaction="hide">Close</button></p>`;
 
 export const help =
   (): Markup => html`<dialog id="help" popover aria-labelledby="help-title"><h2 id="help-title">Keys and syntax</h2>
-${table('Keys', keys)}${table('The search line', phrases)}
-${closer('help')}</dialog>`;
+${table('Keys', keyboardShortcuts)}${table('The search line', syntaxExamples)}
+${closeButton('help')}</dialog>`;

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { assorted, expected, numbersOf, told } from './orders.ts';
-import { addressOf, axeFindings, idsOf, invalidIn, rowsOf, type Visitor, visitors } from './visit.ts';
+import { addressOf, axeFindings, idsOf, invalidIn, openPages, rowsOf, type User } from './browser-page.ts';
+import { assortedEvents, detailedEvent, expected, numbersOf } from './sample-events.ts';
 
 const without = { javaScriptEnabled: false };
 
@@ -13,14 +13,14 @@ describe.skipIf(!hasChromium())('without JavaScript', async () => {
   const empty = await startService('pglite');
   // Nobody listens there: the database is away, the service is not.
   const down = await startService('postgres', { place: { DATABASE_URL: 'postgres://edgetrail@127.0.0.1:9/none' } });
-  const newestFirst = (await service.write([...assorted(), told])).map(({ id }) => id).toReversed();
-  const [open, openEmpty, openDown] = [service, empty, down].map(({ url }) => visitors(() => url)) as [
-    ReturnType<typeof visitors>,
-    ReturnType<typeof visitors>,
-    ReturnType<typeof visitors>,
+  const newestFirst = (await service.write([...assortedEvents(), detailedEvent])).map(({ id }) => id).toReversed();
+  const [open, openEmpty, openDown] = [service, empty, down].map(({ url }) => openPages(() => url)) as [
+    ReturnType<typeof openPages>,
+    ReturnType<typeof openPages>,
+    ReturnType<typeof openPages>,
   ];
 
-  type Shown = [what: string, status: number, path: string, who: Visitor, says: string | RegExp, at?: typeof open];
+  type Shown = [what: string, status: number, path: string, who: User, says: string | RegExp, at?: typeof open];
   const pages: Shown[] = [
     ['the list', 200, '/logs', 'admin', /121.* events match, .*121.* in the last 24 hours/],
     ['the list of a guest', 200, '/logs', 'guest', 'Exporting needs the role admin.'],
@@ -64,10 +64,10 @@ describe.skipIf(!hasChromium())('without JavaScript', async () => {
     const page = await open('/sign-in', null, { ...without, allows: [/403/] });
     await page.goto('about:blank');
     await page.setContent(
-      `<form method="post" action="${service.url}/logs/look"><button>from elsewhere</button></form>`,
+      `<form method="post" action="${service.url}/logs/display"><button>from elsewhere</button></form>`,
     );
     const [answer] = await Promise.all([
-      page.waitForResponse('**/logs/look'),
+      page.waitForResponse('**/logs/display'),
       page.getByRole('button', { name: 'from elsewhere' }).click(),
     ]);
     await isSound(page, 'Only a page of this service may do that.');

@@ -7,11 +7,11 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playw
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { openChromium, signIn } from '../support/browser.ts';
 
-export type Visitor = 'admin' | 'guest' | null;
+export type User = 'admin' | 'guest' | null;
 /** A page of a person's own. `allows` is what it is going to complain about at once; `withoutScripts`, it gets none. */
-export type Open = (
+export type OpenPage = (
   path: string,
-  who?: Visitor,
+  who?: User,
   options?: BrowserContextOptions & { allows?: RegExp[]; withoutScripts?: boolean },
 ) => Promise<Page>;
 
@@ -19,7 +19,7 @@ type Allowed = { page: Page; faults: string[]; allowed: RegExp[] };
 const visits = new Map<Page, Allowed>();
 
 /** What this page is going to complain about in this test, because the test makes it so. */
-export function allow(page: Page, ...complaints: RegExp[]): void {
+export function allowComplaints(page: Page, ...complaints: RegExp[]): void {
   visits.get(page)?.allowed.push(...complaints);
 }
 
@@ -53,7 +53,7 @@ function watch(pause_ms_min: number): void {
 const browsers = new Map<() => Promise<Browser>, Promise<Browser>>();
 
 /** Opens pages of a service for this file's tests. After each test its pages are closed, and had nothing to complain about. */
-export function visitors(urlOf: () => string, open: () => Promise<Browser> = openChromium): Open {
+export function openPages(urlOf: () => string, open: () => Promise<Browser> = openChromium): OpenPage {
   let browser: Browser | null = null;
   const start = () => {
     const started = browsers.get(open) ?? open();
@@ -61,8 +61,8 @@ export function visitors(urlOf: () => string, open: () => Promise<Browser> = ope
     return started;
   };
   /** A password takes its time, by design: each person gives it once. */
-  const cookies = new Map<Visitor, Awaited<ReturnType<BrowserContext['cookies']>>>();
-  async function enter(context: BrowserContext, who: Visitor): Promise<void> {
+  const cookies = new Map<User, Awaited<ReturnType<BrowserContext['cookies']>>>();
+  async function enter(context: BrowserContext, who: User): Promise<void> {
     if (!who) return;
     if (!cookies.has(who)) await signIn(context, urlOf(), who, `${who}-password`);
     else await context.addCookies(cookies.get(who) ?? []);

@@ -7,51 +7,59 @@ import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { readPage, writeCursor } from '../log/paging.ts';
-import { closing, opening } from '../page/layout.ts';
-import { pageOf } from '../page/links.ts';
-import { lookOf, lookRoutes } from '../page/look.ts';
-import type { Reader } from '../page/shell.ts';
+import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
+import { documentEnd, documentStart } from '../page/layout.ts';
+import { logHref } from '../page/links.ts';
+import type { Reader } from '../page/menu-and-help.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../parts.ts';
-import { countWithin, isWhole, nothingCounted } from './counting.ts';
-import { isFromForm, type Question, readQuestion } from './question.ts';
-import { viewerLiveRoutes } from './viewer-live.ts';
+import { liveRoutes } from './live-routes.ts';
+import { countWithin, isComplete, noCounts } from './page-counts.ts';
+import { isFormQuery, type PageQuery, readPageQuery } from './page-query.ts';
 import { countsFragment, countsSection } from './views/counts.ts';
-import { details } from './views/details.ts';
-import { eventPage } from './views/event.ts';
-import { type LogPage, logBeginning, logEnd, logFragment, moreRows, noProblem, type Source } from './views/log.ts';
+import { eventDetails } from './views/event-details.ts';
+import { eventPage } from './views/event-page.ts';
+import {
+  clearProblem,
+  type LogPage,
+  logFragment,
+  logPageEnd,
+  logPageStart,
+  olderRows,
+  type RequestSource,
+} from './views/log-page.ts';
 
 const page_rows = '50';
 /** How long the end of a page waits for its counts, and a fragment of nothing else. */
-const counts_ms_max = { page: 700, fragment: 8_000 } as const;
+const counts_timeout_ms = { page: 700, fragment: 8_000 } as const;
 
 /** With it htmx says whether it wants a part of the page. */
 const fragment = 'HX-Request-Type';
 const isFragment = (c: Context) => c.req.header(fragment) === 'partial';
 
-const moment_ms = 2;
+const second_part_delay_ms = 2;
 
 const encoder = new TextEncoder();
 
-export function viewerRoutes(app: App, parts: Parts): void {
+export function logRoutes(app: App, parts: Parts): void {
   const { store } = parts;
-  viewerLiveRoutes(app, parts);
-  lookRoutes(app, parts);
+  liveRoutes(app, parts);
+  displayOptionsRoutes(app, parts);
 
   app.get('/logs', requireRight(parts, 'read'), async (c) => {
-    const look = lookOf(c);
+    const display = displayOptionsOf(c);
     const asked = queryOf(c);
-    const question = readQuestion(asked, look.now_ms, look.zone);
-    const { filter } = question;
+    const pageQuery = readPageQuery(asked, display.now_ms, display.zone);
+    const { filter } = pageQuery;
     const live = asked.get('live') === '1';
-    if (isFromForm(asked) && !isFragment(c)) return c.redirect(addressOf(question, live), 303);
-    const place = new URLSearchParams(asked);
-    if (!place.get('limit')) place.set('limit', page_rows);
-    await resolvePlace(parts, place);
-    const page = readPage(place);
-    const who = readerOf(c);
+    if (isFormQuery(asked) && !isFragment(c)) return c.redirect(canonicalAddress(pageQuery, live), 303);
+    const paging = new URLSearchParams(asked);
+    if (!paging.get('limit')) paging.set('limit', page_rows);
+    await resolveCursor(parts, paging);
+    const page = readPage(paging);
+    const reader = readerOf(c);
     // Before the rows: what comes in between is then pushed again rather than missed.
     const head = await store.head();
-    const tag = await etagOf(c, currentMinute(), head, asked.toString(), live, who, look.theme, look.zone);
+    const tag = await etagOf(c, currentMinute(), head, asked.toString(), live, reader, display.theme, display.zone);
     if (!isFragment(c) && clientHasEtag(c, tag)) return notModified(c, tag, [fragment]);
     const found = await store.page(filter, page);
     // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
@@ -59,57 +67,62 @@ export function viewerRoutes(app: App, parts: Parts): void {
     const { origin } = new URL(parts.limits.PUBLIC_URL || c.req.url);
     const log: LogPage = {
       ...found,
-      question,
+      pageQuery,
       after,
       live,
-      who,
-      look,
+      reader,
+      display,
       origin,
       heartbeat_ms: parts.limits.HEARTBEAT_MS,
     };
-    if (isFragment(c)) return answerPart(c, log);
+    if (isFragment(c)) return respondWithFragment(c, log);
     withEtag(c, tag, [fragment]);
     c.header('content-type', 'text/html; charset=UTF-8');
     if (c.req.method === 'HEAD') return c.body(null);
     const rest = async () => {
-      const counted = await countWithin(counts_ms_max.page, parts, question, look.now_ms, head);
-      const counts = countsSection(counted ?? nothingCounted, question, look);
-      return `${logEnd(counts, question, !isWhole(counted))}${closing()}`;
+      const counted = await countWithin(counts_timeout_ms.page, parts, pageQuery, display.now_ms, head);
+      const counts = countsSection(counted ?? noCounts, pageQuery, display);
+      return `${logPageEnd(counts, pageQuery, !isComplete(counted))}${documentEnd()}`;
     };
     const reported = () =>
       rest().catch((error) => {
         parts.report('a page broke off', error);
         throw error;
       });
-    const { body, sent } = twoPartBody(`${opening('Log', look)}${logBeginning(log)}`, reported, c.req.raw.signal);
+    const { body, sent } = twoPartBody(
+      `${documentStart('Log', display)}${logPageStart(log)}`,
+      reported,
+      c.req.raw.signal,
+    );
     parts.waitUntil?.(sent);
     return c.body(body);
   });
 
   app.get('/logs/counts', requireRight(parts, 'read'), async (c) => {
-    const look = lookOf(c);
-    const question = readQuestion(queryOf(c), look.now_ms, look.zone);
-    const counted = await countWithin(counts_ms_max.fragment, parts, question, look.now_ms);
-    return c.html(countsFragment(counted ?? nothingCounted, question, look));
+    const display = displayOptionsOf(c);
+    const pageQuery = readPageQuery(queryOf(c), display.now_ms, display.zone);
+    const counted = await countWithin(counts_timeout_ms.fragment, parts, pageQuery, display.now_ms);
+    return c.html(countsFragment(counted ?? noCounts, pageQuery, display));
   });
 
   app.get('/logs/:id{[0-9]+}', requireRight(parts, 'read'), async (c) => {
     const id = Number(c.req.param('id'));
     const [entry, newest] = Number.isSafeInteger(id) ? await Promise.all([store.one(id), store.head()]) : [null, 0];
     if (!entry) throw new Problem(404, `There is no event ${c.req.param('id')} in this log.`);
-    const look = lookOf(c);
-    if (isFragment(c)) return c.html(html`${details(entry, shownTo(c, look), look, true)}${noProblem()}`);
-    return c.html(eventPage(entry, newest, readerOf(c), look));
+    const display = displayOptionsOf(c);
+    if (isFragment(c))
+      return c.html(html`${eventDetails(entry, browserQuery(c, display), display, true)}${clearProblem()}`);
+    return c.html(eventPage(entry, newest, readerOf(c), display));
   });
 
   for (const path of ['', '/counts', '/:id{[0-9]+}']) allowMethods(app, `/logs${path}`, 'GET');
 }
 
-/** viewer.js names the row below which to go on by its id in the page, `e55`; what is read is a place in time. */
-async function resolvePlace({ store }: Parts, place: URLSearchParams): Promise<void> {
-  const id = /^e(\d{1,15})$/.exec(place.get('before') ?? '')?.[1];
+/** viewer.js names the row below which to go on by its id in the page, `e55`; what is read is a paging in time. */
+async function resolveCursor({ store }: Parts, paging: URLSearchParams): Promise<void> {
+  const id = /^e(\d{1,15})$/.exec(paging.get('before') ?? '')?.[1];
   const entry = id ? await store.one(Number(id)) : null;
-  if (entry) place.set('before', writeCursor(entry));
+  if (entry) paging.set('before', writeCursor(entry));
 }
 
 const readerOf = (c: Context<Env>): Reader => {
@@ -117,19 +130,19 @@ const readerOf = (c: Context<Env>): Reader => {
   return { name, mayExport: rights.includes('export'), bySession: session !== undefined };
 };
 
-const addressOf = ({ query }: Question, live: boolean) => {
+const canonicalAddress = ({ query }: PageQuery, live: boolean) => {
   const to = new URLSearchParams(query);
   if (live) to.set('live', '1');
-  return pageOf(to);
+  return logHref(to);
 };
 
 /** The parts of the page that changed, and the address that they belong to. */
-function answerPart(c: Context<Env>, log: LogPage): Response | Promise<Response> {
-  if (c.req.header('HX-Source')?.endsWith('#more')) return c.html(moreRows(log));
+function respondWithFragment(c: Context<Env>, log: LogPage): Response | Promise<Response> {
+  if (c.req.header('HX-Source')?.endsWith('#more')) return c.html(olderRows(log));
   const by = c.req.header('HX-Source') ?? '';
-  const source: Source = by === 'form#query' ? 'line' : by.startsWith('a#bar-') ? 'bar' : 'other';
-  const address = addressOf(log.question, log.live);
-  const before = shownAddress(c);
+  const source: RequestSource = by === 'form#query' ? 'line' : by.startsWith('a#bar-') ? 'bar' : 'other';
+  const address = canonicalAddress(log.pageQuery, log.live);
+  const before = browserAddress(c);
   // Each keystroke would be a step for Back otherwise: only what was sent is.
   const isStep = !(source === 'line' && !queryOf(c).has('show')) && before !== address;
   c.header(isStep ? 'hx-push-url' : 'hx-replace-url', address);
@@ -137,13 +150,13 @@ function answerPart(c: Context<Env>, log: LogPage): Response | Promise<Response>
 }
 
 /** The address in the browser's bar, as htmx tells it. */
-const shownAddress = (c: Context): string => pathOf(c.req.header('HX-Current-URL'));
+const browserAddress = (c: Context): string => pathOf(c.req.header('HX-Current-URL'));
 
 /** What the page asks on which a row was opened: its values are added to that. */
-function shownTo(c: Context, { now_ms, zone }: ReturnType<typeof lookOf>): URLSearchParams {
-  const [path, search = ''] = shownAddress(c).split('?');
+function browserQuery(c: Context, { now_ms, zone }: ReturnType<typeof displayOptionsOf>): URLSearchParams {
+  const [path, search = ''] = browserAddress(c).split('?');
   try {
-    return path === '/logs' ? readQuestion(new URLSearchParams(search), now_ms, zone).query : new URLSearchParams();
+    return path === '/logs' ? readPageQuery(new URLSearchParams(search), now_ms, zone).query : new URLSearchParams();
   } catch {
     return new URLSearchParams();
   }
@@ -158,11 +171,11 @@ function twoPartBody(first: string, second: () => Promise<string>, left: AbortSi
   const writer = writable.getWriter();
   const send = async () => {
     await writer.write(encoder.encode(first));
-    await pause(moment_ms, left);
+    await pause(second_part_delay_ms, left);
     await writer.write(encoder.encode(await second()));
     await writer.close();
   };
-  // What fails here is the writing, to who has left: `second` reports what is our own fault.
+  // What fails here is the writing, to reader has left: `second` reports what is our own fault.
   const sent = send().catch((error) => writer.abort(error).catch(() => {}));
   return { body: readable, sent };
 }

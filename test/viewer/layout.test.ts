@@ -3,9 +3,9 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { said } from './following.ts';
-import { assorted } from './orders.ts';
-import { visitors } from './visit.ts';
+import { openPages } from './browser-page.ts';
+import { expectState } from './live-helpers.ts';
+import { assortedEvents } from './sample-events.ts';
 
 /** The controls whose middle is something else, or that reach out of the screen. */
 const covered = (page: Page) =>
@@ -22,12 +22,12 @@ const covered = (page: Page) =>
 
 describe.skipIf(!hasChromium())('the page fits', async () => {
   const service = await startService('pglite');
-  await service.write(assorted());
-  const open = visitors(() => service.url);
+  await service.write(assortedEvents());
+  const open = openPages(() => service.url);
 
   it.each([320, 360, 390, 412, 480, 640, 720, 768, 853, 1_024, 1_280, 2_000])('%i px', async (width) => {
     const page = await open('/logs?last=7d&user_id!=ana&live=1', 'admin', { viewport: { width, height: 740 } });
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     expect(await covered(page)).toEqual([]);
     // The longest that is said there.
     const state = page.locator('#live-state');

@@ -3,15 +3,15 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { assorted, order } from './orders.ts';
-import { addressOf, axeFindings, rowsOf, visitors } from './visit.ts';
+import { addressOf, axeFindings, openPages, rowsOf } from './browser-page.ts';
+import { assortedEvents, order } from './sample-events.ts';
 
 const long = 'x'.repeat(250);
 
 describe.skipIf(!hasChromium())('the page is for everybody', async () => {
   const service = await startService('pglite');
   await service.write([
-    ...assorted(),
+    ...assortedEvents(),
     order(1, {
       event_type: long.slice(0, 50),
       entity_id: long,
@@ -20,7 +20,7 @@ describe.skipIf(!hasChromium())('the page is for everybody', async () => {
       metadata: { old_price: 10, new_price: 12, [long]: { deep: { deeper: long } }, list: [1, 2, 3] },
     }),
   ]);
-  const open = visitors(() => service.url);
+  const open = openPages(() => service.url);
   const openRow = async (page: Page) => {
     await rowsOf(page).first().locator('summary').first().click();
     await rowsOf(page).first().getByRole('link', { name: 'Permalink' }).waitFor();

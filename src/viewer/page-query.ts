@@ -1,5 +1,5 @@
 /**
- * What the page is asked: the API's filter, and what only people use beside it: the line, "the last hour", the wall
+ * What the page is params: the API's filter, and what only people use beside it: the line, "the last hour", the wall
  * clocks of a zone. Read into one canonical query, which is the page's address.
  */
 
@@ -7,30 +7,30 @@ import { Problem } from '../http/problem.ts';
 import { parseInstant } from '../log/entry.ts';
 import { type Filter, readFilter, type Term, writeFilter } from '../log/filter.ts';
 import { readSyntax } from '../log/syntax.ts';
-import { fromWallClock } from '../page/zone.ts';
+import { fromWallClock } from '../page/time-zone.ts';
 
 const minute_ms = 60_000;
 const hour_ms = 60 * minute_ms;
 const day_ms = 24 * hour_ms;
 
 /** The ranges that end now, by their name in the address. */
-export const lasts = {
+export const relativeRanges = {
   '15m': 15 * minute_ms,
   '1h': hour_ms,
   '24h': day_ms,
   '7d': 7 * day_ms,
   '30d': 30 * day_ms,
 } as const;
-export type Last = keyof typeof lasts;
-const isLast = (text: string): text is Last => Object.hasOwn(lasts, text);
+export type RelativeRange = keyof typeof relativeRanges;
+const isLast = (text: string): text is RelativeRange => Object.hasOwn(relativeRanges, text);
 
 /** From and to in epoch milliseconds, both included; null is without end on that side. */
-export type Range = { last: Last | null; from: number | null; to: number | null };
+export type Range = { last: RelativeRange | null; from: number | null; to: number | null };
 
-export type Question = {
+export type PageQuery = {
   /** With the range as times. */
   filter: Filter;
-  /** All that is asked but the range. */
+  /** All that is params but the range. */
   terms: Term[];
   range: Range;
   /** The canonical query of the page. */
@@ -41,40 +41,40 @@ const rangeKeys = ['start_date', 'end_date'];
 const isRange = ({ key }: Term) => rangeKeys.includes(key);
 
 /** What the page understands beside the filter and the place in it; they never stay in its address. */
-const transient = ['q', 'show', 'from', 'to'];
+const formOnlyKeys = ['q', 'show', 'from', 'to'];
 
 /** Whether the address is one that a form made: then there is a shorter one that means the same. */
-export const isFromForm = (asked: URLSearchParams): boolean =>
-  transient.some((key) => asked.has(key)) || [...asked.values()].includes('');
+export const isFormQuery = (params: URLSearchParams): boolean =>
+  formOnlyKeys.some((key) => params.has(key)) || [...params.values()].includes('');
 
 /**
- * Reads what was asked at `now_ms` by somebody whose clocks show `zone`. Throws a 400 that names the parameter, and a
+ * Reads what was params at `now_ms` by somebody whose clocks show `zone`. Throws a 400 that names the parameter, and a
  * 422 for a line that cannot be understood.
  */
-export function readQuestion(asked: URLSearchParams, now_ms: number, zone: string): Question {
-  const query = new URLSearchParams(asked);
+export function readPageQuery(params: URLSearchParams, now_ms: number, zone: string): PageQuery {
+  const query = new URLSearchParams(params);
   for (const [name, key] of [
     ['from', 'start_date'],
     ['to', 'end_date'],
   ] as const)
-    if (query.get(name)) query.set(key, instantOf(name, query.get(name) ?? '', zone));
+    if (query.get(name)) query.set(key, toInstant(name, query.get(name) ?? '', zone));
   if (query.get('from') || query.get('to')) query.delete('last');
   const line = query.get('q') ?? '';
-  for (const key of transient) query.delete(key);
+  for (const key of formOnlyKeys) query.delete(key);
   const meant = readLine(line);
   // A time in the line is newer than the one that the form carried along.
   if (rangeKeys.some((key) => meant.has(key))) for (const key of ['last', ...rangeKeys]) query.delete(key);
   for (const [key, value] of meant) query.append(key, value);
 
   const last = query.get('last') ?? '';
-  if (last && !isLast(last)) throw new Problem(400, `last: must be one of ${Object.keys(lasts).join(', ')}`);
+  if (last && !isLast(last)) throw new Problem(400, `last: must be one of ${Object.keys(relativeRanges).join(', ')}`);
   const written = readFilter(query, ['limit', 'before', 'offset', 'after', 'live', 'on', 'last']);
   const terms = written.terms.filter((term) => !isRange(term));
   const range = rangeOf(written.terms);
   if (!isLast(last)) return { filter: written, terms, range, query: writeFilter(written.terms) };
   const canonical = writeFilter(terms);
   canonical.set('last', last);
-  const from = now_ms - lasts[last];
+  const from = now_ms - relativeRanges[last];
   const times = writeFilter(terms);
   times.set('start_date', new Date(from).toISOString());
   return { filter: readFilter(times), terms, range: { last, from, to: null }, query: canonical };
@@ -88,7 +88,7 @@ function readLine(line: string): URLSearchParams {
 }
 
 /** What a form's clock shows (`2026-11-23T09:30`, or with a zone of its own) as a moment in UTC. */
-function instantOf(name: string, text: string, zone: string): string {
+function toInstant(name: string, text: string, zone: string): string {
   const read = parseInstant(text);
   if (!read) throw new Problem(400, `${name}: must be a date, or a date and time, such as 2026-11-23T09:30`);
   const hasZone = !read.dateOnly && /(Z|[+-]\d\d(:?\d\d)?)$/i.test(text.trim());
@@ -119,7 +119,7 @@ const widths_ms = [
 const bars_max = 50;
 
 /** The bars over a stretch of time, at most 50, each a whole number of its widths since 1970. */
-export function bucketsOf(from: number, to: number): { from: number; to: number; bucket_ms: number } {
+export function histogramBuckets(from: number, to: number): { from: number; to: number; bucket_ms: number } {
   const fits = (width_ms: number) => Math.floor(to / width_ms) - Math.floor(from / width_ms) < bars_max;
   const bucket_ms = widths_ms.find(fits) ?? Math.ceil((to - from) / bars_max / day_ms) * day_ms;
   return {

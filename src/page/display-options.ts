@@ -5,17 +5,17 @@ import { localPath, pathOf } from '../auth/return-path.ts';
 import { badField, Problem } from '../http/problem.ts';
 import { readText } from '../http/request.ts';
 import { type App, allowMethods, type Env, isSameOrigin, type Parts } from '../parts.ts';
-import type { Look } from './text.ts';
-import { isZone } from './zone.ts';
+import type { DisplayOptions } from './format.ts';
+import { isZone } from './time-zone.ts';
 
 const names = { theme: 'edgetrail-theme', zone: 'edgetrail-zone' } as const;
 const year_s = 365 * 24 * 60 * 60;
 const form_bytes_max = 4_096;
 
-const isTheme = (text: string): text is Look['theme'] => ['system', 'light', 'dark'].includes(text);
+const isTheme = (text: string): text is DisplayOptions['theme'] => ['system', 'light', 'dark'].includes(text);
 
 /** As the cookies say; what they cannot mean counts for nothing. */
-export function lookOf(c: Context): Look {
+export function displayOptionsOf(c: Context): DisplayOptions {
   const theme = getCookie(c, names.theme) ?? '';
   const zone = getCookie(c, names.zone) ?? '';
   return { theme: isTheme(theme) ? theme : 'system', zone: isZone(zone) ? zone : 'UTC', now_ms: Date.now() };
@@ -24,8 +24,8 @@ export function lookOf(c: Context): Look {
 /** The page that the form stood on: htmx changes its address, so the form itself does not know it. */
 const shownBefore = (c: Context): string => localPath(pathOf(c.req.header('referer')));
 
-export function lookRoutes(app: App, { limits }: Parts): void {
-  app.post('/logs/look', async (c: Context<Env>) => {
+export function displayOptionsRoutes(app: App, { limits }: Parts): void {
+  app.post('/logs/display', async (c: Context<Env>) => {
     if (!isSameOrigin(c, limits)) throw new Problem(403, 'Only a page of this service may do that.');
     const form = new URLSearchParams(await readText(c, form_bytes_max));
     const [theme, zone] = [form.get('theme'), form.get('zone')];
@@ -40,5 +40,5 @@ export function lookRoutes(app: App, { limits }: Parts): void {
     }
     return c.redirect(shownBefore(c), 303);
   });
-  allowMethods(app, '/logs/look', 'POST');
+  allowMethods(app, '/logs/display', 'POST');
 }

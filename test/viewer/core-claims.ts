@@ -3,9 +3,18 @@ import type { Browser, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
-import { hide, isInOrder, liveButton, pillOf, said, showsFirst, stateOf, waits } from './following.ts';
-import { assorted, expected, numbersOf, order, told } from './orders.ts';
-import { addressOf, allow, idsOf, type Open, rowsOf, visitors } from './visit.ts';
+import { addressOf, allowComplaints, idsOf, type OpenPage, openPages, rowsOf } from './browser-page.ts';
+import {
+  expectFirst,
+  expectInOrder,
+  expectQueued,
+  expectState,
+  liveButton,
+  pillOf,
+  setHidden,
+  stateOf,
+} from './live-helpers.ts';
+import { assortedEvents, detailedEvent, expected, numbersOf, order } from './sample-events.ts';
 
 /** What browsers say about a server that has gone. */
 const cutOff = /ERR_(CONNECTION|INCOMPLETE|EMPTY)|NS_ERROR|Failed to fetch|network ?error|Error in input stream/i;
@@ -13,20 +22,20 @@ const cutOff = /ERR_(CONNECTION|INCOMPLETE|EMPTY)|NS_ERROR|Failed to fetch|netwo
 type Proxy = Awaited<ReturnType<typeof proxyTo>>;
 
 /** Declares the claims for a browser. It is one with dark colours, or takes those that a test asks it for. */
-export function heart(browser: () => Promise<Browser>): void {
+export function coreClaims(browser: () => Promise<Browser>): void {
   describe('its heart', async () => {
     const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
     const proxy = await proxyTo(service.url);
     const idsOfWritten = async (events: object[]) => (await service.write(events)).map(({ id }) => id).toReversed();
-    const newestFirst = await idsOfWritten([...assorted(), told]);
-    const open = visitors(() => proxy.url.replace(/\/$/, ''), browser);
+    const newestFirst = await idsOfWritten([...assortedEvents(), detailedEvent]);
+    const open = openPages(() => proxy.url.replace(/\/$/, ''), browser);
     looking(open, newestFirst);
     // After all that: they add to the log.
     following(open, proxy, (n) => idsOfWritten(Array.from({ length: n }, (_, i) => order(i))));
   });
 }
 
-function looking(open: Open, newestFirst: number[]): void {
+function looking(open: OpenPage, newestFirst: number[]): void {
   const line = (page: Page) => page.getByRole('searchbox');
   const first = (page: Page) => rowsOf(page).first();
   const shows = async (page: Page, address: string, fits: (n: number) => boolean) => {
@@ -58,7 +67,7 @@ function looking(open: Open, newestFirst: number[]): void {
 
   it('says in place what cannot be asked, with the rows and the address left alone', async () => {
     const page = await open('/logs?user_id=ana');
-    allow(page, /422/);
+    allowComplaints(page, /422/);
     await line(page).fill('usr:ana');
     await page.getByRole('alert').getByText('usr').waitFor();
     await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
@@ -106,7 +115,7 @@ function looking(open: Open, newestFirst: number[]): void {
 
   it('keeps its rows when older ones cannot be had, says so, and has them at the next try', async () => {
     const page = await open('/logs');
-    allow(page, /503/);
+    allowComplaints(page, /503/);
     await page.route(
       ({ searchParams }) => searchParams.has('before'),
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
@@ -137,9 +146,9 @@ function looking(open: Open, newestFirst: number[]): void {
     await page.locator(`#e${ids[1]}`).getByRole('link', { name: 'Permalink' }).waitFor();
     await page.keyboard.press('Enter');
     await page.keyboard.press('l');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     await page.keyboard.press('l');
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
     await page.keyboard.press('e');
     await page.getByRole('link', { name: 'NDJSON' }).waitFor();
     await page.keyboard.press('Escape');
@@ -173,33 +182,33 @@ function looking(open: Open, newestFirst: number[]): void {
   });
 }
 
-function following(open: Open, proxy: Proxy, write: (n: number) => Promise<number[]>): void {
+function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<number[]>): void {
   const follow = async () => {
     const page = await open('/logs?live=1');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     return page;
   };
 
   it('starts and stops at a click, says so in words, and keeps the focus on its button', async () => {
     const page = await open('/logs');
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
     await liveButton(page).click();
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     const ids = await write(3);
-    await showsFirst(page, ids);
+    await expectFirst(page, ids);
     expect(await page.locator('#rows > li.new').count()).toBe(3);
     expect(addressOf(page)).toBe('/logs?live=1');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toMatch(/^Stop/);
     await page.keyboard.press('Enter');
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
     const missed = await write(4);
     await page.waitForTimeout(300);
-    await showsFirst(page, ids);
+    await expectFirst(page, ids);
     expect(addressOf(page)).toBe('/logs');
     // What came while it was stopped is there when it goes on.
     await page.keyboard.press('l');
-    await showsFirst(page, [...missed, ...ids]);
-    await isInOrder(page);
+    await expectFirst(page, [...missed, ...ids]);
+    await expectInOrder(page);
   });
 
   it('moves nothing while a row is open, says that it waits, and shows what has come at a click', async () => {
@@ -212,45 +221,45 @@ function following(open: Open, proxy: Proxy, write: (n: number) => Promise<numbe
     const before = await place();
     expect(await stateOf(page).textContent()).toBe('Live');
     const ids = [...(await write(5)), ...(await write(7)).toSorted()].toSorted((a, b) => b - a);
-    await waits(page, 12);
+    await expectQueued(page, 12);
     expect(await stateOf(page).textContent()).toBe('Paused');
     expect(await place()).toEqual(before);
     await pillOf(page).click();
-    await showsFirst(page, ids);
+    await expectFirst(page, ids);
     expect(await pillOf(page).isVisible()).toBe(false);
     expect(await stateOf(page).textContent()).toBe('Live');
     expect(await page.locator(`#${id} > details`).getAttribute('open')).not.toBeNull();
-    await isInOrder(page);
+    await expectInOrder(page);
   });
 
   it('lets go of the server while nobody sees the tab, and then has it all', async () => {
     const page = await follow();
     const ended = page.waitForEvent('requestfailed', (request) => request.url().includes('/logs/stream'));
-    await hide(page, true);
+    await setHidden(page, true);
     await ended;
-    await said(page, /^Paused/);
+    await expectState(page, /^Paused/);
     const ids = await write(6);
     await page.waitForTimeout(200);
-    await hide(page, false);
-    await showsFirst(page, ids);
-    await said(page, /^Live/);
-    await isInOrder(page);
+    await setHidden(page, false);
+    await expectFirst(page, ids);
+    await expectState(page, /^Live/);
+    await expectInOrder(page);
   });
 
   it('says that it is cut off and when it tries again, and then has it all', async () => {
     const page = await follow();
     const before = await write(2);
-    await showsFirst(page, before);
-    allow(page, cutOff);
+    await expectFirst(page, before);
+    allowComplaints(page, cutOff);
     await proxy.close();
     const away = await write(3);
-    await said(page, /^Reconnecting in \d+ s/);
+    await expectState(page, /^Reconnecting in \d+ s/);
     await page.waitForTimeout(1_500);
-    await said(page, /^Reconnecting in \d+ s/);
+    await expectState(page, /^Reconnecting in \d+ s/);
     await proxy.open();
     const after = await write(2);
-    await showsFirst(page, [...after, ...away, ...before]);
-    await said(page, /^Live/);
-    await isInOrder(page);
+    await expectFirst(page, [...after, ...away, ...before]);
+    await expectState(page, /^Live/);
+    await expectInOrder(page);
   });
 }

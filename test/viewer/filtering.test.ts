@@ -3,13 +3,13 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { assorted, expected, numbersOf } from './orders.ts';
-import { addressOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, openPages, rowsOf } from './browser-page.ts';
+import { assortedEvents, expected, numbersOf } from './sample-events.ts';
 
 describe.skipIf(!hasChromium())('finding', async () => {
   const service = await startService('pglite');
-  await service.write(assorted());
-  const open = visitors(() => service.url);
+  await service.write(assortedEvents());
+  const open = openPages(() => service.url);
   const line = (page: Page) => page.getByRole('searchbox');
   const shows = async (page: Page, address: string, fits: (n: number) => boolean) => {
     await expect.poll(() => numbersOf(page)).toEqual(expected(fits));

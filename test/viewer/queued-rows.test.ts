@@ -3,20 +3,20 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { isInOrder, pillOf, said, showsFirst, waits } from './following.ts';
-import { order } from './orders.ts';
-import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { expectFirst, expectInOrder, expectQueued, expectState, pillOf } from './live-helpers.ts';
+import { order } from './sample-events.ts';
 
 describe.skipIf(!hasChromium())('what waits', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
-  const open = visitors(() => service.url);
+  const open = openPages(() => service.url);
   const write = async (n: number, more: object = {}) =>
     (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();
   await write(60, { user_id: 'ana' });
   await write(60, { user_id: 'ben' });
   const following = async (path: string) => {
     const page = await open(path);
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     return page;
   };
   const unfoldFirst = (page: Page) => rowsOf(page).first().locator('summary').first().click();
@@ -24,11 +24,11 @@ describe.skipIf(!hasChromium())('what waits', async () => {
   it('stays when the page that has it cannot be had, and nothing is put above it', async () => {
     const page = await following('/logs?user_id=many&live=1');
     const [first] = await write(1, { user_id: 'many' });
-    await showsFirst(page, [first ?? 0]);
+    await expectFirst(page, [first ?? 0]);
     await unfoldFirst(page);
     const held = await write(620, { user_id: 'many' });
-    await waits(page, 620);
-    allow(page, /503/);
+    await expectQueued(page, 620);
+    allowComplaints(page, /503/);
     await page.route(
       ({ pathname }) => pathname === '/logs',
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>Not now.</p>' }),
@@ -36,30 +36,30 @@ describe.skipIf(!hasChromium())('what waits', async () => {
     );
     await pillOf(page).click();
     await page.getByRole('alert').getByText('Not now.').waitFor();
-    await waits(page, 620);
-    await said(page, 'Paused');
+    await expectQueued(page, 620);
+    await expectState(page, 'Paused');
     const later = await write(1, { user_id: 'many' });
-    await waits(page, 621);
+    await expectQueued(page, 621);
     await pillOf(page).click();
-    await showsFirst(page, [...later, ...held.slice(0, 49)]);
-    await said(page, /^Live/);
-    await isInOrder(page);
+    await expectFirst(page, [...later, ...held.slice(0, 49)]);
+    await expectState(page, /^Live/);
+    await expectInOrder(page);
   });
 
   it('is not shown to another question after Back', async () => {
     const page = await following('/logs?user_id=ana&live=1');
     await page.getByRole('link', { name: 'Remove user: ana' }).click();
     await expect.poll(() => addressOf(page)).toBe('/logs?live=1');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     await unfoldFirst(page);
     await write(3, { user_id: 'ben' });
-    await waits(page, 3);
+    await expectQueued(page, 3);
     await page.goBack();
     await expect.poll(() => addressOf(page)).toBe('/logs?user_id=ana&live=1');
-    await said(page, /^Live/);
-    await waits(page, 0);
+    await expectState(page, /^Live/);
+    await expectQueued(page, 0);
     const [mine = 0] = await write(1, { user_id: 'ana' });
-    await showsFirst(page, [mine]);
+    await expectFirst(page, [mine]);
     expect(await page.locator('#rows').textContent()).not.toContain('ben');
   });
 
@@ -75,10 +75,10 @@ describe.skipIf(!hasChromium())('what waits', async () => {
       .toBe(true);
     await page.evaluate(() => scrollTo(0, 0));
     const [newest = 0] = await write(1, { user_id: 'deep' });
-    await waits(page, 1);
+    await expectQueued(page, 1);
     await pillOf(page).click();
     await expect.poll(async () => (await idsOf(page)).slice(0, 2)).toEqual([newest, newest - 1]);
-    await isInOrder(page);
+    await expectInOrder(page);
   });
 
   it('leaves a way to what live rows pushed out at the end', async () => {
@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium())('what waits', async () => {
     let newest = 0;
     for (let i = 0; i < 11; i++) newest = (await write(100, { user_id: 'gnu' }))[0] ?? 0;
     const older = page.locator('#more');
-    await showsFirst(page, [newest]);
+    await expectFirst(page, [newest]);
     // More than a thousand rows need the gaps drawn, too.
     for (let gap = page.locator('.gap a'); (await gap.count()) > 0; ) {
       await gap.last().click();
@@ -101,13 +101,13 @@ describe.skipIf(!hasChromium())('what waits', async () => {
 
   it('says nothing more of a connection that somebody has given up', async () => {
     const page = await following('/logs?live=1');
-    allow(page, /ERR_FAILED|Failed to fetch|network ?error/);
+    allowComplaints(page, /ERR_FAILED|Failed to fetch|network ?error/);
     await page.route('**/logs/stream?*', (route) => route.abort());
     // As a connection ends that is lost: what it is told by is the extension's own.
     await page.evaluate('link.reader.cancel()');
-    await said(page, /^Reconnecting in [2-9] s/);
+    await expectState(page, /^Reconnecting in [2-9] s/);
     await page.getByRole('button', { name: 'Stop live' }).click();
-    await said(page, 'Stopped');
+    await expectState(page, 'Stopped');
     await page.waitForTimeout(1_500);
     expect(await page.locator('#live-state').textContent()).toBe('Stopped');
   });
@@ -118,16 +118,16 @@ describe.skipIf(!hasChromium())('what waits', async () => {
     await page.locator('#fields').getByLabel('User', { exact: true }).fill('fields');
     await page.keyboard.press('Enter');
     await expect.poll(() => addressOf(page)).toBe('/logs?live=1&user_id=fields');
-    await said(page, /^Live/);
+    await expectState(page, /^Live/);
     expect(await page.locator('#fields').isVisible()).toBe(false);
     const ids = await write(2, { user_id: 'fields' });
-    await showsFirst(page, ids);
+    await expectFirst(page, ids);
   });
 
   it('says that somebody was signed out, and leads back', async () => {
     const page = await following('/logs?user_id=ana&live=1');
     await unfoldFirst(page);
-    allow(page, /401/);
+    allowComplaints(page, /401/);
     const other = await page.context().newPage();
     await other.goto(service.url);
     await other.getByRole('button', { name: 'admin' }).click();

@@ -1,32 +1,32 @@
 /** What a person sees of a list that is live, and does to it. */
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { idsOf } from './visit.ts';
+import { idsOf } from './browser-page.ts';
 
 export const stateOf = (page: Page) => page.locator('#live-state');
 export const pillOf = (page: Page) => page.locator('#pill');
 /** Waits until so many events wait to be shown. */
-export const waits = (page: Page, n: number) =>
+export const expectQueued = (page: Page, n: number) =>
   expect
     .poll(() => pillOf(page).evaluate((pill) => `${pill.getAttribute('value') ?? ''} ${pill.textContent}`.trim()))
     .toBe(`${n} new`);
 export const liveButton = (page: Page) => page.getByRole('button', { name: /live/i });
 
-export const said = (page: Page, words: string | RegExp) =>
+export const expectState = (page: Page, words: string | RegExp) =>
   expect.poll(() => stateOf(page).textContent()).toMatch(words);
 
 /** Waits until these events stand on top. */
-export const showsFirst = (page: Page, ids: number[]) =>
+export const expectFirst = (page: Page, ids: number[]) =>
   expect.poll(async () => (await idsOf(page)).slice(0, ids.length)).toEqual(ids);
 
 /** Nothing twice, and the newest always on top. */
-export async function isInOrder(page: Page): Promise<void> {
+export async function expectInOrder(page: Page): Promise<void> {
   const ids = await idsOf(page);
   expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => b - a));
 }
 
 /** As a browser tells a page that its tab is no longer seen, or is again. */
-export const hide = (page: Page, isHidden: boolean) =>
+export const setHidden = (page: Page, isHidden: boolean) =>
   page.evaluate((hidden) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
     Object.defineProperty(document, 'visibilityState', {

@@ -3,8 +3,8 @@ import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { hasChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { order, told } from './orders.ts';
-import { addressOf, allow, idsOf, rowsOf, visitors } from './visit.ts';
+import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { detailedEvent, order } from './sample-events.ts';
 
 const n_events = 1_300;
 
@@ -12,10 +12,10 @@ describe.skipIf(!hasChromium())('reading', async () => {
   const service = await startService('pglite');
   const written = [
     ...(await service.write(Array.from({ length: 1_000 }, (_, n) => order(n)))),
-    ...(await service.write([...Array.from({ length: n_events - 1_001 }, (_, n) => order(n)), told])),
+    ...(await service.write([...Array.from({ length: n_events - 1_001 }, (_, n) => order(n)), detailedEvent])),
   ];
   const newestFirst = written.map(({ id }) => id).toReversed();
-  const open = visitors(() => service.url);
+  const open = openPages(() => service.url);
   const first = (page: Page) => rowsOf(page).first();
   const openFirst = async (page: Page) => {
     await first(page).locator('summary').first().click();
@@ -29,7 +29,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
     await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toContain('"old_price"');
     expect(JSON.parse(await page.evaluate(() => navigator.clipboard.readText()))).toMatchObject({
       id: newestFirst[0],
-      metadata: told.metadata,
+      metadata: detailedEvent.metadata,
     });
   });
 
@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
 
   it('opens a row at the second try when the first one failed', async () => {
     const page = await open('/logs');
-    allow(page, /503|ERR_CONNECTION|Failed to fetch/);
+    allowComplaints(page, /503|ERR_CONNECTION|Failed to fetch/);
     const path = `**/logs/${newestFirst[0]}`;
     await page.route(path, (route) => route.abort('connectionrefused'), { times: 1 });
     await first(page).locator('summary').click();

@@ -1,0 +1,140 @@
+/** The page at /logs, whole and in the parts that change. Data in, markup out: no store, no request, no clock. */
+import { html } from 'hono/html';
+import { writeFilter } from '../../log/filter.ts';
+import { writeCursor } from '../../log/paging.ts';
+import type { Entry } from '../../log/schema.ts';
+import type { DisplayOptions } from '../../page/format.ts';
+import { filterLink, filterLinks, loadOnScroll, partial, rowLoading } from '../../page/htmx-attributes.ts';
+import type { Markup } from '../../page/layout.ts';
+import { allTimeHref, logHref, type Query } from '../../page/links.ts';
+import { closeButton, help, menu, type Reader } from '../../page/menu-and-help.ts';
+import { searchForm, searchInput } from '../../page/search-line.ts';
+import type { PageQuery } from '../page-query.ts';
+import { countsRefresher } from './counts.ts';
+import { emptyHint } from './empty-list.ts';
+import { eventRow } from './event-row.ts';
+import { fieldsForm, filterChips, hiddenRangeInputs, searchLineOf } from './filters.ts';
+import { liveControl, newestLink } from './live.ts';
+import { rangeBar } from './time-range.ts';
+
+export type LogPage = {
+  pageQuery: PageQuery;
+  logs: Entry[];
+  hasOlder: boolean;
+  hasNewer: boolean;
+  /** The newest id of which the page knows: a stream goes on after it. */
+  after: number;
+  live: boolean;
+  heartbeat_ms: number;
+  reader: Reader;
+  display: DisplayOptions;
+  /** Where the service is, as the browser sees it. */
+  origin: string;
+};
+
+/** All that matches, in the words of the API: a file knows of no "last hour". */
+const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
+  const to = (format: string) => {
+    const query = writeFilter(filter.terms);
+    query.set('format', format);
+    return `/api/logs/export?${query}`;
+  };
+  return html`<div id="export"><button type="button" popovertarget="formats" aria-keyshortcuts="e">Export</button>
+<div id="formats" popover>${
+    mayExport
+      ? html`<p>All that matches, oldest first:</p><p>${(['csv', 'json', 'ndjson'] as const).map((format, i) => html`<a class="button" href="${to(format)}" download${i === 0 ? html` autofocus` : ''}>${format.toUpperCase()}</a> `)}</p>`
+      : html`<p tabindex="-1" autofocus>Exporting needs the role admin. Ask the operator for it.</p>`
+  }</div></div>`;
+};
+
+/** The link to what is older. At the end of the list it leads nowhere, until rows are taken out of the page there. */
+const olderLink = (logs: Entry[], hasOlder: boolean, query: Query): Markup => {
+  const oldest = logs.at(-1);
+  const isLink = hasOlder && oldest !== undefined;
+  const how = isLink ? html` rel="next" href="${olderHref(query)}${writeCursor(oldest)}" ${loadOnScroll()}` : '';
+  return html`<a id="more"${how}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
+};
+
+/** Where what is older begins, up to the place in it. */
+const olderHref = (query: Query) => `${logHref(query)}${query.size > 0 ? '&' : '?'}before=`;
+
+/** Whether what comes can belong here: the newest page of a stretch that has not ended. */
+const canFollowLive = ({ pageQuery: { range }, hasNewer, display }: LogPage) =>
+  !hasNewer && (range.to === null || range.to > display.now_ms);
+
+const live = (page: LogPage): Markup =>
+  canFollowLive(page)
+    ? liveControl(page.pageQuery, page.after, page.live, page.heartbeat_ms)
+    : newestLink(page.hasNewer ? logHref(page.pageQuery.query) : allTimeHref(page.pageQuery.query));
+
+/** What changes with the query: what is in force, and the rows. */
+const logContents = ({
+  pageQuery,
+  logs,
+  hasOlder,
+  reader,
+  display,
+  origin,
+}: LogPage): Markup => html`<div id="bar" ${filterLinks()}>${hiddenRangeInputs(pageQuery)}
+${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pageQuery)}</div>
+<section id="list" tabindex="-1" aria-labelledby="list-title" ${rowLoading()}><h2 id="list-title" class="vh">Events</h2>
+<div class="heads" aria-hidden="true"><span>When</span><span>Event</span><span>Entity</span><span>User</span><span>Description</span></div>
+<a id="newer" hidden href="${logHref(pageQuery.query)}" data-before="${olderHref(pageQuery.query)}" ${filterLink()}>Newer events were taken out of the page: to the newest</a>
+<ol id="rows">${logs.map((entry) => eventRow(entry, display))}</ol>
+${logs.length === 0 ? html`<div id="empty">${emptyHint(pageQuery, origin)}</div>` : ''}${olderLink(logs, hasOlder, pageQuery.query)}<div id="more-problem" role="alert"></div></section>`;
+
+/** A new one is closed: the form has been sent, and what it changed lies beneath it. */
+const fields = (pageQuery: PageQuery): Markup =>
+  html`<div id="fields" popover>${fieldsForm(pageQuery)}${closeButton('fields')}</div>`;
+
+/** The page up to and with its rows. The counts come after it: no row waits for a number. */
+export const logPageStart = (page: LogPage): Markup => html`<a class="skip" href="#rows">To the events</a>
+<header><a id="brand" href="/logs">Edgetrail</a>
+${searchForm(searchLineOf(page.pageQuery))}
+<button type="button" popovertarget="fields">Fields</button>
+<button id="facets-switch" type="button" popovertarget="facets">Facets</button>
+${live(page)}
+<span id="busy" class="htmx-indicator">Loading…</span>
+${menu(page.reader, page.display)}
+<div id="problem" role="alert"></div></header>
+${fields(page.pageQuery)}
+${help()}
+<button id="pill" type="button" value="0">new</button>
+<p id="status" role="status" class="vh"></p>
+<main id="main"><h1 class="vh">Activity log</h1>
+<div id="log">${logContents(page)}</div>
+`;
+
+/** And its end. `countsLater`: what could not be counted in time is asked for once more. */
+export const logPageEnd = (counts: Markup, pageQuery: PageQuery, countsLater: boolean): Markup =>
+  html`${counts}${countsRefresher(pageQuery, countsLater)}</main>`;
+
+/**
+ * Whose request it is: the line that somebody is writing in is not replaced under their hands, and a bar that was
+ * followed is taken away at once, or the focus would be lost when its histogram is.
+ */
+export type RequestSource = 'line' | 'bar' | 'other';
+
+/** The same to htmx: what changes, in its places. */
+export const logFragment = (page: LogPage, source: RequestSource): Markup => html`${logContents(page)}
+${partial('#live', 'outerHTML', live(page))}
+${partial('#recount', 'outerHTML', countsRefresher(page.pageQuery, true))}
+${source === 'line' ? '' : partial('#q', 'outerHTML', searchInput(searchLineOf(page.pageQuery)))}
+${partial('#fields', 'outerHTML', fields(page.pageQuery))}
+${source === 'bar' ? partial('#overview', 'innerHTML', '') : ''}
+${clearProblem()}`;
+
+/** Older rows, put below those that are there. */
+export const olderRows = ({
+  pageQuery,
+  logs,
+  hasOlder,
+  display,
+}: Pick<
+  LogPage,
+  'pageQuery' | 'logs' | 'hasOlder' | 'display'
+>): Markup => html`${olderLink(logs, hasOlder, pageQuery.query)}
+${partial('#rows', 'beforeend', html`${logs.map((entry) => eventRow(entry, display))}`)}${partial('#more-problem', 'innerHTML', '')}`;
+
+/** An earlier problem is over. */
+export const clearProblem = () => partial('#problem', 'innerHTML', '');
