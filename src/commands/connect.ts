@@ -1,15 +1,23 @@
 /** Shared by the commands: a client configured by the environment, error messages and exit statuses. */
-import { resolve } from 'node:path';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ClientOptions, createClient, type Log, LogError } from '../client.ts';
 import { FolderInUse } from '../runtime/folder-lock.ts';
 import { clientNames, SettingsError } from '../settings.ts';
-import { ImportError } from './import-readers.ts';
+import { ImportError } from './import-source.ts';
 
 /** An error that the person at the terminal can correct: printed without a stack trace. */
 export class CommandError extends Error {
   override name = 'CommandError';
+  readonly exit_status: number;
+  constructor(message: string, exit_status = 1) {
+    super(message);
+    this.exit_status = exit_status;
+  }
 }
+
+/** The exit status of a command that SIGINT ended, as shells report it (128 + 2). */
+export const interrupted_status = 130;
 
 const isLoopback = ({ hostname }: URL) => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
 
@@ -61,11 +69,42 @@ export function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** Runs `main` when `module` is the program that Node was started with. Prints the error and exits with 1 when it fails. */
+/**
+ * Whether `module` is the program that Node was started with. Both paths without symbolic links: Node resolves those of
+ * the module but not those of the argument, and a command in a linked folder would do nothing and exit with 0.
+ */
+function isProgram(module: string): boolean {
+  try {
+    return realpathSync(process.argv[1] ?? '') === realpathSync(fileURLToPath(module));
+  } catch {
+    return false; // Neither `node -e` nor a REPL has a file.
+  }
+}
+
+/**
+ * Runs `main` when `module` is the program. Prints the error of a failure. The exit status is 0 only when `main` has
+ * ended and everything was written: it is 1 from the start, for a process that ends early because nothing keeps it
+ * alive, and stays 1 when stdout is closed or full, which console.log ignores.
+ */
 export function runAsCommand(module: string, main: () => Promise<void>): void {
-  if (!process.argv[1] || resolve(process.argv[1]) !== fileURLToPath(module)) return;
-  main().catch((error) => {
-    console.error(explain(error));
-    process.exitCode = 1;
+  if (!isProgram(module)) return;
+  process.exitCode = 1;
+  let isOutputLost = false;
+  process.stderr.on('error', () => {
+    isOutputLost = true;
   });
+  process.stdout.on('error', (error) => {
+    isOutputLost = true;
+    process.exitCode = 1;
+    console.error(`The output could not be written: ${error.message}`);
+  });
+  main().then(
+    () => {
+      if (!isOutputLost) process.exitCode = 0;
+    },
+    (error) => {
+      process.exitCode = error instanceof CommandError ? error.exit_status : 1;
+      console.error(explain(error));
+    },
+  );
 }

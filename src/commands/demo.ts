@@ -1,7 +1,7 @@
 /** `npm run demo`: writes a week of sample events of a shop, and then live ones, to a running service. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { CommandError, connect, runAsCommand } from './connect.ts';
+import { CommandError, connect, interrupted_status, runAsCommand } from './connect.ts';
 import { demoHistory, demoLive } from './demo-shop.ts';
 
 const history = { n_events: 1_500, days: 7 };
@@ -32,12 +32,13 @@ async function main(): Promise<void> {
   const until = Date.now() + seconds * 1_000;
   let n = 0;
   for (const event of demoLive(seed + 1)) {
-    if (stop.signal.aborted || Date.now() >= until) break;
+    if (stop.signal.aborted || process.stdout.destroyed || Date.now() >= until) break;
     await log(event);
     n += 1;
     await sleep(250 + Math.random() * 500, undefined, { signal: stop.signal }).catch(() => {});
   }
   console.log(`wrote ${n} more`);
+  if (stop.signal.aborted) throw new CommandError('interrupted', interrupted_status);
 }
 
 runAsCommand(import.meta.url, main);

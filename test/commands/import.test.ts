@@ -2,12 +2,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type Log } from '../../src/client.ts';
 import { connect } from '../../src/commands/connect.ts';
-import { type Adapter, importFiles, importLimits } from '../../src/commands/import.ts';
+import type { Adapter } from '../../src/commands/import-events.ts';
+import { type ImportOptions, importLimits, importFiles as importThem } from '../../src/commands/import-files.ts';
 import { type PlacedRecord, readRecords } from '../../src/commands/import-readers.ts';
+import { importFile } from '../../src/commands/import-source.ts';
 import { jsonSplitter } from '../../src/commands/json-split.ts';
 import type { EntryInput } from '../../src/log/entry.ts';
 import type { Entry } from '../../src/log/schema.ts';
@@ -16,6 +19,12 @@ import { startService, type TestService } from '../support/harness.ts';
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-import-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const importFiles = (log: Log, paths: string[], options?: ImportOptions) =>
+  importThem(
+    log,
+    paths.map((path) => importFile(path)),
+    options,
+  );
 const clientOf = (service: TestService) =>
   createClient({ url: service.url, user: 'admin', password: 'admin-password', uid: false });
 const file = async (name: string, content: string | Uint8Array) => {
@@ -103,7 +112,7 @@ describe('an exported log', async () => {
     const target = await startService('postgres');
     const path = await file(`log.${extension}`, await exportOf(source, format));
     const written = await entriesOf(source);
-    const imported = await importFiles(clientOf(target), [path]);
+    const imported = await importFiles(clientOf(target), [path], { uids: false });
     expect(imported).toEqual({ stored: written.length, duplicates: 0 });
     expect((await entriesOf(target)).map(withoutAssigned)).toEqual(written.map(withoutAssigned).map(expected));
     await target.stop();
@@ -113,7 +122,6 @@ describe('an exported log', async () => {
 describe('the import', async () => {
   const service = await startService('pglite');
   const log = clientOf(service);
-  let before = 0;
   beforeAll(async () => {
     await log([{ event_type: 'CREATE', entity_type: 'first' }]);
   });
@@ -125,38 +133,52 @@ describe('the import', async () => {
       'bad.ndjson',
       `${good}\n\n${good}\n{"event_type":"A","entity_type":"b","ip_address":"here"}\n${good}`,
       'line 4: ip_address: must be an IPv4',
-      2,
     ],
     [
       'bad.json',
       `[${good},${good},\n {"event_type":"A","entity_type":"b","colour":1}]`,
       'item 3 (line 2): colour: is not a field',
-      2,
     ],
     [
       'bad.csv',
       'event_type,entity_type,description\r\nA,b,"two\r\nlines"\r\n\r\nA,,c\r\n',
       'line 5: entity_type: is required',
-      1,
     ],
-    ['text.csv', 'event_type,entity_type,metadata\nA,b,{}\nA,b,{"a"\n', 'line 3: metadata: must be a JSON object', 1],
-    ['broken.ndjson', `${good}\n{"event_type":`, 'line 2: is not JSON', 1],
-    ['broken.json', `[${good},{"event_type":"A"`, 'after item 1: is not JSON', 1],
-    ['number.ndjson', `${good}\n12`, 'line 2: must be a JSON object', 1],
-    ['cells.csv', 'event_type,entity_type\nA,b\nA,b,c\n', 'line 3: has 3 cells where the header has 2', 1],
-    ['quote.csv', 'event_type,entity_type\nA,b\nA,"b\n', 'line 3: is not CSV', 1],
-    ['header.csv', 'event_type,event_type\n', 'line 1: column 2 of the header', 0],
-    ['latin1.csv', Buffer.from('event_type,entity_type\nA,caf\xe9\n', 'latin1'), 'is not UTF-8', 0],
-    ['no-such-file.csv', null, 'ENOENT', 0],
-  ])('stops at the first error of %s and stores the events before it', async (name, content, reason, stored) => {
-    before = await head();
+    ['text.csv', 'event_type,entity_type,metadata\nA,b,{}\nA,b,{"a"\n', 'line 3: metadata: must be a JSON object'],
+    ['broken.ndjson', `${good}\n{"event_type":`, 'line 2: is not JSON'],
+    ['broken.json', `[${good},{"event_type":"A"`, 'after item 1: is not JSON'],
+    ['number.ndjson', `${good}\n12`, 'line 2: must be a JSON object'],
+    ['cells.csv', 'event_type,entity_type\nA,b\nA,b,c\n', 'line 3: has 3 cells where the header has 2'],
+    ['quote.csv', 'event_type,entity_type\nA,b\nA,"b\n', 'line 3: is not CSV'],
+    ['header.csv', 'event_type,event_type\n', 'line 1: column 2 of the header'],
+    ['latin1.csv', Buffer.from('event_type,entity_type\nA,caf\xe9\n', 'latin1'), 'is not UTF-8'],
+    ['no-such-file.csv', null, 'ENOENT'],
+    [
+      'semicolons.csv',
+      'sep=,\nevent_type;entity_type\nA;b\n',
+      'line 2: column 1 (event_type;entity_type) is not a field; is the separator a semicolon?',
+    ],
+    ['bars.csv', 'event_type|entity_type\nA|b\n', 'is not a field; is the separator a vertical bar?'],
+    ['other.csv', 'event_type,entity_type,colour\nA,b,red\n', 'line 1: column 3 (colour) is not a field ('],
+    ['less.csv', 'event_type,user_id\nA,b\n', 'line 1: the header has no column entity_type'],
+    ['cased.csv', 'Event Type,event_type,entity_type\n', 'line 1: column 2 of the header has the name of another'],
+    ['unnamed.csv', 'event_type,entity_type,\nA,b,\nA,b,c\n', 'line 3: cell 3 is in a column without a name'],
+    ['several.ndjson', '{"entity_type":"b","colour":1}', 'event_type: is required; colour: is not a field of an event'],
+    ['long.csv', `event_type,entity_type\nA,"${'x'.repeat(1_100_000)}`, 'line 2: is not CSV: a cell has more than'],
+    ['utf16.csv', Buffer.from('\ufeffevent_type,entity_type\n', 'utf16le'), 'is UTF-16: save it as UTF-8'],
+    ['plain16.csv', Buffer.from('event_type,entity_type\n', 'utf16le'), 'is UTF-16: save it as UTF-8'],
+    ['sheet.xlsx', Buffer.from('504b030414000600', 'hex'), 'is a ZIP file or an .xlsx workbook'],
+    ['cut.ndjson.gz', gzipSync(good.repeat(50)).subarray(0, 40), 'the gzip data is incomplete'],
+    ['bad.ndjson.gz', Buffer.from('1f8b0800ffffffff', 'hex'), 'the gzip data is'],
+  ])('stores nothing of a file with an error: %s', async (name, content, reason) => {
+    const before = await head();
     const path = content === null ? join(folder, name) : await file(name, content);
-    const words = `(${stored} event${stored === 1 ? '' : 's'} before it ${stored === 1 ? 'is' : 'are'} stored)`;
-    await expect(importFiles(log, [path])).rejects.toThrow(
+    const sound = await file('sound.ndjson', good);
+    await expect(importFiles(log, [sound, path])).rejects.toThrow(
       expect.objectContaining({ name: 'ImportError', message: expect.stringContaining(reason) }),
     );
-    await expect(importFiles(log, [path])).rejects.toThrow(words);
-    expect(await head()).toBe(before + 2 * stored);
+    await expect(importFiles(log, [sound, path])).rejects.toThrow('(nothing is stored)');
+    expect(await head()).toBe(before);
   });
 
   it('names the line of an event that only the service refuses', async () => {
@@ -168,7 +190,7 @@ describe('the import', async () => {
         ]),
     });
     const path = await file('two.ndjson', `${good}\n\n${good}`);
-    await expect(importFiles(refusing, [path])).rejects.toThrow('line 3: event_type: must not be blank (0 events');
+    await expect(importFiles(refusing, [path])).rejects.toThrow('line 3: event_type: must not be blank (nothing is');
   });
 
   it('reports that a batch without a response may be stored', async () => {
@@ -227,7 +249,7 @@ describe('the import', async () => {
     };
     const path = await file('adapted.json', '{"Records":[{"n":1},{"n":2},{"n":3},{"n":4}]}');
     await expect(importFiles(log, [path], { adapter })).rejects.toThrow(
-      'item 4 (line 1): the adapter failed: four is too many (3 events before it are stored)',
+      'item 4 (line 1): the adapter failed: four is too many (nothing is stored)',
     );
   });
 });
@@ -235,7 +257,7 @@ describe('the import', async () => {
 describe('the readers', () => {
   const read = async (path: string, under?: string) => {
     const items: PlacedRecord[] = [];
-    for await (const item of readRecords(path, under)) items.push(item);
+    for await (const item of readRecords(importFile(path), { records_key: under })) items.push(item);
     return items.map(({ record }) => record);
   };
   const one = { event_type: 'A', n: 1 };
