@@ -4,6 +4,7 @@ import { type Fault, Problem } from '../http/problem.ts';
 import { readText } from '../http/request.ts';
 import type { Appended } from '../log/append-queue.ts';
 import { type NewEntry, readEntry } from '../log/entry.ts';
+import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
 import { type App, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
 
 export const requestLimits = {
@@ -20,27 +21,29 @@ export function writeRoute(app: App, parts: Parts): void {
   app.post('/api/logs', requireRight(parts, 'write'), async (c) => {
     if (!isTrustedOrigin(c, parts.limits))
       throw new Problem(403, 'Events are not accepted from the pages of other sites.');
-    const { items, single } = await readItems(c, parts.limits.BODY_BYTES_MAX);
-    const appended = await store.append(checkItems(items));
+    const { items, single, faults } = await readItems(c, parts.limits.BODY_BYTES_MAX);
+    const appended = await store.append(checkItems(items, faults));
     tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
     const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
     return single ? answerOne(c, appended, status) : answerMany(c, appended, status);
   });
 }
 
-/** The events of a body as parsed JSON, unchecked. Throws 400, 413 or 415. */
-async function readItems(c: Context<Env>, bytes_max: number): Promise<{ items: unknown[]; single: boolean }> {
+/** The items of a body, unchecked, and what parsing its text has changed. */
+type Items = { items: unknown[]; single: boolean; faults: Fault[] };
+
+/** Reads a body as JSON or NDJSON. Throws 400, 413 or 415. */
+async function readItems(c: Context<Env>, bytes_max: number): Promise<Items> {
   const type = contentType(c);
   const text = await readText(c, bytes_max);
-  const body = ndjsonTypes.includes(type) ? parseLines(text) : parseJson(text, 'The body');
-  const items = Array.isArray(body) ? body : [body];
+  const { items, single, faults } = ndjsonTypes.includes(type) ? parseLines(text) : parseBody(text);
   if (items.length === 0) throw new Problem(422, 'There is no event in the body.');
   if (items.length > requestLimits.events_max)
     throw new Problem(
       413,
       `A request may carry at most ${requestLimits.events_max} events; this one has ${items.length}.`,
     );
-  return { items, single: !Array.isArray(body) };
+  return { items, single, faults };
 }
 
 function contentType(c: Context<Env>): string {
@@ -67,19 +70,53 @@ function parseJson(text: string, what: string): unknown {
   }
 }
 
-const parseLines = (text: string): unknown[] =>
-  text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parseJson(line, `Line ${i + 1} of the body`)]));
+function parseBody(text: string): Items {
+  const body = parseJson(text, 'The body');
+  const textFaults = jsonTextFaults(text, requestLimits.faults_max);
+  if (!Array.isArray(body))
+    return { items: [body], single: true, faults: textFaults.map((fault) => faultOf(0, fault)) };
+  const faults = textFaults.map(({ path: [index, ...path], reason }) => faultOf(Number(index), { path, reason }));
+  return { items: body, single: false, faults };
+}
 
-/** Every item as an event; throws a 422 that names the index, field and reason of each fault. */
-function checkItems(items: unknown[]): NewEntry[] {
-  const entries: NewEntry[] = [];
+function parseLines(text: string): Items {
+  const items: unknown[] = [];
   const faults: Fault[] = [];
+  for (const [i, line] of text.split('\n').entries()) {
+    if (line.trim() === '') continue;
+    const item = parseJson(line, `Line ${i + 1} of the body`);
+    faults.push(...jsonTextFaults(line).map((fault) => faultOf(items.length, fault)));
+    items.push(item);
+  }
+  return { items, single: false, faults };
+}
+
+/** A fault of the text as one of an event: the first key of its path is the field. */
+const faultOf = (index: number, { path: [field = '', ...steps], reason }: JsonTextFault): Fault => ({
+  index,
+  field: String(field),
+  reason: steps.length === 0 ? reason : `${steps.join('.')}: ${reason}`,
+});
+
+/**
+ * Every item as an event; throws a 422 that names the index, field and reason of each fault. `textFaults` come first: a
+ * field whose text was changed by parsing needs no second fault.
+ */
+function checkItems(items: unknown[], textFaults: Fault[]): NewEntry[] {
+  const entries: NewEntry[] = [];
+  const faults = textFaults.slice(0, requestLimits.faults_max);
   for (const [index, item] of items.entries()) {
+    if (faults.length >= requestLimits.faults_max) break;
     const read = readEntry(item);
     if ('entry' in read) entries.push(read.entry);
-    else faults.push(...read.faults.map((fault) => ({ index, ...fault })));
-    if (faults.length >= requestLimits.faults_max) break;
+    else
+      faults.push(
+        ...read.faults
+          .filter(({ field }) => !textFaults.some((fault) => fault.index === index && fault.field === field))
+          .map((fault) => ({ index, ...fault })),
+      );
   }
+  faults.sort((a, b) => (a.index ?? 0) - (b.index ?? 0));
   const [first] = faults;
   if (first) {
     const more = faults.length > 1 ? ` and ${faults.length - 1} more` : '';
