@@ -49,7 +49,7 @@ describe('docs/filters.md', () => {
 const documentedLimits = ['bodyLimits', 'entryLimits', 'filterLimits', 'pageLimits', 'queueLimits', 'requestLimits'];
 /** How the service and its commands work inside: a request is neither refused nor cut by them. */
 const innerLimits = [
-  ...['authLimits', 'sessionLimits', 'clientLimits', 'importLimits', 'storeLimits'],
+  ...['authLimits', 'batchLimits', 'sessionLimits', 'clientLimits', 'storeLimits'],
   ...['breakdownLimits', 'countLimits', 'liveLimits', 'paceLimits', 'sampleLimits'],
 ];
 
