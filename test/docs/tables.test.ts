@@ -47,11 +47,8 @@ describe('docs/filters.md', () => {
 });
 
 const documentedLimits = ['bodyLimits', 'entryLimits', 'filterLimits', 'pageLimits', 'queueLimits', 'requestLimits'];
-/** How the service and its commands work inside: a request is neither refused nor cut by them. */
-const innerLimits = [
-  ...['authLimits', 'batchLimits', 'sessionLimits', 'clientLimits', 'storeLimits'],
-  ...['breakdownLimits', 'countLimits', 'liveLimits', 'paceLimits', 'sampleLimits'],
-];
+/** Where a request is refused. The limits of other files bound the service's own work: no request is refused by them. */
+const refusing = /^(api|http)\/|^log\/(entry|filter|paging|append-queue)\.ts$/;
 
 describe('docs/settings.md', () => {
   const file = 'docs/settings.md';
@@ -66,14 +63,14 @@ describe('docs/settings.md', () => {
     expect(first(table(file, 'client setting'))).toEqual(clientNames);
   });
 
-  it('leaves out only the limits that no request can reach', () => {
+  it('leaves out no limit by which a request is refused', () => {
     const files = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' });
     const named = files
-      .filter((name) => name.endsWith('.ts'))
+      .filter((name) => refusing.test(name))
       .flatMap((name) =>
         [...textOf(`src/${name}`).matchAll(/^export const (\w+Limits)\b/gm)].map(([, limits]) => limits),
       );
-    expect(named.toSorted()).toEqual([...documentedLimits, ...innerLimits].toSorted());
+    expect(named.toSorted()).toEqual(documentedLimits);
   });
 
   it('has every fixed limit, its value and its meaning', () => {
