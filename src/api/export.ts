@@ -18,7 +18,7 @@ export function exportRoute(app: App, parts: Parts): void {
     const upto = await store.head();
     const headers = {
       'content-type': formats[name].type,
-      'content-disposition': `attachment; filename="${await fileName(filter, upto)}.${name}"`,
+      'content-disposition': `attachment; filename="${await fileName(filter, upto)}.${formats[name].extension}"`,
       'x-accel-buffering': 'no',
     };
     // A HEAD has no body: an opened one would never be read and never be closed.

@@ -105,6 +105,7 @@ describe('an exported log', async () => {
     ['ndjson', 'ndjson', (entry: object) => entry],
     ['json', 'json', (entry: object) => entry],
     ['csv', 'csv', escaped],
+    ['spreadsheet', 'csv', (entry: object) => entry],
     ['json', 'unknown', (entry: object) => entry],
     ['ndjson', 'unknown', (entry: object) => entry],
     ['csv', 'unknown', escaped],

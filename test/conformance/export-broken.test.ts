@@ -11,7 +11,12 @@ import { exported, type Format, formatNames, idsIn } from './files.ts';
 /** Whether a reader who got all that was sent takes it for the whole file. */
 const isWhole = (format: Format, text: string) => !text.endsWith(formats[format].truncation_mark);
 
-const sample: Record<Format, string> = { csv: 'id,user_id\r\n1,ana\r\n', json: '[\n{"id":1}', ndjson: '{"id":1}\n' };
+const sample: Record<Format, string> = {
+  csv: 'id,user_id\r\n1,ana\r\n',
+  spreadsheet: '"=""id"""\r\n1\r\n',
+  json: '[\n{"id":1}',
+  ndjson: '{"id":1}\n',
+};
 
 notOn(reasons.embedded).describe('a slow or broken export', async () => {
   const rows = 8_000;

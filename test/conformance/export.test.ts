@@ -88,9 +88,15 @@ describe('the file', () => {
     const before = new Date().toISOString().slice(0, 10);
     const { headers } = await service.request(`/api/logs/export?format=${format}&limit=`);
     const disposition = headers.get('content-disposition') ?? '';
-    expect(disposition).toMatch(new RegExp(`^attachment; filename="[\\w-]+\\.${format}"$`));
+    const extension = format === 'spreadsheet' ? 'spreadsheet\\.csv' : format;
+    expect(disposition).toMatch(new RegExp(`^attachment; filename="[\\w-]+\\.${extension}"$`));
     expect([before, new Date().toISOString().slice(0, 10)]).toContain(/\d{4}-\d\d-\d\d/.exec(disposition)?.[0]);
-    const types = { csv: 'text/csv', json: 'application/json', ndjson: 'application/x-ndjson' };
+    const types = {
+      csv: 'text/csv',
+      spreadsheet: 'text/csv',
+      json: 'application/json',
+      ndjson: 'application/x-ndjson',
+    };
     expect(headers.get('content-type')).toContain(types[format]);
     expect(headers.get('content-type')).toContain('utf-8');
   });
@@ -134,6 +140,7 @@ describe('the file', () => {
 
   it.each([
     ['csv', /^id,timestamp,[\w,]+\r\n$/],
+    ['spreadsheet', /^"=""id""","=""timestamp""",[\w,"=]+\r\n$/],
     ['json', /^\[\s*\]\s*$/],
     ['ndjson', /^$/],
   ])('%s of nothing is whole', async (format, text) => {

@@ -6,7 +6,7 @@ import type { Entry } from '../../src/log/schema.ts';
 import type { TestService } from '../support/harness.ts';
 
 export type Format = keyof typeof formats;
-export const formatNames = ['csv', 'json', 'ndjson'] as const satisfies Format[];
+export const formatNames = ['csv', 'spreadsheet', 'json', 'ndjson'] as const satisfies Format[];
 export const exported = async (service: TestService, query: string) => {
   const answer = await service.request(`/api/logs/export?${query}`);
   expect(answer.status).toBe(200);
@@ -35,6 +35,7 @@ export const readLines = (text: string) =>
 
 export const idsIn: Record<Format, (text: string) => number[]> = {
   csv: (text) => readCsv(text).rows.map((row) => Number(row.id)),
+  spreadsheet: (text) => readCsv(text).rows.map((row) => Number(row['="id"'])),
   json: (text) => (JSON.parse(text) as Entry[]).map(({ id }) => id),
   ndjson: (text) => readLines(text).map(({ id }) => id),
 };

@@ -114,24 +114,27 @@ describe.skipIf(!hasChromium())('finding', async () => {
     expect(await line(page).inputValue()).toBe('id:55');
   });
 
-  it.each(['CSV', 'JSON', 'NDJSON'])('hands out as %s exactly what is found, oldest first', async (name) => {
-    const page = await open('/logs?search=late&last=24h');
-    // More than the page that it was asked on.
-    await page.getByRole('link', { name: 'Remove text: late' }).click();
-    await shows(page, '/logs?last=24h', () => true);
-    await page.getByRole('list', { name: 'Event' }).getByRole('link', { name: 'Without DELETE' }).click();
-    await shows(page, '/logs?event_type!=DELETE&last=24h', (n) => n % 3 !== 2);
-    await page.keyboard.press('e');
-    const [file] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('link', { name, exact: true }).click(),
-    ]);
-    expect(file.suggestedFilename()).toMatch(new RegExp(`\\.${name.toLowerCase()}$`));
-    const text = (await (await file.createReadStream()).setEncoding('utf8').toArray()).join('');
-    const numbers = [...text.matchAll(/(?:order|late delivery of) (\d+)/g)].map(([, n]) => Number(n));
-    expect(numbers).toEqual(Array.from({ length: 120 }, (_, n) => n).filter((n) => n % 3 !== 2));
-    expect(addressOf(page)).toBe('/logs?event_type%21=DELETE&last=24h');
-  });
+  it.each(['CSV', 'Spreadsheet', 'JSON', 'NDJSON'])(
+    'hands out as %s exactly what is found, oldest first',
+    async (name) => {
+      const page = await open('/logs?search=late&last=24h');
+      // More than the page that it was asked on.
+      await page.getByRole('link', { name: 'Remove text: late' }).click();
+      await shows(page, '/logs?last=24h', () => true);
+      await page.getByRole('list', { name: 'Event' }).getByRole('link', { name: 'Without DELETE' }).click();
+      await shows(page, '/logs?event_type!=DELETE&last=24h', (n) => n % 3 !== 2);
+      await page.keyboard.press('e');
+      const [file] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name, exact: true }).click(),
+      ]);
+      expect(file.suggestedFilename()).toMatch(new RegExp(`\\.${name.toLowerCase()}(\\.csv)?$`));
+      const text = (await (await file.createReadStream()).setEncoding('utf8').toArray()).join('');
+      const numbers = [...text.matchAll(/(?:order|late delivery of) (\d+)/g)].map(([, n]) => Number(n));
+      expect(numbers).toEqual(Array.from({ length: 120 }, (_, n) => n).filter((n) => n % 3 !== 2));
+      expect(addressOf(page)).toBe('/logs?event_type%21=DELETE&last=24h');
+    },
+  );
 
   it('tells a guest why nothing is handed out, and to whom to turn', async () => {
     const page = await open('/logs?user_id=ana', 'guest');

@@ -1,5 +1,6 @@
 /** The page at /logs, whole and in the parts that change. Data in, markup out: no store, no request, no clock. */
 import { html } from 'hono/html';
+import type { formats } from '../../api/export-formats.ts';
 import { writeFilter } from '../../log/filter.ts';
 import { writeCursor } from '../../log/paging.ts';
 import type { Entry } from '../../log/schema.ts';
@@ -32,6 +33,14 @@ export type LogPage = {
   origin: string;
 };
 
+/** The formats of an export and their labels in the menu. */
+const exportChoices = [
+  ['csv', 'CSV'],
+  ['spreadsheet', 'Spreadsheet'],
+  ['json', 'JSON'],
+  ['ndjson', 'NDJSON'],
+] as const satisfies [keyof typeof formats, string][];
+
 /** All that matches, in the words of the API: a file knows of no "last hour". */
 const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
   const to = (format: string) => {
@@ -42,7 +51,7 @@ const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
   return html`<div id="export"><button type="button" popovertarget="formats" aria-keyshortcuts="e">Export</button>
 <div id="formats" popover>${
     mayExport
-      ? html`<p>All that matches, oldest first:</p><p>${(['csv', 'json', 'ndjson'] as const).map((format, i) => html`<a class="button" href="${to(format)}" download${i === 0 ? html` autofocus` : ''}>${format.toUpperCase()}</a> `)}</p>`
+      ? html`<p>All that matches, oldest first:</p><p>${exportChoices.map(([format, label], i) => html`<a class="button" href="${to(format)}" download${i === 0 ? html` autofocus` : ''}>${label}</a> `)}</p>`
       : html`<p tabindex="-1" autofocus>Exporting needs the role admin. Ask the operator for it.</p>`
   }</div></div>`;
 };
