@@ -30,6 +30,7 @@ export const csvColumns = [
   'trace_id',
   'session_id',
   'event_uid',
+  'unreadable',
 ] as const satisfies (keyof Entry)[];
 
 /**
@@ -40,7 +41,11 @@ const formula = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/;
 
 const csvRow = (entry: Entry) =>
   csvColumns.map((column) =>
-    column === 'metadata' && entry.metadata !== null ? JSON.stringify(entry.metadata) : entry[column],
+    column === 'metadata'
+      ? entry.metadata === null
+        ? (entry.metadata_text ?? null)
+        : JSON.stringify(entry.metadata)
+      : (entry[column] ?? null),
   );
 
 async function* writeCsv(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {

@@ -1,7 +1,7 @@
 /** Facets and histogram: the matching entries counted by field value and by time; exact for few, else a marked estimate. */
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
-import { earliest_ms, latest_ms } from './entry.ts';
 import { type Filter, type Term, withoutField } from './filter.ts';
+import { earliest_ms, latest_ms } from './instant.ts';
 import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 

@@ -1,6 +1,7 @@
 /** An event: its fields, limits and checks, and the parser for points in time. */
 import * as v from 'valibot';
 import type { Fault } from '../http/problem.ts';
+import { parseInstant } from './instant.ts';
 
 /** Limits of one event. Text is counted in characters (code points), as PostgreSQL counts varchar(n). */
 export const entryLimits = {
@@ -20,42 +21,6 @@ export const suggested = {
   event_type: ['CREATE', 'UPDATE', 'DELETE', 'PAYMENT'],
   entity_type: ['order', 'customer', 'product', 'shipment', 'payment'],
 } as const;
-
-const isoForm =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
-
-/**
- * Reads an ISO 8601 / RFC 3339 date or date-time. No zone means UTC; finer than a millisecond is cut off.
- * Returns epoch milliseconds and whether only a date was given, or null when the text is no such point in time
- * (30 February, 24:30, a leap second, year 0, "infinity").
- */
-export function parseInstant(text: string): { ms: number; dateOnly: boolean } | null {
-  const parts = isoForm.exec(text.trim());
-  if (!parts) return null;
-  const [, year = '', month = '', day = '', hour, minute, second = '00', fraction = '', zone = 'Z'] = parts;
-  if (year === '0000') return null;
-  const dateOnly = hour === undefined;
-  const ms = fraction.slice(0, 3).padEnd(3, '0');
-  const wallClock = `${year}-${month}-${day}T${hour ?? '00'}:${minute ?? '00'}:${second}.${ms}Z`;
-  const asUtc = Date.parse(wallClock);
-  // Date.parse rolls 30 February over into March: only a wall clock that reads back the same was real.
-  if (Number.isNaN(asUtc) || new Date(asUtc).toISOString() !== wallClock) return null;
-  const offset = offsetMs(zone);
-  if (offset === null) return null;
-  const instant = asUtc - offset;
-  return instant < earliest_ms || instant > latest_ms ? null : { ms: instant, dateOnly };
-}
-
-export const earliest_ms = Date.parse('0001-01-01T00:00:00.000Z');
-export const latest_ms = Date.parse('9999-12-31T23:59:59.999Z');
-
-function offsetMs(zone: string): number | null {
-  if (zone.toUpperCase() === 'Z') return 0;
-  const hours = Number(zone.slice(1, 3));
-  const minutes = Number(zone.slice(3).replace(':', '') || '0');
-  if (hours > 23 || minutes > 59) return null;
-  return (zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes) * 60_000;
-}
 
 /** Why PostgreSQL (and UTF-8) cannot hold this text, or null when it can. */
 export function textFault(text: string): string | null {
@@ -149,8 +114,11 @@ export type Metadata = { [key: string]: Json };
 export function metadataFault(root: unknown): string | null {
   if (typeof root !== 'object' || root === null || Array.isArray(root)) return 'must be a JSON object';
   const open: { value: unknown; depth: number; path: string }[] = [{ value: root, depth: 1, path: '' }];
+  // jsonb has no exponents: it stores and prints 1e-300 with 300 zeros.
+  let written_out = 0;
   for (let next = open.pop(); next; next = open.pop()) {
     const { value, depth, path } = next;
+    if (typeof value === 'number') written_out += Number(/e-(\d+)$/.exec(String(value))?.[1] ?? 0);
     const fault = scalarFault(value);
     if (fault) return path ? `${path}: ${fault}` : fault;
     if (typeof value !== 'object' || value === null) continue;
@@ -162,7 +130,7 @@ export function metadataFault(root: unknown): string | null {
     }
   }
   const { metadata_chars_max } = entryLimits;
-  return JSON.stringify(root).length > metadata_chars_max
+  return JSON.stringify(root).length + written_out > metadata_chars_max
     ? `must be at most ${metadata_chars_max} characters of JSON`
     : null;
 }

@@ -5,7 +5,8 @@
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { badField } from '../http/problem.ts';
-import { entryLimits, latest_ms, parseInstant, textFault } from './entry.ts';
+import { entryLimits, textFault } from './entry.ts';
+import { latest_ms, parseInstant } from './instant.ts';
 import { activityLogs as log } from './schema.ts';
 
 export const filterLimits = {

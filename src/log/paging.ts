@@ -1,21 +1,26 @@
 /** Paging parameters: limit, offset and the cursors before and after. */
 
 import { badField } from '../http/problem.ts';
-import { earliest_ms, latest_ms } from './entry.ts';
 import type { Paging } from './filter.ts';
+import { latest_ms } from './instant.ts';
+import { timeOf } from './stored-row.ts';
 
 /** A position in the order of the list (timestamp, id), written as `<epoch ms>-<id>`. */
 export type Cursor = { ms: number; id: number };
 
-export const writeCursor = (entry: { timestamp: string; id: number }) => `${Date.parse(entry.timestamp)}-${entry.id}`;
+export const writeCursor = (entry: { timestamp: string; id: number }) =>
+  `${timeOf(entry)}-${entry.id}`.replace('Infinity', 'infinity');
 
 function readCursor(key: 'before' | 'after', text: string): Cursor {
-  const parts = /^(-?\d{1,15})-(\d{1,16})$/.exec(text);
-  const cursor = { ms: Number(parts?.[1]), id: Number(parts?.[2]) };
-  if (!parts || !Number.isSafeInteger(cursor.id) || cursor.ms < earliest_ms || cursor.ms > latest_ms)
+  const parts = /^(-?(?:\d{1,15}|infinity))-(\d{1,16})$/.exec(text);
+  const cursor = { ms: Number(parts?.[1]?.replace('infinity', 'Infinity')), id: Number(parts?.[2]) };
+  if (!parts || !Number.isSafeInteger(cursor.id) || !isDatabaseTime(cursor.ms))
     throw badField(key, 'is not a cursor that this log gave out');
   return cursor;
 }
+
+/** PostgreSQL's timestamptz begins in 4713 BC; the year 9999 is the last that is written with four digits. */
+const isDatabaseTime = (ms: number) => !Number.isFinite(ms) || (ms >= -210_866_803_200_000 && ms <= latest_ms);
 
 export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
 

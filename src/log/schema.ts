@@ -18,6 +18,7 @@ import {
   varchar,
 } from 'drizzle-orm/pg-core';
 import { entryLimits, type Json } from './entry.ts';
+import { isoOf, readDatabaseTime } from './instant.ts';
 
 /**
  * timestamptz(3), read as RFC 3339 in UTC. Milliseconds, because a JS `Date` holds no more: a cursor that loses the
@@ -25,7 +26,7 @@ import { entryLimits, type Json } from './entry.ts';
  */
 const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
-  fromDriver: (value) => new Date(value.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).toISOString(),
+  fromDriver: (value) => isoOf(readDatabaseTime(value)),
 });
 
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
@@ -143,8 +144,11 @@ export const logIdentity = pgTable(
   (t) => [check('log_identity_only_row', sql`${t.only_row}`)],
 );
 
-/** A stored event, as every reader gets it. */
-export type Entry = typeof activityLogs.$inferSelect;
+/**
+ * A stored event, as every reader gets it. `unreadable` says which of its values cannot be given out and why; then
+ * `metadata_text` may hold its metadata as text (stored-row.ts).
+ */
+export type Entry = typeof activityLogs.$inferSelect & { unreadable?: string; metadata_text?: string };
 
 /** Either driver's Drizzle database. */
 export type Database = PgDatabase<PgQueryResultHKT>;

@@ -6,8 +6,10 @@ import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
+import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
+import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
   /** The range of ids that one `since` reads: a rare filter must not scan the whole log in one statement. */
@@ -25,7 +27,7 @@ export type Store = ReturnType<typeof createStore>;
 /** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
 export function createStore(db: Database) {
   const columns = getTableColumns(log);
-  const entries = (where: SQL | undefined) => db.select().from(log).where(where).$dynamic();
+  const rows = (where: SQL | undefined) => db.select(rowColumns).from(log).where(where).$dynamic();
 
   /** The id of the newest entry; 0 in an empty log. Ids are dense, so it is also how many there are. */
   async function head(): Promise<number> {
@@ -79,7 +81,7 @@ export function createStore(db: Database) {
 
   async function byIds(ids: number[]): Promise<Map<number, Entry>> {
     if (ids.length === 0) return new Map();
-    const found = await entries(inArray(log.id, ids));
+    const found = (await rows(inArray(log.id, ids))).map(toEntry);
     return new Map(found.map((entry) => [entry.id, entry]));
   }
 
@@ -95,26 +97,26 @@ export function createStore(db: Database) {
   async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
     const upto = Math.min(await head(), after + storeLimits.since_ids_max);
     if (upto <= after) return { entries: [], cursor: after };
-    const found = await entries(and(gt(log.id, after), lte(log.id, upto), filter.where))
+    const found = await rows(and(gt(log.id, after), lte(log.id, upto), filter.where))
       .orderBy(asc(log.id))
       .limit(rows_max);
     const lastId = found.at(-1)?.id ?? upto;
-    return { entries: found, cursor: found.length < rows_max ? upto : lastId };
+    return { entries: found.map(toEntry), cursor: found.length < rows_max ? upto : lastId };
   }
 
   /** A page of the list, newest first, and whether there are older entries beyond it. */
   async function page(filter: Filter, { limit, offset, before, after }: Page) {
     const one_more = limit + 1;
     const found = after
-      ? await entries(and(filter.where, newer(after)))
+      ? await rows(and(filter.where, newer(after)))
           .orderBy(asc(log.timestamp), asc(log.id))
           .limit(one_more)
-      : await entries(and(filter.where, before ? older(before) : undefined))
+      : await rows(and(filter.where, before ? older(before) : undefined))
           .orderBy(desc(log.timestamp), desc(log.id))
           .limit(one_more)
           .offset(offset);
     const hasMore = found.length > limit;
-    const logs = found.slice(0, limit);
+    const logs = found.slice(0, limit).map(toEntry);
     return after
       ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore }
       : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0 };
@@ -127,13 +129,14 @@ export function createStore(db: Database) {
   async function* exportPages(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
     let place: Cursor | null = null;
     for (;;) {
-      const found: Entry[] = await entries(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))
+      const page: StoredRow[] = await rows(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))
         .orderBy(asc(log.timestamp), asc(log.id))
         .limit(storeLimits.export_rows_max);
+      const found = page.map(toEntry);
       const newest = found.at(-1);
       if (newest) yield found;
       if (!newest || found.length < storeLimits.export_rows_max) return;
-      place = { ms: Date.parse(newest.timestamp), id: newest.id };
+      place = { ms: timeOf(newest), id: newest.id };
     }
   }
 
@@ -195,7 +198,7 @@ export function createStore(db: Database) {
 const nothing = sql`(select) as nothing`;
 
 // A row comparison does not prune partitions; the additional comparison of the time does.
-const at = (cursor: Cursor) => new Date(cursor.ms).toISOString();
+const at = (cursor: Cursor) => writeDatabaseTime(cursor.ms);
 const older = (cursor: Cursor): SQL =>
   sql`(${lte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) < (${at(cursor)}::timestamptz, ${cursor.id}))`;
 const newer = (cursor: Cursor): SQL =>

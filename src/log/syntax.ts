@@ -1,6 +1,7 @@
 /** The filter as one line of text, `user:ana -type:DELETE order "late delivery"`: read into parameters, and written. */
-import { parseInstant } from './entry.ts';
+
 import { faultOf, filterRows, metadataPrefix, type Term, valuesMax } from './filter.ts';
+import { parseInstant } from './instant.ts';
 
 /** A fault in the line: the word as written, and the reason. */
 export type SyntaxFault = { word: string; reason: string };

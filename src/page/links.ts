@@ -1,6 +1,7 @@
 /** Addresses within the viewer: the page's own query with something changed. Every one is a plain link. */
-import { earliest_ms, latest_ms } from '../log/entry.ts';
+
 import type { Term } from '../log/filter.ts';
+import { earliest_ms, latest_ms } from '../log/instant.ts';
 
 export type Query = URLSearchParams;
 

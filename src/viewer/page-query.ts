@@ -4,8 +4,8 @@
  */
 
 import { Problem } from '../http/problem.ts';
-import { parseInstant } from '../log/entry.ts';
 import { type Filter, readFilter, type Term, writeFilter } from '../log/filter.ts';
+import { parseInstant } from '../log/instant.ts';
 import { readSyntax } from '../log/syntax.ts';
 import { fromWallClock } from '../page/time-zone.ts';
 

@@ -7,6 +7,7 @@ import { reasons } from '../targets/reasons.ts';
 /** The promises, in the order of the table; each is a file in test/conformance/, or several (`export`, `export-broken`). */
 const promises: Record<string, string> = {
   writes: 'Writes',
+  unreadable: 'Rows that cannot be read',
   input: 'Input, wrong and odd',
   filters: 'Filters',
   paging: 'Paging',

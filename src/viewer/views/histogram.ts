@@ -1,6 +1,6 @@
 /** Events over time as SVG, stacked by event type; every bar is a link to its own stretch of time. */
 import { html } from 'hono/html';
-import { earliest_ms, latest_ms } from '../../log/entry.ts';
+import { earliest_ms, latest_ms } from '../../log/instant.ts';
 import type { Histogram } from '../../log/store.ts';
 import {
   colourClass,

@@ -1,6 +1,6 @@
 /** The range: presets, steps, a custom one, and always in words what is in force. Data in, markup out. */
 import { html } from 'hono/html';
-import { earliest_ms, latest_ms } from '../../log/entry.ts';
+import { earliest_ms, latest_ms } from '../../log/instant.ts';
 import { type DisplayOptions, formatTime } from '../../page/format.ts';
 import type { Markup } from '../../page/layout.ts';
 import { allTimeHref, relativeRangeHref, timeRangeHref } from '../../page/links.ts';
