@@ -20,7 +20,12 @@ type Fault = { field: string; reason: string };
 
 /** The fields that the log assigns itself: an export contains them. */
 const assigned = ['id', 'created_at'];
-const columns = { allowed: [...Object.keys(NewEntry.entries), ...assigned], required: ['event_type', 'entity_type'] };
+/** A column of an export that is empty in every event that was readable. An event with a value is refused. */
+const unreadable = 'unreadable';
+const columns = {
+  allowed: [...Object.keys(NewEntry.entries), ...assigned, unreadable],
+  required: ['event_type', 'entity_type'],
+};
 
 /** Yields the events of a file. Throws an ImportError that names the line, the field and the reason. */
 export async function* eventsOf(file: ImportFile, adapter?: Adapter): AsyncGenerator<PlacedEvent> {

@@ -100,6 +100,7 @@ ${names.map(([key, label]) => {
   if (value === null) return '';
   return html`<dt>${label}</dt><dd>${visible(String(value))}${filterByValueLinks(query, key, String(value))}</dd>`;
 })}
+${entry.unreadable === undefined ? '' : html`<dt>Unreadable</dt><dd>${visible(entry.unreadable)}</dd>`}
 <dt>Stored</dt><dd><time datetime="${entry.created_at}">${formatExactTime(Date.parse(entry.created_at), display)}</time> as event ${entry.id}</dd>
 </dl>
 <div>${changes.length > 0 ? changesTable(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
