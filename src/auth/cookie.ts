@@ -13,12 +13,21 @@ function byTls(c: Context, PUBLIC_URL: string): boolean {
   return !loopback.test(new URL(c.req.url).hostname);
 }
 
+/** The port of the service as browsers see it; empty for the default port of the scheme. */
+function portOf(c: Context, PUBLIC_URL: string): string {
+  return new URL(PUBLIC_URL || c.req.url).port;
+}
+
 /**
  * `__Host-`: browsers accept the cookie only over TLS and only from this host, so that a sibling domain cannot set one
- * (RFC 6265bis §4.1.3.2). Without TLS some browsers reject the prefix, and it protects nothing.
+ * (RFC 6265bis §4.1.3.2). Without TLS some browsers reject the prefix, and it protects nothing. The name holds the port,
+ * because cookies do not (RFC 6265 §8.5): two instances on one host would overwrite each other's session.
  */
-const attributesOf = (c: Context, PUBLIC_URL: string) =>
-  byTls(c, PUBLIC_URL) ? { name: '__Host-edgetrail', secure: true } : { name: 'edgetrail', secure: false };
+function attributesOf(c: Context, PUBLIC_URL: string): { name: string; secure: boolean } {
+  const secure = byTls(c, PUBLIC_URL);
+  const port = portOf(c, PUBLIC_URL);
+  return { name: `${secure ? '__Host-' : ''}edgetrail${port && `-${port}`}`, secure };
+}
 
 /** A value of another form cannot be a secret and is not looked up. */
 const secretForm = /^[A-Za-z0-9_-]{43}$/;

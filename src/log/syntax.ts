@@ -2,6 +2,7 @@
 
 import { faultOf, filterRows, metadataPrefix, type Term, valuesMax } from './filter.ts';
 import { parseInstant } from './instant.ts';
+import { invisibleClass, oddSpace } from './invisible-characters.ts';
 
 /** A fault in the line: the word as written, and the reason. */
 export type SyntaxFault = { word: string; reason: string };
@@ -12,11 +13,20 @@ type Ask = { name: string; value: string; word: string };
 /** The meaning of one word: parameters (none for an empty word) or a fault. */
 type Meaning = { asks: Ask[]; pair?: boolean } | { fault: SyntaxFault };
 
+/** The parameter's value for a time as written; a text that is no time comes back unchanged. `before` is exclusive. */
+export type ReadTime = (text: string, edge: 'start' | 'end' | 'before') => string;
+
+/** As the API reads times: those without a zone are UTC. */
+const asWritten: ReadTime = (text, edge) => (edge === 'before' ? justBefore(text) : text);
+
 /** A part of a word: `-`, `:`, `/` and `,` are operators only outside quotes. */
 type Part = { text: string; quoted: boolean };
 
-const wordForm = /(?:"(?:\\[\s\S]?|[^"\\])*(?:"|$)|[^\s"])+/g;
-const partForm = /"((?:\\[\s\S]?|[^"\\])*)(?:"|$)|([^"]+)/g;
+/** Phones and word processors write curly quotes. They quote like straight ones; within straight quotes they are text. */
+const curly = '\\u201c-\\u201f';
+const quotedForm = `"(?:\\\\[\\s\\S]?|[^"\\\\])*(?:"|$)|[${curly}](?:\\\\[\\s\\S]?|[^"${curly}\\\\])*(?:["${curly}]|$)`;
+const wordForm = new RegExp(`(?:${quotedForm}|[^\\s"${curly}])+`, 'g');
+const partForm = new RegExp(`(${quotedForm})|([^"${curly}]+)`, 'g');
 const escapeForm = /\\(?:(["\\])|u\{(10[\da-f]{4}|[\da-f]{1,5})\})/gi;
 
 const metaWord = 'meta.';
@@ -35,8 +45,11 @@ const rowOf = new Map(filterRows.map((row) => [row.key, row]));
  * given twice means any of its values, `-` before it none of them. A word without a qualifier, and a text in quotes, must
  * be contained in the description. An unclosed quote ends with the line: it is still being typed.
  */
-export function readSyntax(line: string): { query: URLSearchParams; faults: SyntaxFault[] } {
-  const meanings = [...line.matchAll(wordForm)].map(([word]) => meaningOf(word));
+export function readSyntax(
+  line: string,
+  readTime: ReadTime = asWritten,
+): { query: URLSearchParams; faults: SyntaxFault[] } {
+  const meanings = [...line.matchAll(wordForm)].map(([word]) => meaningOf(word, readTime));
   const faults = meanings.flatMap((meaning) => ('fault' in meaning ? [meaning.fault] : []));
   const asks = meanings.flatMap((meaning) => ('asks' in meaning ? meaning.asks : []));
   const query = new URLSearchParams();
@@ -62,21 +75,60 @@ function askFault(name: string, value: string, n: number): string | null {
   return faultOf(name, value);
 }
 
-function meaningOf(word: string): Meaning {
+function meaningOf(word: string, readTime: ReadTime): Meaning {
+  const fault = operatorFault(word);
+  if (fault) return { fault: { word, reason: fault } };
   const parts = partsOf(word);
   const negated = word !== '-' && word.startsWith('-');
   const [name, value] = cut(negated ? after(parts, 1) : parts, ':');
-  if (value && !name[0]?.quoted && /^[a-z_]/i.test(plain(name))) return qualified(word, negated, plain(name), value);
-  const text = plain(negated ? after(parts, 1) : parts);
+  if (value && !name[0]?.quoted && /^[a-z_]/i.test(plain(name)))
+    return qualified({ word, negated, name: plain(name), value, readTime });
+  const texts = negated ? after(parts, 1) : parts;
+  if (isWildcard(texts)) return { fault: { word, reason: textWildcard } };
+  const text = plain(texts);
   return { asks: text === '' ? [] : [{ name: negated ? 'search!' : 'search', value: text, word }] };
 }
 
-function qualified(word: string, negated: boolean, name: string, value: Part[]): Meaning {
+/** Words of other search languages. Taken as text they would find nothing without a reason. */
+const operators: Record<string, string> = {
+  AND: 'is not an operator: all parts of the line must match anyway; leave it out, or quote it to search for the word',
+  OR: 'is not an operator: repeat a field for any of several values, type:A type:B; or quote it to search for the word',
+  NOT: 'is not an operator: write - before what is excluded, -type:A; or quote it to search for the word',
+};
+operators['&&'] = operators.AND ?? '';
+operators['||'] = operators.OR ?? '';
+
+const prefixForm = new RegExp(`^-?([(!+]+)-?(?:${[...words, 'meta(?:data)?\\.[^:"]*'].join('|')}):`, 'i');
+
+function operatorFault(word: string): string | null {
+  if (Object.hasOwn(operators, word)) return operators[word] ?? null;
+  const prefix = prefixForm.exec(word)?.[1];
+  if (!prefix) return null;
+  if (prefix.startsWith('(')) return 'begins with a parenthesis: parts cannot be grouped; all of them must match';
+  return `begins with ${prefix}: write the field alone, or - before it to exclude`;
+}
+
+const valueWildcard = 'has a *, and there are no wildcards: values are compared as a whole; quote a * that is meant';
+const textWildcard =
+  'has a *, and there are no wildcards: text is found anywhere in the description; quote a * that is meant';
+
+/** Whether a text begins or ends with a bare `*`, as a wildcard does. */
+const isWildcard = (parts: Part[]) => {
+  const [first, last] = [parts[0], parts.at(-1)];
+  return Boolean(
+    (first && !first.quoted && first.text.startsWith('*')) || (last && !last.quoted && last.text.endsWith('*')),
+  );
+};
+
+type Qualified = { word: string; negated: boolean; name: string; value: Part[]; readTime: ReadTime };
+
+function qualified({ word, negated, name, value, readTime }: Qualified): Meaning {
   const fault = (reason: string, what = word): Meaning => ({ fault: { word: what, reason } });
   const inMetadata = /^meta(?:data)?\.(.*)$/is.exec(name);
   const key = inMetadata ? `${metadataPrefix}${inMetadata[1]}` : keyOf.get(name.toLowerCase());
   if (!key) return fault(`is not a field; fields are ${fields}; text with a colon goes in quotes`, `${name}:`);
   if (plain(value) === '') return fault('needs a value');
+  if (value.some(({ text, quoted }) => !quoted && text.includes('*'))) return fault(valueWildcard);
   const ask = (what: string, text: string): Ask => ({ name: negated ? `${what}!` : what, value: text, word });
   if (key === 'entity_type') {
     const [kind, id] = cut(value, '/');
@@ -87,7 +139,9 @@ function qualified(word: string, negated: boolean, name: string, value: Part[]):
   // "!" at the end of a parameter means "none of": a path that itself ends so can only be excluded.
   if (inMetadata && !negated && key.endsWith('!')) return fault('cannot be asked for: the path ends in !');
   const isList = rowOf.get(key)?.input === 'list';
-  const values = isList ? list(value) : [name.toLowerCase() === 'before' ? justBefore(plain(value)) : plain(value)];
+  const edge = name.toLowerCase() === 'before' ? 'before' : key === 'start_date' ? 'start' : 'end';
+  const isTime = key === 'start_date' || key === 'end_date';
+  const values = isList ? list(value) : [isTime ? readTime(plain(value), edge) : plain(value)];
   return values.length > 0 ? { asks: values.map((text) => ask(key, text)) } : fault('needs a value');
 }
 
@@ -101,8 +155,15 @@ function justBefore(text: string): string {
 
 function partsOf(word: string): Part[] {
   return [...word.matchAll(partForm)].map(([, quoted, bare = '']) =>
-    quoted === undefined ? { text: bare, quoted: false } : { text: unescaped(quoted), quoted: true },
+    quoted === undefined ? { text: bare, quoted: false } : { text: unescaped(contentOf(quoted)), quoted: true },
   );
+}
+
+/** Without its quotes; the closing one is missing while it is still being typed, and an escaped one is text. */
+function contentOf(quoted: string): string {
+  const inner = quoted.slice(1);
+  const isClosed = /^(?:\\[\s\S]|[^\\])*$/.test(inner) && /^(?:\\[\s\S]|[^\\])*["\u201c-\u201f]$/.test(inner);
+  return isClosed ? inner.slice(0, -1) : inner;
 }
 
 const unescaped = (text: string) =>
@@ -150,7 +211,7 @@ export function writeSyntax(terms: Term[]): string {
     .filter((term) => !(kind && term === id))
     .toSorted((a, b) => (place(a) < place(b) ? -1 : place(a) > place(b) ? 1 : 0))
     .flatMap((term) =>
-      id && term === kind ? [`${written(term)}/${bare(id.values[0] ?? '', /[\s"]/)}`] : written(term),
+      id && term === kind ? [`${written(term)}/${bare(id.values[0] ?? '', /[\s"*]/)}`] : written(term),
     )
     .join(' ');
 }
@@ -159,20 +220,27 @@ function written({ key, negated, values }: Term): string {
   const minus = negated ? '-' : '';
   if (key === 'search') return values.map((text) => `${minus}${isBareText(text) ? text : quote(text)}`).join(' ');
   const name = key.startsWith(metadataPrefix)
-    ? `${metaWord}${bare(key.slice(metadataPrefix.length), /[\s":]/)}`
+    ? `${metaWord}${bare(key.slice(metadataPrefix.length), /[\s":*]/)}`
     : (rowOf.get(key)?.word ?? key);
   if (rowOf.get(key)?.input === 'list')
-    return `${minus}${name}:${values.map((value) => bare(value, /[\s",/]/)).join(',')}`;
-  return values.map((value) => `${minus}${name}:${bare(value, /[\s"]/)}`).join(' ');
+    return `${minus}${name}:${values.map((value) => bare(value, /[\s",/*]/)).join(',')}`;
+  return values.map((value) => `${minus}${name}:${bare(value, /[\s"*]/)}`).join(' ');
 }
 
 /** A text that reads back without quotes. */
-const isBareText = (text: string) => /^(?!-)[^\s":\p{Cc}]+$/u.test(text);
+const isBareText = (text: string) =>
+  /^(?!-)[^\s":]+$/.test(text) &&
+  !mustQuote.test(text) &&
+  operatorFault(text) === null &&
+  !isWildcard([{ text, quoted: false }]);
 
-const bare = (text: string, special: RegExp) => (special.test(text) || /\p{Cc}/u.test(text) ? quote(text) : text);
+/** Curly quotes, and what cannot be seen. */
+const mustQuote = new RegExp(`[${curly}${invisibleClass}]|${oddSpace}`, 'u');
 
-/** Control characters and line breaks are written as \u{…}: neither a line nor a browser's input field can hold them. */
+const bare = (text: string, special: RegExp) => (special.test(text) || mustQuote.test(text) ? quote(text) : text);
+
+const mustEscape = new RegExp(`[${invisibleClass}]|${oddSpace}`, 'gu');
+
+/** What cannot be seen is written as \u{…}: neither a reader nor a browser's input field would keep it. */
 const quote = (text: string) =>
-  `"${text
-    .replace(/["\\]/g, '\\$&')
-    .replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)}"`;
+  `"${text.replace(/["\\]/g, '\\$&').replace(mustEscape, (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`)}"`;

@@ -7,10 +7,12 @@ import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { ask as askOf, event, expectProblem, expectRefusal } from './ask.ts';
-import { cookieOf, opens, postForm, signIn, signOut } from './sign-in.ts';
+import { cookieOf, forPort, opens, postForm, signIn, signOut } from './sign-in.ts';
 
 const service = await startService({ env: { CORS_ORIGINS: 'https://desk.example.com' } });
 await service.write(event);
+/** The cookie's name without TLS. */
+const name = `edgetrail-${new URL(service.url).port}`;
 const right = { user: 'guest', password: 'guest-password' };
 const html = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 const get = (path: string, headers: Record<string, string> = html) =>
@@ -156,9 +158,17 @@ describe('the form', () => {
 });
 
 describe('the cookie', () => {
+  it('of one port leaves the session of another port alone', async () => {
+    const other = await startService();
+    const [here, there] = [await signIn(service, 'admin'), await signIn(other, 'admin')];
+    expect(here.split('=')[0]).not.toBe(there.split('=')[0]);
+    const both = `${here}; ${there}`;
+    expect([await opens(service, both), await opens(other, both)]).toEqual([true, true]);
+  });
+
   it('is of this machine alone without TLS, and cannot be read by a page', async () => {
     const cookie = cookieOf(await postForm(service, '/sign-in', right));
-    expect(cookie).toMatchObject({ name: 'edgetrail', value: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/) });
+    expect(cookie).toMatchObject({ name, value: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/) });
     expect(cookie?.attributes).toEqual(['httponly', 'max-age=43200', 'path=/', 'samesite=lax']);
   });
 
@@ -183,7 +193,7 @@ describe('the cookie', () => {
   });
 
   it('is another one at every sign-in, and what was there before is worth nothing', async () => {
-    const planted = `edgetrail=${'A'.repeat(43)}`;
+    const planted = `${name}=${'A'.repeat(43)}`;
     const first = await signIn(service, 'guest', { cookie: planted });
     expect(first).not.toBe(planted);
     expect(await opens(service, planted)).toBe(false);
@@ -201,28 +211,29 @@ describe('the cookie', () => {
 
   const digest = (secret: string) => createHash('sha256').update(secret).digest('base64url');
   it.each<[string, (secret: string) => string]>([
-    ['one character changed', (secret) => `edgetrail=${secret.startsWith('A') ? 'B' : 'A'}${secret.slice(1)}`],
-    ['the case of one changed', (secret) => `edgetrail=${secret.replace(/[a-z]/, (char) => char.toUpperCase())}`],
-    ['the last cut off', (secret) => `edgetrail=${secret.slice(0, -1)}`],
-    ['one more', (secret) => `edgetrail=${secret}A`],
-    ['what the table has of it', (secret) => `edgetrail=${digest(secret)}`],
-    ['nothing', () => 'edgetrail='],
-    ['SQL', () => `edgetrail=' or 1=1 --`],
-    ['a million characters', () => `edgetrail=${'A'.repeat(10_000)}`],
+    ['one character changed', (secret) => `${name}=${secret.startsWith('A') ? 'B' : 'A'}${secret.slice(1)}`],
+    ['the case of one changed', (secret) => `${name}=${secret.replace(/[a-z]/, (char) => char.toUpperCase())}`],
+    ['the last cut off', (secret) => `${name}=${secret.slice(0, -1)}`],
+    ['one more', (secret) => `${name}=${secret}A`],
+    ['what the table has of it', (secret) => `${name}=${digest(secret)}`],
+    ['nothing', () => `${name}=`],
+    ['SQL', () => `${name}=' or 1=1 --`],
+    ['a million characters', () => `${name}=${'A'.repeat(10_000)}`],
     ['another name', (secret) => `session=${secret}`],
-    ['the name of what needs TLS', (secret) => `__Host-edgetrail=${secret}`],
-    ['the name in capitals', (secret) => `EDGETRAIL=${secret}`],
+    ['the name of what needs TLS', (secret) => `__Host-${name}=${secret}`],
+    ['the name in capitals', (secret) => `${name.toUpperCase()}=${secret}`],
   ])('with %s opens nothing', async (_what, forge) => {
     const [, secret = ''] = (await signIn(service, 'admin')).split('=');
     const cookie = forge(secret);
     expectProblem(await ask('GET /api/logs', { cookie }), 401);
     expectProblem(await ask('POST /api/logs', { cookie, origin: service.url }), 401);
-    expect(await opens(service, `edgetrail=${secret}`)).toBe(true);
+    expect(await opens(service, `${name}=${secret}`)).toBe(true);
   });
 
   it('of another log opens nothing', async () => {
     const other = await startService();
-    expect(await opens(service, await signIn(other, 'admin'))).toBe(false);
+    const [, secret] = (await signIn(other, 'admin')).split('=');
+    expect(await opens(service, `${name}=${secret}`)).toBe(false);
     await other.stop();
   });
 
@@ -261,7 +272,7 @@ describe('who is not signed in', () => {
     ['/logs/live?on=1', '/sign-in?to=%2Flogs%2Flive%3Fon%3D1'],
     [`/logs?search=${'x'.repeat(3_000)}`, '/sign-in'],
   ])('is led from %s to the form', async (path, to) => {
-    for (const headers of [html, { ...html, 'sec-fetch-mode': 'navigate' }, { ...html, cookie: 'edgetrail=old' }]) {
+    for (const headers of [html, { ...html, 'sec-fetch-mode': 'navigate' }, { ...html, cookie: `${name}=old` }]) {
       const answer = await get(path, headers);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, to]);
       expect(answer.headers.get('cache-control')).toContain('no-store');
@@ -316,7 +327,7 @@ describe('signing out', () => {
     const answer = await signOut(service, one);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/sign-in']);
     expect(cookieOf(answer)).toEqual({
-      name: 'edgetrail',
+      name,
       value: '',
       attributes: ['httponly', 'max-age=0', 'path=/', 'samesite=lax'],
     });
@@ -326,7 +337,7 @@ describe('signing out', () => {
 
   it('a second time, or without a session, does no harm', async () => {
     const cookie = await signIn(service, 'guest');
-    for (const sent of [cookie, cookie, 'edgetrail=nonsense', ''])
+    for (const sent of [cookie, cookie, `${name}=nonsense`, ''])
       expect((await signOut(service, sent)).status).toBe(303);
   });
 });
@@ -335,6 +346,13 @@ describe('behind TLS', async () => {
   const PUBLIC_URL = 'https://log.example.com';
   const tls = await startService({ env: { PUBLIC_URL } });
   const from = { origin: PUBLIC_URL };
+
+  it('the name of the cookie holds a port that is not the default', async () => {
+    const other = 'https://log.example.com:9443';
+    const service = await startService({ env: { PUBLIC_URL: other } });
+    const cookie = cookieOf(await postForm(service, '/sign-in', right, { origin: other }));
+    expect(cookie?.name).toBe('__Host-edgetrail-9443');
+  });
 
   it('the cookie is one that no neighbour can plant', async () => {
     const cookie = cookieOf(await postForm(tls, '/sign-in', right, from));
@@ -377,7 +395,10 @@ describe('a session is over', async () => {
     await before.stop();
     const USERS = `admin:admin:${hashes.admin} guest:guest:another-password`;
     const after = await startService({ place: before.place, env: { USERS } });
-    expect([await opens(after, admin), await opens(after, guest)]).toEqual([true, false]);
+    expect([await opens(after, forPort(after, admin)), await opens(after, forPort(after, guest))]).toEqual([
+      true,
+      false,
+    ]);
     await after.stop();
   });
 
@@ -386,9 +407,12 @@ describe('a session is over', async () => {
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
     const after = await startService({ place: before.place, env: { USERS: `admin:guest:${hashes.admin}` } });
-    expect(await opens(after, guest)).toBe(false);
-    expect(await opens(after, admin)).toBe(true);
-    expectProblem(await askOf(after, 'POST /api/logs', null, { cookie: admin, origin: after.url }), 403);
+    expect(await opens(after, forPort(after, guest))).toBe(false);
+    expect(await opens(after, forPort(after, admin))).toBe(true);
+    expectProblem(
+      await askOf(after, 'POST /api/logs', null, { cookie: forPort(after, admin), origin: after.url }),
+      403,
+    );
     await after.stop();
   });
 });
@@ -422,13 +446,17 @@ notOn(reasons.alone).describe('two instances', async () => {
 
   it('know the same sessions, and end them together', async () => {
     const cookie = await signIn(one, 'guest');
-    expect(await opens(two, cookie)).toBe(true);
+    expect(await opens(two, forPort(two, cookie))).toBe(true);
     await signOut(one, cookie);
-    await eventually('it is over at the other', async () => !(await opens(two, cookie)), 5_000);
+    await eventually('it is over at the other', async () => !(await opens(two, forPort(two, cookie))), 5_000);
   });
 
   it('an event is written by the session of the other', async () => {
-    const headers = { cookie: await signIn(one, 'admin'), origin: two.url, 'content-type': 'application/json' };
+    const headers = {
+      cookie: forPort(two, await signIn(one, 'admin')),
+      origin: two.url,
+      'content-type': 'application/json',
+    };
     expect((await two.request('/api/logs', { ...json(event), as: null, headers })).status).toBe(201);
   });
 });

@@ -43,3 +43,7 @@ export const signOut = (service: TestService, cookie: string, headers: Record<st
 /** Whether a cookie opens the log. */
 export const opens = async (service: TestService, cookie: string): Promise<boolean> =>
   (await service.request('/api/logs?limit=1', { as: null, headers: { cookie } })).status === 200;
+
+/** The same session as a cookie for another instance: the cookie's name holds the port. */
+export const forPort = (service: TestService, cookie: string): string =>
+  cookie.replace(/^edgetrail-\d+/, `edgetrail-${new URL(service.url).port}`);

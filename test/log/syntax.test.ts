@@ -55,6 +55,11 @@ describe('a line', () => {
     ['after:2026-01-01T12:00Z', 'start_date=2026-01-01T12:00Z'],
     ['before:2026-03-01', 'end_date=2026-02-28'],
     ['before:2026-03-01T12:00Z', 'end_date=2026-03-01T11:59:59.999Z'],
+    ['“late delivery” -„no show“', 'search=late delivery&search!=no show'],
+    ['user:“ana b', 'user_id=ana b'],
+    ['"say “hi”"', 'search=say “hi”'],
+    ['and or not 5*3 Q&A "AND"', 'search=and&search=or&search=not&search=5*3&search=Q&A&search=AND'],
+    ['user:"an*" "late*"', 'user_id=an*&search=late*'],
     ['to:"2026-03-01 12:00"', 'end_date=2026-03-01 12:00'],
   ])('%s means %s', (text, expected) => {
     expect(query(text)).toBe(expected);
@@ -78,10 +83,27 @@ describe('a line', () => {
     ['entity:order entity:customer/7', 'entity:customer/7 is a second kind beside an id; an id belongs to one kind'],
     ['meta.:1', 'meta.:1 must name a path, such as metadata.order.status'],
     ['meta.a!:1', 'meta.a!:1 cannot be asked for: the path ends in !'],
-    [`type:${'x'.repeat(51)}`, `type:${'x'.repeat(51)} must be at most 50 characters long`],
+    [`type:${'x'.repeat(256)}`, `type:${'x'.repeat(256)} must be at most 255 characters long`],
     ['user:"\\u{0}"', 'user:"\\u{0}" must not contain a NUL character'],
   ])('%s is refused, and says why', (text, expected) => {
     expect(faults(text)).toEqual([expected]);
+  });
+
+  it.each([
+    ['user:ana AND type:LINE', 'AND', /all parts of the line must match/],
+    ['user:ana && type:LINE', '&&', /all parts of the line must match/],
+    ['type:A OR type:B', 'OR', /repeat a field/],
+    ['type:A || type:B', '||', /repeat a field/],
+    ['NOT type:DELETE', 'NOT', /write - before/],
+    ['user:an*', 'user:an*', /no wildcards/],
+    ['-user:*', '-user:*', /no wildcards/],
+    ['meta.shop:*', 'meta.shop:*', /no wildcards/],
+    ['deliv*', 'deliv*', /no wildcards/],
+    ['(user:ana', '(user:ana', /cannot be grouped/],
+    ['!user:ana', '!user:ana', /or - before it to exclude/],
+    ['+type:DELETE', '+type:DELETE', /or - before it to exclude/],
+  ])('%s is told rather than taken as text', (text, word, reason) => {
+    expect(readSyntax(text).faults).toEqual([{ word, reason: expect.stringMatching(reason) }]);
   });
 
   it('names every fault, and one value too many once', () => {
@@ -107,6 +129,9 @@ describe('a line', () => {
       ' ',
       'x',
       '!',
+      '*',
+      '“',
+      'AND',
       '.',
       '2026-01-01',
     ];
@@ -137,12 +162,15 @@ describe('a filter as a line', () => {
     ['search!=no', '-no'],
     ['search=a  b', '"a  b"'],
     ['user_id=a%0ab', 'user:"a\\u{a}b"'],
+    ['user_id=ana%E2%80%8B', 'user:"ana\\u{200b}"'],
+    ['user_id=an*&search=AND&search=late*', 'user:"an*" "AND" "late*"'],
+    ['search=say “hi”', '"say “hi”"'],
   ])('%s is %s', (text, expected) => {
     expect(line(text)).toBe(expected);
   });
 
   const character = fc.oneof(
-    fc.constantFrom(...'"\\:-/,!. \n\u{feff}u{a}AB'),
+    fc.constantFrom(...'"\\:-/,!.*(“”„ \n\u{feff}\u{200b}\u{a0}u{a}AND'),
     fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
   );
   const text = fc.array(character, { minLength: 1, maxLength: 6 }).map((all) => all.join(''));
