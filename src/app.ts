@@ -41,7 +41,7 @@ export function createApp(parts: Parts): App {
 
   app.get('/livez', (c) => c.text('ok\n'));
   app.use(async (_c, next) => {
-    if (!parts.isOpen()) throw unavailable('The database has not been reached yet. Try again.');
+    if (!parts.isReady()) throw unavailable('The database has not been reached yet. Try again.');
     await next();
   });
   app.get('/', (c) => c.redirect('/logs'));

@@ -30,7 +30,7 @@ export type Parts = {
   /** Whether the client sees that a body failed. workerd ends a failed body like a complete one and drops its last bytes. */
   body_errors_visible: boolean;
   /** False until the database has been reached and migrated: until then every response is a 503. */
-  isOpen(): boolean;
+  isReady(): boolean;
   /** Forwards a request to the process that follows the log: on Workers that is a Durable Object. */
   follower?: (request: Request, principal: Principal) => Promise<Response>;
   limits: Pick<

@@ -4,7 +4,7 @@ import { readTokens, readUsers } from './auth/credentials.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
 
-/** What is wrong with the settings, one line each. */
+/** Invalid settings: one line per fault. No line contains a secret. */
 export class SettingsError extends Error {
   override name = 'SettingsError';
   readonly faults: string[];
@@ -26,7 +26,7 @@ const setting = <T>(fallback: string, means: string, read: (text: string) => T):
   read,
 });
 
-/** Every setting: its default, what it means, and how its text is read (throws what is wrong with it). */
+/** Every setting: its default, its meaning, and its parser, which throws the reason why a text is invalid. */
 export const settingRows = {
   PORT: setting('9000', 'the port to listen on', whole(0, 65_535)),
   HOST: setting('127.0.0.1', 'the address to listen on; `0.0.0.0` for all (then `USERS` is needed)', readHost),
@@ -83,8 +83,8 @@ export const settingRows = {
 export type Settings = { [K in keyof typeof settingRows]: ReturnType<(typeof settingRows)[K]['read']> };
 
 /**
- * Checks every setting that is given and fills in the rest. Throws a SettingsError with all faults: bad values,
- * unknown EDGETRAIL_ names, names a letter or two away from a setting, and a service that would stand open.
+ * Parses all settings; unset ones get their default. Throws a SettingsError with all faults: invalid values, unknown
+ * EDGETRAIL_ names, and names that are one or two letters away from a setting's.
  */
 export function readSettings(env: Record<string, string | undefined>): Settings {
   const faults = Object.entries(env).flatMap(([name, value]) => unknownName(name, value));
@@ -104,9 +104,9 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   return settings;
 }
 
-/** The users of a development machine, or none when the service can be reached by others or holds a real database. */
+/** The development users, or null when users are set, others can reach the service, or it uses a PostgreSQL server. */
 export function developmentUsers(settings: Settings): User[] | null {
-  // A PUBLIC_URL says that others reach it though it listens on loopback: a proxy stands in front.
+  // A PUBLIC_URL means that a proxy makes a service on loopback reachable.
   if (settings.USERS.length > 0 || settings.DATABASE_URL || settings.PUBLIC_URL || !isLoopback(settings.HOST))
     return null;
   return [
@@ -116,8 +116,8 @@ export function developmentUsers(settings: Settings): User[] | null {
 }
 
 /**
- * Who may sign in. Throws a SettingsError when nobody is named and the development users may not exist: a log that
- * anybody can read is worse than one that does not start.
+ * The users who may sign in. Throws a SettingsError when none are set and development users are not allowed: a service
+ * with known passwords must not be reachable.
  */
 export function usersOf(settings: Settings): { users: User[]; development: boolean } {
   const development = developmentUsers(settings);
@@ -144,13 +144,13 @@ function unknownName(name: string, value = ''): string[] {
   return meant ? [`${name}: is not a setting; is ${meant} meant?`] : [];
 }
 
-/** What Kubernetes puts into every pod beside a Service of our name. */
+/** Variables that Kubernetes sets in every pod of a namespace that has a Service named `edgetrail`. */
 const fromKubernetes = /^EDGETRAIL_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+)=|^EDGETRAIL_PORT=(tcp|udp):/;
 
-/** What the commands that talk to a running service read. */
+/** Environment variables of the client commands. */
 export const clientNames = ['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'];
 
-/** Levenshtein's distance, given up on beyond `max`. */
+/** The Levenshtein distance, or more than `max` when the lengths alone differ by more than `max`. */
 function distance(a: string, b: string, max: number): number {
   if (Math.abs(a.length - b.length) > max) return max + 1;
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
@@ -180,7 +180,7 @@ function readPath(text: string): string {
 function readDatabaseUrl(text: string): string {
   if (text === '') return text;
   const url = URL.canParse(text) ? new URL(text) : null;
-  // The text is not repeated: it may hold a password.
+  // The message does not repeat the text, which may contain a password.
   if (!url || !/^postgres(ql)?:$/.test(url.protocol))
     throw new Error('must be a URL such as postgres://user:password@host:5432/database');
   return text;
@@ -191,7 +191,7 @@ function readOrigins(text: string): string[] {
     .split(/\s+/)
     .filter((word) => word !== '')
     .map((word) => {
-      // Whoever writes a path means something that an origin cannot say; `*` and `null` would mean everybody.
+      // An origin has no path. `*` and `null` would allow every site.
       if (!URL.canParse(word) || !/^https?:$/.test(new URL(word).protocol) || new URL(word).origin !== word)
         throw new Error('must be origins such as https://desk.example.com, without a path');
       return word;

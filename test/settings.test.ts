@@ -1,4 +1,4 @@
-/** What may be set and to what; what is wrong is said at the start, without a secret, and nothing starts. */
+/** Settings: valid and invalid values. An invalid one ends the start with a message that contains no secret. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const secret = 'sesame-0123456789';
 const users = `ana:admin:${secret}`;
 const hash = writeScryptHash(await hashPassword(secret, scrypt));
 
-describe('a bad value is refused with its name', () => {
+describe('an invalid value is refused by name', () => {
   it.each<[name: string, value: string, says: RegExp]>([
     ...['banana', '-1', '65536', '9000.5', '0x10', '1e3', '９', '9 000'].map((port): [string, string, RegExp] => [
       'PORT',
@@ -90,11 +90,11 @@ describe('a bad value is refused with its name', () => {
     expect(faults?.[0]).toMatch(says);
   });
 
-  it('a poll whose longest pause is shorter than its shortest', () => {
+  it('POLL_MS_MIN above POLL_MS_MAX', () => {
     expect(faultsOf({ POLL_MS_MIN: '500', POLL_MS_MAX: '100' })?.[0]).toMatch(/^POLL_MS_MIN/);
   });
 
-  it('all of them at once: nobody wants to learn them one by one', () => {
+  it('all faults are reported at once', () => {
     const faults = faultsOf({ PORT: 'banana', MIGRATE: 'perhaps', EDGETRAIL_PORT: '1', TOKENS: 'x' }) ?? [];
     expect(faults.map((fault) => fault.split(':')[0]).toSorted()).toEqual([
       'EDGETRAIL_PORT',
@@ -118,7 +118,7 @@ describe('a name that is not a setting', () => {
     ['PUBLIC_URI', /PUBLIC_URL/],
     ['BODY_BYTE_MAX', /BODY_BYTES_MAX/],
     ['HEARTBEAT_MSEC', /HEARTBEAT_MS/],
-  ])('%s is asked about', (name, says) => {
+  ])('%s is refused, with a suggestion', (name, says) => {
     const faults = faultsOf({ USERS: users, [name]: 'x' });
     expect(faults).toHaveLength(1);
     expect(faults?.[0]).toMatch(new RegExp(`^${name}: `));
@@ -126,13 +126,13 @@ describe('a name that is not a setting', () => {
   });
 
   it.each(['PATH', 'HOME', 'HOSTNAME', 'USER', 'PWD', 'NODE_ENV', 'npm_config_port', 'DATABASE_POOL', 'LC_ALL'])(
-    '%s is somebody else’s',
+    '%s is ignored',
     (name) => {
       expect(faultsOf({ [name]: 'x' })).toBeNull();
     },
   );
 
-  it('what Kubernetes says of a Service of our name is not for us', () => {
+  it('the variables of a Kubernetes Service named edgetrail are ignored', () => {
     const added = {
       EDGETRAIL_SERVICE_HOST: '10.0.0.1',
       EDGETRAIL_SERVICE_PORT: '9000',
@@ -143,13 +143,13 @@ describe('a name that is not a setting', () => {
     expect(readSettings(added)).toEqual(readSettings({}));
   });
 
-  it.each(['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'])("%s is the client's", (name) => {
+  it.each(['EDGETRAIL_URL', 'EDGETRAIL_TOKEN', 'EDGETRAIL_USER'])("%s is the client's and is ignored", (name) => {
     expect(faultsOf({ [name]: 'x' })).toBeNull();
   });
 });
 
-describe('what is right', () => {
-  it('is the defaults when nothing is set, or set to nothing', () => {
+describe('valid settings', () => {
+  it('an unset or blank setting has its default', () => {
     const expected = { PORT: 9000, HOST: '127.0.0.1', DATABASE_URL: '', DATA_DIR: './data', MIGRATE: true, USERS: [] };
     expect(readSettings({})).toMatchObject(expected);
     expect(readSettings(Object.fromEntries(Object.keys(settingRows).map((name) => [name, ' '])))).toEqual(
@@ -157,12 +157,12 @@ describe('what is right', () => {
     );
   });
 
-  it('every default can be read by its own rule', () => {
+  it('every default is valid', () => {
     const defaults = Object.fromEntries(Object.entries(settingRows).map(([name, { fallback }]) => [name, fallback]));
     expect(readSettings(defaults)).toEqual(readSettings({}));
   });
 
-  it('users have a name, a role, and a password with any sign in it, or a hash', () => {
+  it('users have a name, a role, and a hash or a password with any characters', () => {
     const { USERS } = readSettings({ USERS: ` ana:admin:p:ss:w%rd\n\tbob:guest:ünï ${'cy:admin:'}${hash} ` });
     expect(USERS).toMatchObject([
       { name: 'ana', role: 'admin', password: { plain: 'p:ss:w%rd' } },
@@ -171,7 +171,7 @@ describe('what is right', () => {
     ]);
   });
 
-  it('a hash is read as it was written, whatever the password', async () => {
+  it('a written hash is read back unchanged, for any password', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1 }), async (password) => {
         const cheap: typeof scrypt = async (text, _salt, _cost, length) =>
@@ -184,7 +184,7 @@ describe('what is right', () => {
     );
   });
 
-  it('tokens have rights, and a secret or its digest: both are the same token', async () => {
+  it('a token has rights and a secret or its digest; both forms give the same token', async () => {
     const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret)));
     const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
     const settings = readSettings({
@@ -198,7 +198,7 @@ describe('what is right', () => {
   });
 });
 
-describe('the users for development', () => {
+describe('the development users', () => {
   const exist = (env: Env) => usersOf(readSettings(env)).development;
 
   it.each<[string, Env]>([
@@ -234,7 +234,7 @@ describe('the users for development', () => {
   });
 });
 
-describe('a secret is never in a message', () => {
+describe('no message contains a secret', () => {
   const passwords = fc.stringMatching(/^[a-z]{12}[0-9]{6}$/);
   it.each<[string, (secret: string) => Env]>([
     ['a user without a role', (word) => ({ USERS: `ana:${word}` })],

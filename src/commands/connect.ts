@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ClientOptions, createClient, type Log, LogError } from '../client.ts';
-import { FolderInUse } from '../runtime/folder-lock.ts';
+import { FolderInUse } from '../runtime/data-dir-lock.ts';
 import { clientNames, SettingsError } from '../settings.ts';
 import { ImportError } from './import-source.ts';
 

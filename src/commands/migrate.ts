@@ -1,7 +1,7 @@
 /** `npm run migrate`: migrates the database and creates its partitions, for services that run with MIGRATE=off. */
 import { resolve } from 'node:path';
 import { createStore } from '../log/store.ts';
-import { FolderInUse } from '../runtime/folder-lock.ts';
+import { FolderInUse } from '../runtime/data-dir-lock.ts';
 import { openDatabase } from '../runtime/service.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { CommandError, runAsCommand } from './connect.ts';

@@ -9,23 +9,24 @@ import { defineWebSocketHelper } from 'hono/ws';
 import { Problem } from '../http/problem.ts';
 import type { Sockets } from '../parts.ts';
 import type { Settings } from '../settings.ts';
-import { publicFolder, type Running, runAsService, urlOf } from './process.ts';
 import { openService } from './service.ts';
+import { publicFolder, type Running, runAsService, urlOf } from './service-process.ts';
 
-/** Clients have nothing to say on a socket; Bun would take 16 MiB. */
+/** Clients send no messages on a socket. Bun's default limit is 16 MiB. */
 const socket_message_bytes_max = 4_096;
-/** How long a connection may be silent. Bun lets a head or body that trickles in have no longer either. */
+/** The idle timeout of a connection. Bun applies it to the whole of a head or body that arrives slowly, too. */
 const request_s_max = 60;
-/** The longest that Bun counts. */
+/** Bun's largest idleTimeout for a request. */
 const idle_s_max = 255;
+/** Bun's largest idleTimeout for a WebSocket. */
 const socket_idle_s_max = 960;
-/** Bun pings a socket this long before its time is over, or later. */
+/** Bun sends its ping this long before the idle timeout, or later. */
 const ping_s = 8;
-const settle_ms = 50;
+const drain_ms = 50;
 
 type BunServer = Server<BunWebSocketData>;
 
-/** hono's own passes on what is not a handshake, to an answer about methods. */
+/** hono's own helper calls `next` when the upgrade fails, and the response would then be about the method. */
 const upgrade = defineWebSocketHelper((c, events) => {
   const data = { events, url: new URL(c.req.url), protocol: '' };
   if (!getBunServer<BunServer>(c)?.upgrade(c.req.raw, { data }))
@@ -33,9 +34,9 @@ const upgrade = defineWebSocketHelper((c, events) => {
   return new Response(null);
 });
 
-/** Starts the service and resolves when it answers. `close` ends it as SIGTERM does. */
-export async function startBun(settings: Settings, say: (line: string) => void = () => {}): Promise<Running> {
-  // hono makes a new context for each event: the socket itself is `raw`.
+/** Starts the service and resolves when it listens. `close` does what SIGTERM does. */
+export async function startBun(settings: Settings, logLine: (line: string) => void = () => {}): Promise<Running> {
+  // hono makes a new WSContext for each event: `raw` is the one object per socket.
   const sockets: Sockets = {
     upgrade,
     unsent: (raw) => (raw as ServerWebSocket<unknown>).getBufferedAmount(),
@@ -45,7 +46,7 @@ export async function startBun(settings: Settings, say: (line: string) => void =
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
   });
-  const service = await openService(settings, { sockets, assets, say });
+  const service = await openService(settings, { sockets, assets, logLine });
   let server: BunServer;
   try {
     server = listen(settings, service.app.fetch);
@@ -56,13 +57,13 @@ export async function startBun(settings: Settings, say: (line: string) => void =
   return {
     url: urlOf(settings, server.port ?? settings.PORT),
     development: service.development,
-    isOpen: service.isOpen,
-    opened: service.opened,
+    isReady: service.isReady,
+    ready: service.ready,
     close: async () => {
       service.tail.stop();
-      // Bun takes a connection for idle whose request it has not read yet: those get a moment.
-      await new Promise((resolve) => setTimeout(resolve, settle_ms));
-      // Stops accepting, ends idle connections, and waits for the others.
+      // Bun counts a connection as idle until it has read its request: wait, so that received requests are read.
+      await new Promise((resolve) => setTimeout(resolve, drain_ms));
+      // Stops accepting, closes idle connections, and waits for the others.
       const stopped = server.stop();
       const late = setTimeout(() => void server.stop(true), settings.SHUTDOWN_MS_MAX);
       await stopped;
@@ -76,16 +77,16 @@ type Fetch = (request: Request, server: BunServer) => Response | Promise<Respons
 
 function listen({ PORT, HOST, HEARTBEAT_MS, UNSENT_BYTES_MAX }: Settings, fetch: Fetch): BunServer {
   const heartbeat_s = Math.ceil(HEARTBEAT_MS / 1_000);
-  // A stream is never quiet for longer than its heartbeat, unless its reader has stalled: an answer that is broken off
-  // leaves Bun waiting for that reader. 0 is no limit.
+  // A stream writes at least one heartbeat per period. Only a stalled reader exceeds this timeout: without it, Bun would
+  // wait for that reader after the response failed. 0 means no limit.
   const stream_idle_s = heartbeat_s * 2 + ping_s <= idle_s_max ? heartbeat_s * 2 + ping_s : 0;
   return serve<BunWebSocketData>({
     port: PORT,
     hostname: HOST,
-    // An error page would show the source. Without it Bun would share the port with whoever has it already.
+    // The development error page shows source code. `reusePort` would share a port that another process listens on.
     development: false,
     reusePort: false,
-    // Ours answers with a problem, and reads what it refuses so that the connection goes on.
+    // The app enforces BODY_BYTES_MAX itself: with a problem response, and it drains the body so that keep-alive works.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     idleTimeout: request_s_max,
     fetch: async (request, server) => {
@@ -96,7 +97,7 @@ function listen({ PORT, HOST, HEARTBEAT_MS, UNSENT_BYTES_MAX }: Settings, fetch:
     websocket: {
       ...websocket,
       maxPayloadLength: socket_message_bytes_max,
-      // Ours comes first; this is for what should never be.
+      // UNSENT_BYTES_MAX applies first; this is a second line of defence.
       backpressureLimit: 2 * UNSENT_BYTES_MAX + 1024 * 1024,
       closeOnBackpressureLimit: true,
       sendPings: true,

@@ -1,4 +1,4 @@
-/** Node's HTTP server as we need it: nothing it answers by itself stays unexplained, no socket outlives it. */
+/** Node's HTTP server: problem+json for requests that Node itself refuses, pings, and a shutdown that closes every socket. */
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -7,9 +7,9 @@ import type { WebSocket, WebSocketServer } from 'ws';
 const openSockets = new WeakMap<Server, Set<Socket>>();
 
 /**
- * A server that leaks no upgraded socket. Node hands any `Upgrade:` request to the upgrade listener, and
- * node-server's leaves all but WebSockets hanging (Upgrade: h2c): those are answered here. And an answered handshake
- * is over, though the client may never close its own side.
+ * A server that leaks no upgraded socket. Node passes every `Upgrade:` request to the upgrade listener, and node-server's
+ * listener never responds to other protocols (h2c): they get a 501 here. After the response to a refused handshake the
+ * socket is destroyed, because a client may never close its own side.
  */
 export const httpServer = ((options: ServerOptions, listener: RequestListener) => {
   const server = createServer(options, listener);
@@ -19,7 +19,7 @@ export const httpServer = ((options: ServerOptions, listener: RequestListener) =
     open.add(socket);
     socket.once('close', () => open.delete(socket));
   });
-  server.on('clientError', answerUnreadable);
+  server.on('clientError', respondToParseError);
   const emit = server.emit.bind(server) as (event: string, ...rest: unknown[]) => boolean;
   server.emit = (event: string, ...rest: unknown[]) => {
     if (event !== 'upgrade') return emit(event, ...rest);
@@ -27,20 +27,20 @@ export const httpServer = ((options: ServerOptions, listener: RequestListener) =
     socket.on('error', () => socket.destroy());
     socket.once('finish', () => socket.destroy());
     if (request.headers.upgrade?.toLowerCase() === 'websocket') return emit(event, ...rest);
-    return answer(socket, 501, 'Not implemented', 'This service upgrades to WebSocket only.');
+    return respond(socket, 501, 'Not implemented', 'This service upgrades to WebSocket only.');
   };
   return server;
 }) as typeof createServer;
 
-/** What Node's own parser refuses never reaches the app: it gets the same kind of answer here. */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** Requests that Node's parser refuses never reach the app: they get the same kind of response here. */
+function respondToParseError(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else if (error.code === 'HPE_HEADER_OVERFLOW')
-    answer(socket, 431, 'Too large', 'The address and headers of the request are too long.');
-  else answer(socket, 400, 'Bad request', 'This is not an HTTP request.');
+    respond(socket, 431, 'Too large', 'The address and headers of the request are too long.');
+  else respond(socket, 400, 'Bad request', 'This is not an HTTP request.');
 }
 
-function answer(socket: Duplex, status: number, title: string, detail: string): true {
+function respond(socket: Duplex, status: number, title: string, detail: string): true {
   const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   const head = [
     `HTTP/1.1 ${status} ${title}`,
@@ -52,28 +52,28 @@ function answer(socket: Duplex, status: number, title: string, detail: string): 
   return true;
 }
 
-/** Pings every socket; one that did not answer the ping before is gone, whatever TCP believes. */
+/** Pings every socket, and terminates one that did not answer the previous ping: TCP alone may not notice a dead peer. */
 export function pingSockets(wss: WebSocketServer, every_ms: number): NodeJS.Timeout {
-  const answered = new WeakSet<WebSocket>();
+  const alive = new WeakSet<WebSocket>();
   wss.on('connection', (socket) => {
-    answered.add(socket);
-    socket.on('pong', () => answered.add(socket));
+    alive.add(socket);
+    socket.on('pong', () => alive.add(socket));
     socket.on('error', () => socket.terminate());
   });
   return setInterval(() => {
     for (const socket of wss.clients) {
-      if (!answered.delete(socket)) socket.terminate();
+      if (!alive.delete(socket)) socket.terminate();
       else socket.ping();
     }
   }, every_ms);
 }
 
-/** Stops accepting, lets running requests and writes finish, and cuts what is left after `grace_ms`. */
+/** Stops accepting, waits for running requests, and destroys the remaining sockets after `grace_ms`. */
 export async function closeServer(server: Server, grace_ms: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // close() ends the connections that are idle now; those that fall idle while it waits are ended here.
+  // close() ends the connections that are idle now; this ends those that become idle later.
   const idle = setInterval(() => server.closeIdleConnections(), 50);
-  // closeAllConnections() would leave the upgraded ones, and close() waits for those too.
+  // closeAllConnections() skips upgraded sockets, and close() waits for those too.
   const late = setTimeout(() => {
     for (const socket of openSockets.get(server) ?? []) socket.destroy();
   }, grace_ms);

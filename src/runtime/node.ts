@@ -6,15 +6,15 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Sockets } from '../parts.ts';
 import type { Settings } from '../settings.ts';
 import { closeServer, httpServer, pingSockets } from './http-server.ts';
-import { publicFolder, type Running, runAsService, urlOf } from './process.ts';
 import { openService } from './service.ts';
+import { publicFolder, type Running, runAsService, urlOf } from './service-process.ts';
 
-/** Clients have nothing to say on a socket; ws would take 100 MiB. */
+/** Clients send no messages on a socket. The default limit of ws is 100 MiB. */
 const socket_message_bytes_max = 4_096;
 const request_ms_max = 60_000;
 
-/** Starts the service and resolves when it answers. `close` ends it as SIGTERM does. */
-export async function startNode(settings: Settings, say: (line: string) => void = () => {}): Promise<Running> {
+/** Starts the service and resolves when it listens. `close` does what SIGTERM does. */
+export async function startNode(settings: Settings, logLine: (line: string) => void = () => {}): Promise<Running> {
   const wss = new WebSocketServer({ noServer: true, maxPayload: socket_message_bytes_max });
   const sockets: Sockets = {
     upgrade: upgradeWebSocket,
@@ -25,7 +25,7 @@ export async function startNode(settings: Settings, say: (line: string) => void 
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
   });
-  const service = await openService(settings, { sockets, assets, say });
+  const service = await openService(settings, { sockets, assets, logLine });
   const pinging = pingSockets(wss, settings.HEARTBEAT_MS);
   const server = await listen(settings, (options) =>
     serve({
@@ -43,8 +43,8 @@ export async function startNode(settings: Settings, say: (line: string) => void 
   return {
     url: urlOf(settings, typeof address === 'object' && address ? address.port : settings.PORT),
     development: service.development,
-    isOpen: service.isOpen,
-    opened: service.opened,
+    isReady: service.isReady,
+    ready: service.ready,
     close: async () => {
       service.tail.stop();
       await closeServer(server, settings.SHUTDOWN_MS_MAX);

@@ -1,41 +1,41 @@
-/** The embedded database: PostgreSQL in this process, in a folder. For one process and one machine. */
+/** The embedded database (PGlite): PostgreSQL in this process, stored in DATA_DIR. One process may open a DATA_DIR. */
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
+import { lockFolder } from './data-dir-lock.ts';
 import type { OpenDatabase } from './database.ts';
 import { migrationsFolder, takeOverLegacy } from './database.ts';
-import { lockFolder } from './folder-lock.ts';
 import { report } from './report.ts';
 
-/** PGlite has no background workers: without these its WAL grows for ever and the planner knows nothing. */
-const upkeep_ms = 5 * 60 * 1000;
+/** PGlite has no checkpointer and no autovacuum: without these its WAL grows and the planner has no statistics. */
+const maintenance_ms = 5 * 60 * 1000;
 
 /**
- * Opens the database in a folder (made when missing), or in memory when none is named. Rejects when another process
- * has the folder open: PGlite would let both write, and half of what they wrote would be gone.
+ * Opens the database in a folder (created when missing), or in memory when `folder` is null. Rejects when another
+ * process has the folder open: PGlite itself has no lock, and two writers lose each other's rows.
  */
 export async function openPglite(folder: string | null): Promise<OpenDatabase> {
   const unlock = folder ? await lockFolder(folder) : async () => {};
   try {
     const client = await start(folder);
     const db = drizzle({ client });
-    const upkeep = setInterval(() => {
-      // Apart: together they would be one transaction, and VACUUM refuses to run in one.
-      const kept = client.exec('CHECKPOINT').then(() => client.exec('VACUUM (ANALYZE)'));
-      kept.catch((error) => report("the embedded database's upkeep failed", error));
-    }, upkeep_ms);
-    upkeep.unref();
+    const maintenance = setInterval(() => {
+      // Two calls: one exec() is one transaction, and VACUUM cannot run inside a transaction.
+      const done = client.exec('CHECKPOINT').then(() => client.exec('VACUUM (ANALYZE)'));
+      done.catch((error) => report('the maintenance of the embedded database failed', error));
+    }, maintenance_ms);
+    maintenance.unref();
     return {
       db,
-      migrate: async (say) => {
+      migrate: async (logLine) => {
         await migrate(db, { migrationsFolder });
-        await takeOverLegacy(db, say);
+        await takeOverLegacy(db, logLine);
       },
       close: async () => {
-        clearInterval(upkeep);
+        clearInterval(maintenance);
         await client.exec('CHECKPOINT');
         await client.close();
         await unlock();
@@ -52,7 +52,7 @@ async function start(folder: string | null): Promise<PGlite> {
   if (!folder) return PGlite.create({ extensions });
   const home = join(folder, 'pglite');
   if (!(await exists(home))) {
-    // A process killed within initdb leaves a folder that never opens: it gets its name only when it is whole.
+    // A process killed during initdb leaves a folder that cannot be opened: initialize under another name, then rename.
     const unfinished = join(folder, 'pglite.unfinished');
     await rm(unfinished, { recursive: true, force: true });
     await mkdir(unfinished, { recursive: true });

@@ -1,20 +1,20 @@
-/** postgres.js as this service needs it, on every runtime: no session state, no types asked for, UTC. */
+/** The postgres.js client of every runtime: no session state, no type lookup, UTC. */
 import postgres from 'postgres';
 
 const connect_timeout_s = 5;
 const reconnect_s = 0.25;
 
-/** A client that connects lazily: an unreachable server shows at the first statement. `max` is the size of its pool. */
+/** A client that connects at the first statement. `max` is the size of its pool. */
 export const postgresClient = (url: string, max: number, { idle_timeout_s }: { idle_timeout_s?: number } = {}) =>
   postgres(url, {
     max,
     connect_timeout: connect_timeout_s,
     ...(idle_timeout_s !== undefined && { idle_timeout: idle_timeout_s }),
     onnotice: () => {},
-    // It would ask for array types, which we do not use; cut off in that question, its rejection is nobody's to catch.
+    // The lookup of array types is not needed, and when the connection ends during it, the rejection cannot be caught.
     fetch_types: false,
-    // Its own would wait up to 20 s before it looks again, and every request with it.
+    // The default backoff waits up to 20 s before it reconnects, and requests wait with it.
     backoff: () => reconnect_s,
-    // Times are read as ISO text in UTC, whatever the server, the database or the role is set to.
+    // Timestamps are parsed as ISO text in UTC: override the settings of the server, database and role.
     connection: { application_name: 'edgetrail', TimeZone: 'UTC', DateStyle: 'ISO, MDY' },
   });

@@ -1,8 +1,8 @@
-/** What went wrong on our side, for whoever runs the service. */
+/** report(): writes internal errors to stderr, for the operator. */
 
 /**
- * Own failures, one line of JSON each on stderr: never in an answer. Of a failed statement the cause and the place,
- * not the parameters: they are the events.
+ * Writes an internal error as one line of JSON on stderr. Of a failed statement it has the cause and the stack but not
+ * the parameters, which are the events' content.
  */
 export function report(what: string, error: unknown): void {
   const { message, cause, stack } = error instanceof Error ? error : new Error(String(error));

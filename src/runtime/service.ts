@@ -1,4 +1,4 @@
-/** The parts of a service that lives long (Node, Bun), put together from its settings, and taken apart again. */
+/** openService(): builds the service of a long-running process (Node, Bun) from its settings, and closes it again. */
 import { createApp } from '../app.ts';
 import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
@@ -15,19 +15,19 @@ import { openPostgres } from './postgres.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
 
-/** Partitions are made months ahead: once a day is often, and a failed day is made up for by the next. */
+/** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 24 * 60 * 60 * 1000;
 
 export type Service = {
   app: App;
   tail: Tail;
-  /** True when admin/admin123 and guest/guest123 may sign in. */
+  /** True when the development users (admin/admin123, guest/guest123) exist. */
   development: boolean;
-  /** Whether the database has been reached and is up to date; till then the app refuses. */
-  isOpen(): boolean;
-  /** Resolves when it is, or to false when the service was closed before; rejects when waiting will not help. */
-  opened: Promise<boolean>;
-  /** Stops following and closes the database. Requests must have ended. */
+  /** True once the database has been reached and migrated. Until then the app responds with 503. */
+  isReady(): boolean;
+  /** Resolves to true once ready, to false when the service was closed before; rejects when a retry cannot help. */
+  ready: Promise<boolean>;
+  /** Stops the tail and closes the database. Call it after all requests have ended. */
   close(): Promise<void>;
 };
 
@@ -36,19 +36,19 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX)
     : openPglite(settings.DATA_DIR);
 
-/** How soon a server that was not there is looked for again. */
+/** The pause between two attempts to reach the database. */
 const retry_ms = 1_000;
-/** A server that takes longer to say anything, or to migrate, is waited for by a service that listens and refuses. */
-const patience_ms = 5_000;
+/** After this long without a migrated database the service listens anyway, and responds with 503 until it is ready. */
+const database_wait_ms = 5_000;
 
 /**
- * Opens the database, migrates it unless told not to, and builds the app. While the server cannot be reached the app
- * is there and refuses. Throws a SettingsError when nobody could sign in, FolderInUse when the folder has another
- * owner, and the driver's error when waiting would not help.
+ * Opens the database, migrates it (unless MIGRATE=off), and builds the app. While the database server cannot be reached,
+ * the app responds with 503. Throws a SettingsError when there are no users, FolderInUse when another process has
+ * DATA_DIR open, and the driver's error when a retry cannot help.
  */
 export async function openService(
   settings: Settings,
-  { sockets, assets, say }: Pick<Parts, 'sockets' | 'assets'> & { say(line: string): void },
+  { sockets, assets, logLine }: Pick<Parts, 'sockets' | 'assets'> & { logLine(line: string): void },
 ): Promise<Service> {
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
@@ -60,38 +60,36 @@ export async function openService(
     poll_unfollowed: true,
     report,
   });
-  let open = false;
+  let migrated = false;
   const prepare = async () => {
-    if (settings.MIGRATE) await database.migrate(say);
+    if (settings.MIGRATE) await database.migrate(logLine);
     await store.makePartitions();
-    open = true;
+    migrated = true;
     tail.start();
   };
-  const chore = setInterval(() => {
-    if (open) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
+  const maintenance = setInterval(() => {
+    if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
   }, partitions_ms);
   const close = async () => {
-    clearInterval(chore);
+    clearInterval(maintenance);
     tail.stop();
     await database.close();
   };
-  const answered = new AbortController();
-  let told = false;
-  const opened = untilPrepared(prepare, tail.stopped, (error) => {
-    // The embedded database is here or nowhere.
+  const failedOnce = new AbortController();
+  const ready = retryUntilPrepared(prepare, tail.stopped, (error) => {
+    // A retry cannot help the embedded database: it has no network.
     if (!settings.DATABASE_URL || !isTransient(error)) throw error;
-    if (!told) report('the database cannot be reached yet', error);
-    told = true;
-    answered.abort();
+    if (!failedOnce.signal.aborted) report('the database cannot be reached yet', error);
+    failedOnce.abort();
   });
-  opened.catch(() => {}); // Whoever waits for it hears of it.
+  ready.catch(() => {}); // Awaited by the caller; this only prevents an unhandled rejection.
   try {
-    await (settings.DATABASE_URL ? Promise.race([opened, pause(patience_ms, answered.signal)]) : opened);
+    await (settings.DATABASE_URL ? Promise.race([ready, pause(database_wait_ms, failedOnce.signal)]) : ready);
   } catch (error) {
     await close().catch((closing) => report('the database could not be closed', closing));
     throw error;
   } finally {
-    answered.abort();
+    failedOnce.abort();
   }
   const auth = createAuth({ users, tokens, scrypt });
   return {
@@ -104,30 +102,30 @@ export async function openService(
       assets,
       limits: settings,
       body_errors_visible: true,
-      isOpen: () => open,
+      isReady: () => migrated,
       report,
     }),
     tail,
     development,
-    isOpen: () => open,
-    opened,
+    isReady: () => migrated,
+    ready,
     close,
   };
 }
 
-/** Tries until it works or `judge` throws what a try failed with. Resolves to false when it is stopped before. */
-async function untilPrepared(
+/** Repeats `prepare` until it succeeds or `onFailure` throws. Resolves to false when it is stopped before. */
+async function retryUntilPrepared(
   prepare: () => Promise<void>,
   stopped: AbortSignal,
-  judge: (error: unknown) => void,
+  onFailure: (error: unknown) => void,
 ): Promise<boolean> {
   while (!stopped.aborted) {
     try {
       await prepare();
       return true;
     } catch (error) {
-      // What a shutdown cuts off fails as it may.
-      if (!stopped.aborted) judge(error);
+      // An error during shutdown is expected.
+      if (!stopped.aborted) onFailure(error);
     }
     await pause(retry_ms, stopped);
   }

@@ -1,31 +1,23 @@
-/** The service on Cloudflare Workers: a database client for each request; writing and following in one Durable Object. */
-import { drizzle } from 'drizzle-orm/postgres-js';
+/** The service on Cloudflare Workers: one database client per request; appends and live streams go to the Durable Object. */
 import type { StatusCode } from 'hono/utils/http-status';
 import { defineWebSocketHelper } from 'hono/ws';
 import { createApp } from '../app.ts';
 import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
-import { createSessions, type SessionCache, type Sessions } from '../auth/session.ts';
+import type { SessionCache } from '../auth/session.ts';
 import { Problem } from '../http/problem.ts';
-import type { Filter } from '../log/filter.ts';
-import { createStore, type Store } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
-import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
-import { appendThrough, type Bindings, demandFresh, logObject, settingsOf } from './worker-env.ts';
+import { appendThrough, type Bindings, logObject, settingsOf } from './worker-bindings.ts';
+import { openRequestDatabase } from './worker-database.ts';
+import { runSchedule } from './worker-schedule.ts';
 
-export { LogObject } from './worker-log.ts';
+export { LogObject } from './worker-durable-object.ts';
 
-/**
- * What one request asks is asked on one connection: a second takes longer to open than it saves (twice as many lists a
- * second in workerd), and a Worker may have six open in all.
- */
-const request_connections_max = 1;
-
-/** What an isolate keeps between requests: nothing that does input or output. */
+/** An isolate's state between requests. Workers forbids sharing I/O objects between requests. */
 type Isolate = { settings: Settings; auth: Auth; known: SessionCache };
 let isolate: Promise<Isolate> | null = null;
 
@@ -39,9 +31,9 @@ export default {
   async fetch(request, env, context): Promise<Response> {
     try {
       isolate ??= openIsolate(env);
-      return await answer(request, env, context, await isolate);
+      return await respond(request, env, context, await isolate);
     } catch (error) {
-      // The app catches its own. What comes here are settings that cannot be used: said in the Worker's log alone.
+      // The app handles its own errors. An error here is about the settings, and only the Worker's log may have it.
       report(`${request.method} ${new URL(request.url).pathname}`, error);
       const problem = new Problem(500, 'The service is not set up: its log says why.');
       return Response.json(problem, { status: 500, headers: { 'content-type': 'application/problem+json' } });
@@ -49,28 +41,22 @@ export default {
   },
 
   async scheduled(_controller, env): Promise<void> {
-    const { store, end } = databaseOfRequest(settingsOf(env));
-    try {
-      await store.makePartitions();
-      while ((await store.drain()) > 0);
-    } finally {
-      await end();
-    }
+    await runSchedule(settingsOf(env));
   },
 } satisfies ExportedHandler<Bindings>;
 
-async function answer(
+async function respond(
   request: Request,
   env: Bindings,
   context: ExecutionContext,
   { settings, auth, known }: Isolate,
 ): Promise<Response> {
-  const { store, sessions, end } = databaseOfRequest(settings, known);
+  const { store, sessions, end } = openRequestDatabase(settings, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
-  const going: Promise<unknown>[] = [];
+  const pending: Promise<unknown>[] = [];
   const parts: Parts = {
     store: { ...store, append: (entries) => appendThrough(env, entries) },
-    // Never started: followers are the Durable Object's.
+    // Never started: the Durable Object serves the followers.
     tail: createTail(store, { poll_ms_min, poll_ms_max, poll_unfollowed: false, report }),
     auth,
     sessions,
@@ -78,7 +64,7 @@ async function answer(
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));
-      // Its 404 is a page of its own; ours says what all refusals say.
+      // Its 404 has a body of its own: use the app's.
       if (found.status === 404) return next();
       for (const [name, value] of found.headers) if (name !== 'cache-control') c.header(name, value);
       c.status(found.status as StatusCode);
@@ -86,59 +72,21 @@ async function answer(
     },
     limits: settings,
     body_errors_visible: false,
-    isOpen: () => true,
+    isReady: () => true,
     follower: (asked, principal) => {
       const passed = new Request(asked);
       passed.headers.set('authorization', forwardPrincipal(principal));
       return logObject(env).fetch(passed);
     },
-    waitUntil: (work) => void going.push(work),
+    waitUntil: (work) => void pending.push(work),
     report,
   };
-  const answered = await createApp(parts).fetch(request);
-  context.waitUntil(ended(going).then(end));
-  return answered;
+  const response = await createApp(parts).fetch(request);
+  context.waitUntil(settled(pending).then(end));
+  return response;
 }
 
-/** When all of it is over, and what it started meanwhile. */
-async function ended(going: Promise<unknown>[]): Promise<void> {
-  for (const work of going) await work.catch(() => {});
-}
-
-/** What reads the database, over connections that belong to one request: what one request opened no other can use. */
-function databaseOfRequest(
-  settings: Settings,
-  known?: SessionCache,
-): { store: Store; sessions: Sessions; end(): Promise<void> } {
-  const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
-  const client = postgresClient(settings.DATABASE_URL, max);
-  const db = drizzle({ client });
-  const store = createStore(db);
-  const close = () => client.end({ timeout: 1 });
-  let exporting = false;
-  /** An export goes on after its response was returned: the client ends with it. */
-  async function* exportPages(filter: Filter, upto: number) {
-    try {
-      yield* store.exportPages(filter, upto);
-    } finally {
-      await close();
-    }
-  }
-  return {
-    store: {
-      ...store,
-      exportPages: (filter, upto) => {
-        exporting = true;
-        return exportPages(filter, upto);
-      },
-      ready: async () => {
-        await store.ready();
-        await demandFresh(db);
-      },
-    },
-    sessions: createSessions(db, settings.SESSION_SECONDS_MAX, known),
-    end: async () => {
-      if (!exporting) await close();
-    },
-  };
+/** Resolves when all of it has settled, with what was added meanwhile. */
+async function settled(pending: Promise<unknown>[]): Promise<void> {
+  for (const work of pending) await work.catch(() => {});
 }

@@ -42,7 +42,7 @@ const facts: [page: string, sentence: string][] = [
   ['docs/viewer.md', `the newest ${message_rows_max} are drawn`],
   ['docs/viewer.md', `at most ${first_view_bytes_max / 1_024} KB gzipped`],
   ['docs/benchmarks.md', `more than ${count(first_view_bytes_max)} bytes`],
-  ['docs/deploy.md', `after ${constantOf('src/runtime/worker-log.ts', 'socket_bytes_max') / 2 ** 20} MiB`],
+  ['docs/deploy.md', `after ${constantOf('src/runtime/worker-durable-object.ts', 'socket_bytes_max') / 2 ** 20} MiB`],
   ['docs/deploy.md', `more than ${constantOf('test/runtime/workers/bundle.test.ts', 'gzipped_bytes_max') / 1_024}`],
 ];
 

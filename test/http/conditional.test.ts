@@ -142,7 +142,7 @@ describe('no shared cache keeps what is private', async () => {
     CORS_ORIGINS: 'https://desk.example.com',
   });
   const sockets = { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} };
-  const service = await openService(settings, { sockets, assets, say: () => {} });
+  const service = await openService(settings, { sockets, assets, logLine: () => {} });
   afterAll(() => service.close());
   const { app } = service;
 

@@ -1,4 +1,4 @@
-/** What is Bun's own: all else it shares, and the conformance suite holds it there. */
+/** Behaviour of Bun's HTTP server alone; the conformance suite tests the rest on every runtime. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';

@@ -1,16 +1,16 @@
-/** Whether it can work, its folder's lock, and the sockets that Node would leave open. */
+/** Health checks, the lock of DATA_DIR, and upgraded sockets that Node would leave open. */
 import { once } from 'node:events';
 import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { lockFolder } from '../../src/runtime/folder-lock.ts';
+import { lockFolder } from '../../src/runtime/data-dir-lock.ts';
 import { credentials, eventually, json, sqlClient, startService } from '../support/harness.ts';
 
 const event = { event_type: 'CREATE', entity_type: 'order' };
 
-async function expectNotNow(answer: Response): Promise<void> {
+async function expectUnavailable(answer: Response): Promise<void> {
   const text = await answer.text();
   expect(answer.status, text).toBe(503);
   expect(answer.headers.get('content-type')).toBe('application/problem+json');
@@ -25,33 +25,33 @@ describe('a database', async () => {
   const sql = sqlClient(DATABASE_URL, 1);
   const isReady = async () => (await service.request('/readyz')).status === 200;
 
-  it.each(['/livez', '/readyz'])('that is well: %s says so, to anybody, now', async (path) => {
+  it.each(['/livez', '/readyz'])('that works: %s responds with 200, without credentials, uncached', async (path) => {
     const answer = await service.request(path, { as: null });
     expect(answer.status).toBe(200);
     expect(answer.headers.get('cache-control')).toContain('no-store');
   });
 
-  it('that may not be written to is not ready either', async () => {
+  it('that is read-only is not ready', async () => {
     const name = new URL(DATABASE_URL).pathname.slice(1);
     const restart = () => sql`
       select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`;
     await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
     await restart();
-    await eventually('it has noticed', async () => (await service.request('/readyz')).status === 503);
-    await expectNotNow(await service.request('/api/logs', json(event)));
+    await eventually('it is not ready', async () => (await service.request('/readyz')).status === 503);
+    await expectUnavailable(await service.request('/api/logs', json(event)));
     await sql.unsafe(`alter database ${name} reset default_transaction_read_only`);
     await restart();
     await eventually('it is ready again', isReady);
     expect(await service.write(event)).toHaveLength(1);
   });
 
-  it('whose writers wait for a lock too long refuses with 503 and stores nothing', async () => {
+  it('whose log lock is held too long: the write gets 503 and stores nothing', async () => {
     const count = async () => ((await (await service.request('/api/logs')).json()) as { total: number }).total;
     const before = await count();
     await sql.begin(async (held) => {
       await held`select from log_lock for update`;
-      await expectNotNow(await service.request('/api/logs', json(event)));
+      await expectUnavailable(await service.request('/api/logs', json(event)));
     });
     expect(await count()).toBe(before);
     expect(await service.write(event)).toHaveLength(1);
@@ -90,8 +90,8 @@ describe('the lock of a DATA_DIR', () => {
   });
 });
 
-/** A client that does not close its side when the other has closed its own. */
-async function stubborn(port: number, host: string, bytes: string): Promise<Socket> {
+/** A half-open client: it does not close its side when the server closes its own. */
+async function halfOpenClient(port: number, host: string, bytes: string): Promise<Socket> {
   const socket = connect({ port, host, allowHalfOpen: true });
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -106,7 +106,7 @@ describe('an upgrade that is not to a WebSocket', async () => {
   const port = Number(new URL(service.url).port);
   const upgrade = 'GET /livez HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n';
 
-  it('is answered and closed, fifty times', async () => {
+  it('gets a response and is closed, 50 at once', async () => {
     const answers = await Promise.all(
       Array.from({ length: 50 }, async () => {
         const socket = connect(port, '127.0.0.1');
@@ -123,9 +123,9 @@ describe('an upgrade that is not to a WebSocket', async () => {
     expect((await service.request('/livez')).status).toBe(200);
   });
 
-  it('does not keep a socket of a client that never closes its own side', async () => {
-    const sockets = await Promise.all(Array.from({ length: 50 }, () => stubborn(port, '127.0.0.1', upgrade)));
-    // A socket that the service has given up resets what is written to it; one that it keeps takes it.
+  it('is closed although the client never closes its own side', async () => {
+    const sockets = await Promise.all(Array.from({ length: 50 }, () => halfOpenClient(port, '127.0.0.1', upgrade)));
+    // A write to a destroyed socket gets a reset.
     await eventually('every socket is gone', async () => {
       for (const socket of sockets) if (!socket.destroyed) socket.write('x');
       return sockets.every(({ destroyed }) => destroyed);
@@ -135,7 +135,7 @@ describe('an upgrade that is not to a WebSocket', async () => {
   it.each([
     ['no one', '401', ''],
     ['another site', '403', `authorization: ${credentials.admin}\r\norigin: https://evil.example\r\n`],
-  ])('nor does a refused handshake of %s', async (_who, status, more) => {
+  ])('a refused handshake of %s is closed, too', async (_who, status, more) => {
     const handshake = `GET /ws/logs HTTP/1.1\r\nhost: x\r\n${more}upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${'A'.repeat(22)}==\r\n\r\n`;
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     socket.on('error', () => {});
@@ -149,7 +149,7 @@ describe('an upgrade that is not to a WebSocket', async () => {
     });
   });
 
-  it('the service still stops at once', async () => {
+  it('the service still stops quickly', async () => {
     const asked = Date.now();
     await service.stop();
     expect(Date.now() - asked).toBeLessThan(3_000);

@@ -1,11 +1,11 @@
-/** Followers that vanish leave nothing behind on Node and on Bun: no follower, no socket, no timer, no memory. */
+/** Disconnected followers leak nothing on Node and Bun: no follower, socket, timer or memory. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { type Holds, leavesNothing } from '../support/leaks.ts';
 import { spawnService } from '../support/process.ts';
 
 const n = 2_000;
 
-/** Sockets by the kernel's word, the rest by the probe's. */
+/** Sockets are counted in /proc, timers and heap by the probe. */
 async function start(settings: Record<string, string>, runtime: 'node probed' | 'bun probed') {
   const service = spawnService(settings, runtime);
   const url = await service.ready;

@@ -1,4 +1,4 @@
-/** The service as a process of its own, on Node and on Bun: its start, its signals, its last words, and what a kill leaves. */
+/** The service as a process, on Node and Bun: start, signals, exit messages, and kill -9. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { access, cp, mkdtemp, rm } from 'node:fs/promises';
@@ -31,27 +31,27 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
   const start = (settings: Record<string, string>) => spawnService({ ...users, ...settings }, runtime);
   const proxy = await proxyTo(url);
 
-  it('waits for a database that is away, says so, refuses, and opens by itself', async () => {
+  it('listens without its database, responds with 503, and becomes ready by itself', async () => {
     await proxy.close();
     const service = start({ DATABASE_URL: proxy.url });
     const address = await service.ready;
-    expect(service.output()).toMatch(/waits for its database.*not there yet/s);
+    expect(service.output()).toMatch(/waits for its database.*not reached yet/s);
     expect(service.output()).not.toContain('is ready');
     expect((await fetch(`${address}/livez`)).status).toBe(200);
     const refused = await post(address);
     expect(refused.status).toBe(503);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    // Long enough for two tries: an outage is reported once.
+    // Long enough for two attempts: the outage is reported once.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await proxy.open();
-    await eventually('it says that it is ready', () => service.output().includes('the database is there'));
+    await eventually('the ready message', () => service.output().includes('the database was reached'));
     expect((await post(address)).status).toBe(201);
     expect(service.output().match(/cannot be reached yet/g)).toHaveLength(1);
     service.child.kill('SIGTERM');
     expect(await service.ended).toBe(0);
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends that wait at once', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends a service that waits for its database at once', async (signal) => {
     await proxy.close();
     const service = start({ DATABASE_URL: proxy.url });
     await service.ready;
@@ -62,14 +62,14 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     await proxy.open();
   });
 
-  it('does not wait for what will not come: it ends with 1 and says why', async () => {
+  it('exits with 1 and a message when the database does not exist', async () => {
     const nowhere = new URL(proxy.url);
     nowhere.pathname = '/there_is_no_such_database';
     const service = start({ DATABASE_URL: nowhere.href });
     expect(await service.ended).toBe(1);
     expect(service.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/);
     expect(service.output()).not.toMatch(/\n\s+at /);
-    // Nor when that shows only once the server is there.
+    // Also when the server is reached only later.
     await proxy.close();
     const waiting = start({ DATABASE_URL: nowhere.href });
     await waiting.ready;
@@ -78,7 +78,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     expect(waiting.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/m);
   });
 
-  it('refuses a port that another has', async () => {
+  it('exits with a message when the port is in use', async () => {
     const first = start({ DATABASE_URL: url });
     const { port } = new URL(await first.ready);
     const second = start({ DATABASE_URL: url, PORT: port });
@@ -88,7 +88,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     expect(await first.ended).toBe(0);
   });
 
-  it('ends at once at a second signal, though a request still runs', async () => {
+  it('ends at once on a second signal, although a request is running', async () => {
     const service = start({ DATABASE_URL: url });
     const { port } = new URL(await service.ready);
     const socket = connect(Number(port), '127.0.0.1');
@@ -97,7 +97,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     socket.write(`${head}\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n`);
     await once(socket, 'data');
     service.child.kill('SIGTERM');
-    await eventually('it takes no more', () =>
+    await eventually('it accepts no more connections', () =>
       fetch(`http://127.0.0.1:${port}/livez`).then(
         () => false,
         () => true,
@@ -107,7 +107,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     expect(await service.ended).toBe(1);
   });
 
-  it('obeys SIGTERM through npm', async () => {
+  it('ends on a SIGTERM that npm receives', async () => {
     const { PATH = '', HOME = '' } = process.env;
     const script = runtime === 'node' ? ['start'] : ['run', 'start:bun'];
     const npm = spawn('npm', script, { env: { PATH, HOME, PORT: '0', DATABASE_URL: url, ...users } });
@@ -121,7 +121,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     expect((await fetch(`${address}/livez`)).status).toBe(200);
     npm.kill('SIGTERM');
     await ended;
-    // Nor is it left behind as an orphan.
+    // The service does not survive npm as an orphan.
     await eventually('the service has gone', () =>
       fetch(`${address}/livez`).then(
         () => false,
@@ -130,11 +130,11 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     );
   });
 
-  it('that is killed has kept what it acknowledged, and leaves a lock that is nobody’s', async () => {
+  it('keeps acknowledged events after kill -9, and a restart takes the lock over', async () => {
     const folder = await dataFolder();
     const service = start({ DATA_DIR: folder });
     const address = await service.ready;
-    // A folder belongs to one process: a second names it and the first.
+    // One process may open a folder: the message of the second names the folder and the first process.
     const second = start({ DATA_DIR: folder });
     expect(await second.ended).toBe(1);
     expect(second.output()).toContain(folder);

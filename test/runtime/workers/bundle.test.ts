@@ -1,4 +1,4 @@
-/** What `wrangler deploy` would upload: small, and nothing that only another runtime has. */
+/** The Worker's bundle: its size, and no module that only Node or Bun has. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect, inject, it } from 'vitest';
@@ -21,6 +21,6 @@ it('holds these packages and no others', () => {
   expect([...new Set(named)].toSorted()).toEqual(['drizzle-orm', 'hono', 'papaparse', 'postgres', 'valibot']);
 });
 
-it.each(['node:fs', 'node:http', 'node:net', 'node:child_process', 'bun:', 'PGlite'])('does not know %s', (word) => {
+it.each(['node:fs', 'node:http', 'node:net', 'node:child_process', 'bun:', 'PGlite'])('does not contain %s', (word) => {
   expect(text).not.toContain(word);
 });

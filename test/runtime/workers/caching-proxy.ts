@@ -1,4 +1,4 @@
-/** What Hyperdrive does to reads unless told otherwise: an answer once given is given again, whatever has happened since. */
+/** A proxy that caches query results as Hyperdrive does by default. */
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll } from 'vitest';
 

@@ -1,4 +1,4 @@
-/** Following on Workers: one poll for everybody, none for nobody, and a schedule for what is left. */
+/** Following on Workers: one poll for all followers, none without followers, and the schedule. */
 import { expect, it } from 'vitest';
 import { followSocket, order, type SocketFollower } from '../../conformance/follow.ts';
 import { eventually, freshPostgres, sqlClient, startService } from '../../support/harness.ts';

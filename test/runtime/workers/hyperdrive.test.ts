@@ -1,4 +1,4 @@
-/** Hyperdrive caches reads for a minute unless told not to: a log read so is wrong, and the service says so. */
+/** Cached reads (Hyperdrive's default) make the service not ready, with a message. */
 import { expect, it } from 'vitest';
 import { freshPostgres, startService } from '../../support/harness.ts';
 import { cachingProxyTo } from './caching-proxy.ts';

@@ -1,4 +1,4 @@
-/** Followers that vanish leave nothing behind on Workers: the Durable Object asks the database for nobody. */
+/** Disconnected followers leak nothing on Workers: the Durable Object stops polling. */
 import { leavesNothing } from '../../support/leaks.ts';
 import { start } from '../../targets/workers.ts';
 

@@ -1,4 +1,4 @@
-/** What Workers gives the service: bindings and variables, and the words between the Worker and its Durable Object. */
+/** The Worker's bindings and settings, and the calls from the Worker to its Durable Object. */
 import { sql } from 'drizzle-orm';
 import { Problem, type ProblemStatus, problemOf, type Stored, unavailable } from '../http/problem.ts';
 import type { Appended } from '../log/append-queue.ts';
@@ -15,15 +15,15 @@ export type Bindings = Env & {
 };
 type Env = Record<string, unknown>;
 
-/** What the Durable Object is asked for (worker-log.ts). */
+/** The Durable Object's methods (worker-durable-object.ts). */
 export type LogStub = {
   fetch(request: Request): Promise<Response>;
   append(entries: NewEntry[]): Promise<Outcome>;
 };
 
 /**
- * One for all: whoever follows and whoever writes meet there. Its type is said here: derived from the class, that of a
- * JSON value within an event has no end.
+ * The only Durable Object: every writer and follower uses it. The cast is needed because the type derived from the
+ * class is infinitely deep for JSON metadata.
  */
 export const logObject = (env: Bindings) => env.LOG.get(env.LOG.idFromName('log')) as unknown as LogStub;
 
@@ -34,22 +34,22 @@ export function settingsOf(env: Bindings): Settings {
 }
 
 /**
- * Rejects when the database's answers come from a cache (Hyperdrive has one, on unless told otherwise): a log that is
- * read a minute late is wrong. No question has the same answer twice that asks when it was asked.
+ * Rejects when query results come from a cache: Hyperdrive's is on by default, and would show the log up to a minute
+ * late. The query returns its own start time, so two equal results prove a cache.
  */
-export async function demandFresh(db: Database): Promise<void> {
-  const ask = async () => {
+export async function rejectCachedReads(db: Database): Promise<void> {
+  const startOfQuery = async () => {
     const [row] = await db.select({ at: sql<string>`max(query_start)` }).from(sql`pg_stat_activity`);
     return row?.at;
   };
-  const first = await ask();
-  if ((await ask()) === first)
+  const first = await startOfQuery();
+  if ((await startOfQuery()) === first)
     throw unavailable(
       'Hyperdrive answers from its cache, up to a minute late: npx wrangler hyperdrive update <id> --caching-disabled true',
     );
 }
 
-/** What became of an append, in a form that crosses from one isolate to another: an Error would arrive without its fields. */
+/** The result of an append as a plain object: an Error loses its fields between isolates. */
 export type Outcome = { appended: Appended[] } | { refused: Refusal };
 type Refusal = { status: ProblemStatus; detail: string; headers: Record<string, string>; stored: Stored | null };
 

@@ -1,4 +1,4 @@
-/** The Durable Object: one place where writers share commits and where one poll follows the log for everybody. */
+/** The Durable Object: it batches the appends of all requests and follows the log with one poll for all followers. */
 import { DurableObject } from 'cloudflare:workers';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import type { Context } from 'hono';
@@ -14,30 +14,37 @@ import { createTail } from '../log/tail.ts';
 import type { App, Env, Parts } from '../parts.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
-import { type Bindings, demandFresh, type LogStub, type Outcome, outcomeOf, settingsOf } from './worker-env.ts';
+import {
+  type Bindings,
+  type LogStub,
+  type Outcome,
+  outcomeOf,
+  rejectCachedReads,
+  settingsOf,
+} from './worker-bindings.ts';
 
 const connections_max = 5;
-/** Connections that nobody uses are closed, so that an object that nobody needs can be put away. */
+/** Idle connections are closed, because an object with open connections cannot hibernate. */
 const idle_timeout_s = 10;
-/** While sockets are open the object is woken so often: one that was put away follows on for them. */
+/** The alarm interval while sockets are open: a hibernated object wakes up and sends what is new. */
 const wake_ms = 30_000;
 
 /**
- * workerd does not say how much a socket's reader has left unread (workerd#988), and queues without a bound. So a socket
- * is closed after this much: its reader resumes, and one that never reads costs no more.
+ * workerd has no `bufferedAmount` (workerd#988) and queues without a limit. So a socket is closed after this many sent
+ * bytes: a client reconnects and resumes, and a client that never reads uses no more memory than this.
  */
 const socket_bytes_max = 8 * 1024 * 1024;
 
-/** Readers have nothing to say; workerd would take 32 MiB of it. */
+/** Clients send no messages on a socket. workerd's own limit is 32 MiB. */
 const message_bytes_max = 4_096;
 const too_big = 1009;
-/** What is reported when a close had no code (RFC 6455 §7.4.1): it cannot be sent. */
+/** The code of a close without a code (RFC 6455 §7.4.1). It must not be sent. */
 const no_code = 1005;
 
 type SocketEvents = ReturnType<typeof socketEvents>;
 
-/** What a socket is about, kept by the runtime while the object itself is put away. */
-type Kept = { search: string; cursor: number; session?: string };
+/** A socket's attachment, which survives hibernation. */
+type Attachment = { search: string; cursor: number; session?: string };
 
 export class LogObject extends DurableObject<Bindings> implements LogStub {
   readonly #parts: Parts;
@@ -52,7 +59,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       idle_timeout_s,
     });
     const db = drizzle({ client });
-    demandFresh(db).catch((error) => report('at the start', error));
+    rejectCachedReads(db).catch((error) => report('the Durable Object started with cached reads', error));
     const store = createStore(db);
     const tail = createTail(store, {
       poll_ms_min: settings.POLL_MS_MIN,
@@ -75,7 +82,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: false,
-      isOpen: () => true,
+      isReady: () => true,
       report,
     };
     this.#app = createApp(this.#parts);
@@ -103,10 +110,10 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       search: new URL(c.req.url).search,
       cursor: 0,
       ...(session && { session }),
-    } satisfies Kept);
+    } satisfies Attachment);
     this.ctx.acceptWebSocket(near);
     this.#open(near, events);
-    // A client that left before its answer came: nothing else would ever tell.
+    // A client that disconnects before the 101 response causes no close event.
     const leave = () => {
       events.onClose();
       close(near);
@@ -122,9 +129,9 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     void this.ctx.storage.setAlarm(Date.now() + wake_ms);
   }
 
-  /** The object was put away while the socket was quiet: it goes on where its reader was. */
+  /** Resumes a socket after hibernation, at its saved cursor. */
   #resume(socket: WebSocket): void {
-    const { search, cursor, session } = socket.deserializeAttachment() as Kept;
+    const { search, cursor, session } = socket.deserializeAttachment() as Attachment;
     const filter = readFilter(new URLSearchParams(search), ['after']);
     this.#open(socket, socketEvents(this.#parts, filter, cursor, session));
   }
@@ -148,14 +155,14 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     if (this.ctx.getWebSockets().length > 0) return this.ctx.storage.setAlarm(Date.now() + wake_ms);
   }
 
-  override webSocketMessage(socket: WebSocket, said: string | ArrayBuffer): void {
-    const bytes = typeof said === 'string' ? said.length : said.byteLength;
-    if (bytes > message_bytes_max) close(socket, too_big, 'readers have nothing to say');
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const bytes = typeof message === 'string' ? message.length : message.byteLength;
+    if (bytes > message_bytes_max) close(socket, too_big, 'this socket takes no messages');
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
     this.#events.get(socket)?.onClose();
-    // The reply to a reader's close is ours to send: without it the connection stays until the reader gives up on it.
+    // The object must answer a close frame itself: without it the connection stays open until the client's timeout.
     if (socket.readyState === WebSocket.CLOSING) socket.close(code === no_code ? undefined : code);
   }
 
@@ -170,6 +177,6 @@ function close(socket: WebSocket, code?: number, reason?: string): void {
 }
 
 function keep(socket: WebSocket, cursor: number): void {
-  const kept = socket.deserializeAttachment() as Kept;
-  socket.serializeAttachment({ ...kept, cursor } satisfies Kept);
+  const kept = socket.deserializeAttachment() as Attachment;
+  socket.serializeAttachment({ ...kept, cursor } satisfies Attachment);
 }

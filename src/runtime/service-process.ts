@@ -1,34 +1,34 @@
-/** A service as a process of its own, on Node and on Bun: settings from the environment, signals, words at the terminal. */
+/** The service as a process (Node, Bun): reads the environment, handles signals, prints the start messages. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
-import { FolderInUse } from './folder-lock.ts';
+import { FolderInUse } from './data-dir-lock.ts';
 import { report } from './report.ts';
 import type { Service } from './service.ts';
 
-/** The files in public/, on this machine. */
+/** The path of public/. */
 export const publicFolder = fileURLToPath(new URL('../../public', import.meta.url));
 
-export type Running = Pick<Service, 'development' | 'isOpen' | 'opened'> & {
+export type Running = Pick<Service, 'development' | 'isReady' | 'ready'> & {
   url: string;
-  /** Ends it as SIGTERM does. */
+  /** Does what SIGTERM does. */
   close(): Promise<void>;
 };
 
-/** Starts the service and resolves when it answers. `say` hears of work that takes long. */
-export type Start = (settings: Settings, say?: (line: string) => void) => Promise<Running>;
+/** Starts the service and resolves when it listens. `logLine` receives progress messages. */
+export type Start = (settings: Settings, logLine?: (line: string) => void) => Promise<Running>;
 
-/** The address people on this machine use. */
+/** The service's URL on this machine. */
 export function urlOf({ HOST }: Settings, port: number): string {
   const host = HOST.includes(':') ? `[${HOST}]` : HOST;
   return `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`;
 }
 
-/** Runs the service when `module` is what the runtime was started with, and ends the process with it. */
+/** Runs the service when `module` is the program's entry point. */
 export function runAsService(module: string, start: Start): void {
   if (!process.argv[1] || resolve(process.argv[1]) !== fileURLToPath(module)) return;
   main(start).catch((error) => {
-    complain(error);
+    printStartError(error);
     process.exit(1);
   });
 }
@@ -38,21 +38,21 @@ async function main(start: Start): Promise<void> {
   const after = () => `after ${((Date.now() - started) / 1000).toFixed(1)} s`;
   const settings = readSettings(process.env);
   const running = await start(settings, (line) => console.log(line));
-  // Before it is said that all is ready: who waits for that may send the signal at once.
+  // Before the start message: a supervisor may send a signal as soon as it sees that message.
   endOnSignal(running);
-  const wasOpen = running.isOpen();
-  const waits = 'Edgetrail listens and waits for its database: till then requests are answered with 503';
+  const wasReady = running.isReady();
+  const waiting = 'Edgetrail listens and waits for its database. Until then it responds with 503';
   const embedded = `PGlite in ${resolve(settings.DATA_DIR)} (survives a killed process; a power cut may lose the last seconds)`;
-  const server = `PostgreSQL by DATABASE_URL${wasOpen ? '' : ': not there yet'}`;
-  console.log(`${wasOpen ? `Edgetrail is ready ${after()}` : waits}
+  const server = `PostgreSQL by DATABASE_URL${wasReady ? '' : ': not reached yet'}`;
+  console.log(`${wasReady ? `Edgetrail is ready ${after()}` : waiting}
   address   ${running.url}
   data      ${settings.DATABASE_URL ? server : embedded}
   sign in   ${running.development ? 'admin / admin123 or guest / guest123: for development only, set USERS' : 'as one of USERS'}`);
-  if (wasOpen) return;
-  if (await running.opened) console.log(`Edgetrail is ready ${after()}: the database is there`);
+  if (wasReady) return;
+  if (await running.ready) console.log(`Edgetrail is ready ${after()}: the database was reached`);
 }
 
-/** The first signal ends the service; a second does not wait for it. */
+/** The first signal shuts the service down; a second one ends the process at once. */
 function endOnSignal(running: Running): void {
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
@@ -69,11 +69,11 @@ function endOnSignal(running: Running): void {
     });
 }
 
-/** What the server says of a DATABASE_URL that is wrong: 28 for who signs in, 3D for a database that is not there. */
+/** SQLSTATEs that a wrong DATABASE_URL causes: class 28 (authentication), 3D000 (no such database). */
 const wrongUrl = /^(28...|3D000)$/;
 
-/** Why the service does not run: without a stack where whoever started it can put it right. */
-function complain(error: unknown): void {
+/** Prints why the service could not start; without a stack where the operator can correct it. */
+function printStartError(error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   if (error instanceof SettingsError) console.error(`Settings:\n  ${error.faults.join('\n  ')}`);
