@@ -23,8 +23,8 @@ export async function check({ db }: Pick<OpenDatabase, 'db'>, acknowledged: numb
   const [seen] = await db
     .select({
       rows: sql<number>`(select count(*) from activity_logs)`.mapWith(Number),
-      newest: sql<number>`(select max(id) from activity_logs)`.mapWith(Number),
-      head: sql<number>`(select max(last_id) from log_batches)`.mapWith(Number),
+      newest: sql<number>`(select coalesce(max(id), 0) from activity_logs)`.mapWith(Number),
+      head: sql<number>`(select coalesce(max(last_id), 0) from log_batches)`.mapWith(Number),
     })
     .from(sql`(select) as nothing`);
   if (!seen || [seen.rows, seen.newest, seen.head].some((n) => n !== acknowledged))

@@ -18,6 +18,8 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: seconds_default } } });
   const seconds = readSeconds(values.seconds);
   const { log, url } = connect(process.env);
+  const stop = new AbortController();
+  process.stdout.once('error', () => stop.abort());
   const seed = Date.now();
   const events = demoHistory({ ...history, seed, now_ms: Date.now() });
   for (let from = 0; from < events.length; from += batch_events_max)
@@ -25,20 +27,23 @@ async function main(): Promise<void> {
   console.log(`wrote ${events.length} events of a shop's last ${history.days} days to ${url}`);
   if (seconds === 0) return;
 
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
+  let isInterrupted = false;
+  process.once('SIGINT', () => {
+    isInterrupted = true;
+    stop.abort();
+  });
   const length = seconds === Number.POSITIVE_INFINITY ? 'until Ctrl-C' : `for ${seconds} s`;
   console.log(`now about two a second ${length}: watch ${new URL('/logs', url)}`);
   const until = Date.now() + seconds * 1_000;
   let n = 0;
   for (const event of demoLive(seed + 1)) {
-    if (stop.signal.aborted || process.stdout.destroyed || Date.now() >= until) break;
+    if (stop.signal.aborted || Date.now() >= until) break;
     await log(event);
     n += 1;
     await sleep(250 + Math.random() * 500, undefined, { signal: stop.signal }).catch(() => {});
   }
   console.log(`wrote ${n} more`);
-  if (stop.signal.aborted) throw new CommandError('interrupted', interrupted_status);
+  if (isInterrupted) throw new CommandError('interrupted', interrupted_status);
 }
 
 runAsCommand(import.meta.url, main);
