@@ -96,6 +96,7 @@ export function createClient(options: ClientOptions): Log {
 
   async function append(events: readonly EntryInput[]): Promise<AppendResult> {
     if (events.length === 0) return { logs: [], count: 0, duplicates: [] };
+    refuseChanged(events);
     const withUids =
       options.uid === false ? events : events.map((event) => ({ ...event, event_uid: uidOf(event) ?? newUid() }));
     // Serialized once: every attempt carries the same uids, so that the service recognises a repeated event.
@@ -158,6 +159,72 @@ function writeQuery(query: Query): URLSearchParams {
 const isList = <T>(value: T | readonly T[]): value is readonly T[] => Array.isArray(value);
 const uidOf = ({ event_uid }: EntryInput) => (event_uid === '' ? null : (event_uid ?? null));
 const newUid = () => crypto.randomUUID();
+
+/** Levels that are checked: far more than the service accepts, and an object that contains itself ends here. */
+const depth_max = 100;
+
+/**
+ * Throws a LogError for the events that JSON.stringify would change without an error, with the field and the reason: a
+ * NaN becomes null, a Date a text, a Map an empty object, and undefined is left out. All other rules are the service's.
+ */
+function refuseChanged(events: readonly EntryInput[]): void {
+  const errors = Array.from(events, (event: unknown, index): Fault[] => {
+    const whole = changeOf(event);
+    if (whole !== null || typeof event !== 'object' || event === null)
+      return [{ index, field: '', reason: whole ?? 'must be a JSON object' }];
+    // An undefined field of an event is an absent one, as the type allows.
+    const fields = Object.entries(event).filter(([, value]) => value !== undefined);
+    return fields.flatMap(([field, value]) => {
+      const reason = changeWithin(value, [], 1);
+      return reason === null ? [] : [{ index, field, reason }];
+    });
+  }).flat();
+  const [first] = errors;
+  if (!first) return;
+  const detail = `Nothing was sent: event ${first.index}, ${first.field || 'as a whole'}: ${first.reason}.`;
+  throw new LogError(422, detail, { errors, stored: 'nothing' });
+}
+
+/** How JSON.stringify would change a value or what it contains, with the path to it; null when it would not. */
+function changeWithin(value: unknown, path: readonly (string | number)[], depth: number): string | null {
+  const change = depth > depth_max ? 'is nested too deeply or contains itself' : changeOf(value);
+  if (change !== null) return path.length > 0 && depth <= depth_max ? `${path.join('.')}: ${change}` : change;
+  if (typeof value !== 'object' || value === null) return null;
+  // Array.from and not entries(): a hole of an array becomes null, too.
+  const children: [string | number, unknown][] = Array.isArray(value)
+    ? Array.from(value, (child: unknown, i) => [i, child])
+    : Object.entries(value);
+  for (const [key, child] of children) {
+    const found = changeWithin(child, [...path, key], depth + 1);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function changeOf(value: unknown): string | null {
+  switch (typeof value) {
+    case 'number':
+      if (!Number.isFinite(value)) return `${value} is not a number of JSON`;
+      return Object.is(value, -0) ? 'a negative zero cannot be kept: send 0' : null;
+    case 'undefined':
+      return 'is undefined: leave it out or send null';
+    case 'bigint':
+    case 'function':
+    case 'symbol':
+      return `a ${typeof value} is not a value of JSON: send it as text`;
+    case 'object': {
+      if (value === null) return null;
+      if ('toJSON' in value && typeof value.toJSON === 'function')
+        return `${kindOf(value)} has a method toJSON: send what it returns`;
+      const isPlain = Array.isArray(value) || Object.prototype.toString.call(value) === '[object Object]';
+      return isPlain ? null : `${kindOf(value)} is not a value of JSON: send a plain object, an array or text`;
+    }
+    default:
+      return null;
+  }
+}
+
+const kindOf = (value: object) => `a ${value.constructor?.name || 'object'}`;
 
 async function readError(response: Response): Promise<LogError> {
   const text = await response.text();

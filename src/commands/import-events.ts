@@ -1,5 +1,6 @@
 /** The events of a file: its records, converted and validated with the service's own schema. */
 import { type EntryInput, NewEntry, readEntry } from '../log/entry.ts';
+import { jsonTextFaults } from '../log/json-text.ts';
 import { type PlacedRecord, type ReadOptions, readRecords } from './import-readers.ts';
 import { ImportError, type ImportFile } from './import-source.ts';
 
@@ -31,7 +32,7 @@ const columns = {
 export async function* eventsOf(file: ImportFile, adapter?: Adapter): AsyncGenerator<PlacedEvent> {
   const options: ReadOptions = adapter ? { records_key: adapter.records } : { columns };
   for await (const placed of readRecords(file, options))
-    for (const event of adapter ? adaptRecord(adapter, placed) : [eventOfExport(placed.record)]) {
+    for (const event of adapter ? adaptRecord(adapter, placed) : [eventOfExport(placed)]) {
       const read = readEntry(event);
       if ('faults' in read) throw errorAt(placed.place, read.faults);
       yield { event: event as EntryInput, entry: read.entry, place: placed.place };
@@ -47,20 +48,24 @@ export function errorAt(place: string, faults: readonly Fault[]): ImportError {
 }
 
 /** An exported entry as an event: without id and created_at, which the log assigns. */
-function eventOfExport(record: unknown): unknown {
+function eventOfExport({ record, place }: PlacedRecord): unknown {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) return record;
   const { id: _id, created_at: _created_at, ...event } = record as Record<string, unknown>;
-  if (typeof event.metadata === 'string') event.metadata = parseMetadata(event.metadata);
+  if (typeof event.metadata === 'string') event.metadata = parseMetadata(event.metadata, place);
   return Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null && value !== ''));
 }
 
 /** The metadata of a CSV cell, which is JSON text. Other text is returned as it is, and the validation refuses it. */
-function parseMetadata(text: string): unknown {
+function parseMetadata(text: string, place: string): unknown {
+  let metadata: unknown = text;
   try {
-    return text === '' ? null : JSON.parse(text);
+    metadata = text === '' ? null : JSON.parse(text);
   } catch {
     return text;
   }
+  const [fault] = jsonTextFaults(text);
+  if (fault) throw errorAt(place, [{ field: ['metadata', ...fault.path].join('.'), reason: fault.reason }]);
+  return metadata;
 }
 
 function adaptRecord(adapter: Adapter, { record, place }: PlacedRecord): EntryInput[] {

@@ -1,4 +1,5 @@
 /** Reads files of events (JSON, NDJSON and CSV) record by record in constant memory. */
+import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
 import { csvParser, separatorOf } from './csv.ts';
 import { ImportError, type ImportFile, readText } from './import-source.ts';
 import { jsonSplitter, type Piece } from './json-split.ts';
@@ -75,12 +76,20 @@ async function* readLines({ name, pieces }: Text): AsyncGenerator<PlacedRecord> 
 }
 
 function parseLine(text: string, place: string): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     throw new ImportError(`${place}: is not JSON`);
   }
+  const [fault] = jsonTextFaults(text);
+  if (fault) throw changedError(place, fault);
+  return value;
 }
+
+/** A record that JSON.parse would change unseen: the API refuses it, too. */
+const changedError = (place: string, { path, reason }: JsonTextFault) =>
+  new ImportError(`${place}: ${[...(path.length > 0 ? [path.join('.')] : []), reason].join(': ')}`);
 
 /**
  * Reads an array, one document or several, or an object with an array of records, such as `{"logs": […]}`. The records
@@ -92,9 +101,11 @@ async function* readJson({ name, start, pieces }: Text, { records_key = 'logs' }
   const splitter = jsonSplitter(/^\s*\[/.test(start) ? 1 : firstKey === records_key ? 2 : null);
   let n = 0;
   const itemsOf = function* (values: Piece[]): Generator<PlacedRecord> {
-    for (const { value, whole, line } of values)
+    for (const { value, whole, line, fault } of values) {
+      if (fault) throw changedError(`${name}, item ${n + 1} (line ${line})`, fault);
       for (const record of whole ? recordsIn(value, records_key) : [value])
         yield { record, place: `${name}, item ${++n} (line ${line})` };
+    }
   };
   try {
     for await (const text of pieces) yield* itemsOf(splitter.push(text));

@@ -3,13 +3,20 @@
  * piece, so that a record is read exactly as the service reads a request. (@streamparser/json 0.0.26 is not used
  * because it drops U+FEFF from strings.)
  */
+import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
 
-/** A record, or a document that was not streamed (`whole`), and the line on which it starts. */
-export type Piece = { value: unknown; whole: boolean; line: number };
+/** A record, or a document that was not streamed (`whole`), the line on which it starts, and what JSON.parse changed. */
+export type Piece = { value: unknown; whole: boolean; line: number; fault: JsonTextFault | null };
 
 const outsideStrings = /[[\]{},"]/g;
 const insideStrings = /["\\]/g;
 const breaks = (text: string) => text.split('\n').length - 1;
+
+/** Parses a piece. Throws a SyntaxError. The check for changes is second: it needs a valid text. */
+function parse(text: string): Pick<Piece, 'value' | 'fault'> {
+  const value: unknown = JSON.parse(text);
+  return { value, fault: jsonTextFaults(text)[0] ?? null };
+}
 
 /**
  * `push` takes a piece of the text and returns the records that it completes; `end` refuses an unfinished document. Both
@@ -41,7 +48,7 @@ export function jsonSplitter(depth_of_records: 1 | 2 | null) {
     const piece = takePiece(at - 1);
     const leading = piece.length - piece.trimStart().length;
     if (leading < piece.length || !last || n_records > 0)
-      completed.push({ value: JSON.parse(piece), whole: false, line: line + breaks(piece.slice(0, leading)) });
+      completed.push({ ...parse(piece), whole: false, line: line + breaks(piece.slice(0, leading)) });
     n_records += 1;
     line += breaks(piece);
   }
@@ -54,10 +61,10 @@ export function jsonSplitter(depth_of_records: 1 | 2 | null) {
     }
     if (depth > 0) return;
     const skeleton = outer + takePiece(at);
-    const value = JSON.parse(skeleton);
+    const parsed = parse(skeleton);
     // The records of a streamed document were returned one by one.
     if (n_records === 0)
-      completed.push({ value, whole: true, line: line + breaks(skeleton.slice(0, skeleton.search(/\S/))) });
+      completed.push({ ...parsed, whole: true, line: line + breaks(skeleton.slice(0, skeleton.search(/\S/))) });
     line += breaks(skeleton);
     [outer, n_records] = ['', 0];
   }

@@ -130,5 +130,5 @@ try {
       stdout: expect.stringContaining('the sound check succeeded'),
       stderr: expect.stringContaining('5 events were acknowledged'),
     });
-  });
+  }, 120_000);
 });

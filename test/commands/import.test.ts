@@ -168,6 +168,31 @@ describe('the import', async () => {
     ['long.csv', `event_type,entity_type\nA,"${'x'.repeat(1_100_000)}`, 'line 2: is not CSV: a cell has more than'],
     ['utf16.csv', Buffer.from('\ufeffevent_type,entity_type\n', 'utf16le'), 'is UTF-16: save it as UTF-8'],
     ['plain16.csv', Buffer.from('event_type,entity_type\n', 'utf16le'), 'is UTF-16: save it as UTF-8'],
+    [
+      'twice.ndjson',
+      '{"event_type":"A","entity_type":"b","user_id":"x","user_id":"y"}',
+      'user_id: the key is there twice',
+    ],
+    [
+      'zero.json',
+      `[${good},{"event_type":"A","entity_type":"b","metadata":{"a":[-0]}}]`,
+      'item 2 (line 1): metadata.a.0: a neg',
+    ],
+    [
+      'rounded.json',
+      '{"event_type":"A","entity_type":"b","metadata":{"n":9007199254740993}}',
+      'item 1 (line 1): metadata.n: a wh',
+    ],
+    [
+      'envelope.json',
+      '{"total":1,"logs":[{"event_type":"A","entity_type":"b","metadata":{"n":1e400}}]}',
+      'logs.0.metadata.n',
+    ],
+    [
+      'cell.csv',
+      'event_type,entity_type,metadata\nA,b,"{""n"":0.12345678901234567891}"\n',
+      'line 2: metadata.n: a number with',
+    ],
     ['sheet.xlsx', Buffer.from('504b030414000600', 'hex'), 'is a ZIP file or an .xlsx workbook'],
     ['cut.ndjson.gz', gzipSync(good.repeat(50)).subarray(0, 40), 'the gzip data is incomplete'],
     ['bad.ndjson.gz', Buffer.from('1f8b0800ffffffff', 'hex'), 'the gzip data is'],
