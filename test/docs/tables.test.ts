@@ -44,6 +44,13 @@ describe('docs/filters.md', () => {
     expect(faults).toEqual([]);
     expect([...query].map(([name, value]) => `${name}=${value}`).join('&')).toBe(parameters);
   });
+
+  it.each(table(file, 'refused line').map((row) => row.map(plain)))(
+    'refuses the line %s: it %s',
+    (line = '', reason) => {
+      expect(readSyntax(line).faults.map((fault) => fault.reason)).toEqual([expect.stringContaining(reason ?? '')]);
+    },
+  );
 });
 
 const documentedLimits = ['bodyLimits', 'entryLimits', 'filterLimits', 'pageLimits', 'queueLimits', 'requestLimits'];
