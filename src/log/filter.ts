@@ -64,9 +64,8 @@ const exact = (
 /** drizzle's `or` is undefined only without conditions; here it always has two. */
 const either = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
 
-const day_ms = 24 * 60 * 60 * 1000;
 const iso = (ms: number) => new Date(ms).toISOString();
-const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, dateOnly: false };
+const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, unit_ms: 1 };
 
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
@@ -112,18 +111,13 @@ export const filterRows: Row[] = [
     input: 'date',
     chars_max: time_chars_max,
     fault: timeFault,
-    // The end belongs to the range: the whole day of a date. Times are whole milliseconds, so <= loses none of it.
+    // The end includes the whole day, minute or second that was given. Times are whole milliseconds, so <= loses none of it.
     sql: (values) =>
       lte(
         log.timestamp,
-        iso(
-          Math.min(
-            latest_ms,
-            Math.max(...values.map(instantOf).map(({ ms, dateOnly }) => ms + (dateOnly ? day_ms - 1 : 0))),
-          ),
-        ),
+        iso(Math.min(latest_ms, Math.max(...values.map(instantOf).map(({ ms, unit_ms }) => ms + unit_ms - 1)))),
       ),
-    sentence: 'not later than this; a date alone means its whole day',
+    sentence: 'not later than this; the whole day, minute or second that is given is included',
   },
   {
     key: 'search',

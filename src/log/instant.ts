@@ -8,24 +8,26 @@ const isoForm =
 
 /**
  * Reads an ISO 8601 / RFC 3339 date or date-time. No zone means UTC; finer than a millisecond is cut off.
- * Returns epoch milliseconds and whether only a date was given, or null when the text is no such point in time
+ * Returns epoch milliseconds, whether only a date was given, and the length of the smallest unit that was given (a day,
+ * a minute, a second, else a millisecond): an end includes that unit. Null when the text is no such point in time
  * (30 February, 24:30, a leap second, year 0, "infinity").
  */
-export function parseInstant(text: string): { ms: number; dateOnly: boolean } | null {
+export function parseInstant(text: string): { ms: number; dateOnly: boolean; unit_ms: number } | null {
   const parts = isoForm.exec(text.trim());
   if (!parts) return null;
-  const [, year = '', month = '', day = '', hour, minute, second = '00', fraction = '', zone = 'Z'] = parts;
+  const [, year = '', month = '', day = '', hour, minute, second, fraction = '', zone = 'Z'] = parts;
   if (year === '0000') return null;
   const dateOnly = hour === undefined;
   const ms = fraction.slice(0, 3).padEnd(3, '0');
-  const wallClock = `${year}-${month}-${day}T${hour ?? '00'}:${minute ?? '00'}:${second}.${ms}Z`;
+  const wallClock = `${year}-${month}-${day}T${hour ?? '00'}:${minute ?? '00'}:${second ?? '00'}.${ms}Z`;
   const asUtc = Date.parse(wallClock);
   // Date.parse rolls 30 February over into March: only a wall clock that reads back the same was real.
   if (Number.isNaN(asUtc) || new Date(asUtc).toISOString() !== wallClock) return null;
   const offset = offsetMs(zone);
   if (offset === null) return null;
   const instant = asUtc - offset;
-  return instant < earliest_ms || instant > latest_ms ? null : { ms: instant, dateOnly };
+  const unit_ms = dateOnly ? 86_400_000 : second === undefined ? 60_000 : fraction === '' ? 1_000 : 1;
+  return instant < earliest_ms || instant > latest_ms ? null : { ms: instant, dateOnly, unit_ms };
 }
 
 function offsetMs(zone: string): number | null {

@@ -50,14 +50,14 @@ export const relativeRangeHref = (query: Query, last: string) =>
     rangeless(to);
     to.set('last', last);
   });
-const within = (ms: number) =>
-  new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString().replace('.000Z', 'Z');
+const isoWithin = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
 /** From and to in epoch ms, both included, as far as time goes here. */
 export const timeRangeHref = (query: Query, from: number, to_ms: number) =>
   changed(query, (to) => {
     rangeless(to);
-    to.set('start_date', within(from));
-    to.set('end_date', within(to_ms));
+    to.set('start_date', isoWithin(from).replace('.000Z', 'Z'));
+    // With its milliseconds: an end to the second would include that whole second.
+    to.set('end_date', isoWithin(to_ms));
   });
 
 /** What has these values, whatever else was asked. */

@@ -1,4 +1,5 @@
 /** Wall clocks: a moment as the clocks of a time zone show it, and the moment that they show. */
+import { earliest_ms, latest_ms } from '../log/instant.ts';
 
 const zone_chars_max = 64;
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -42,13 +43,19 @@ export function wallClock(ms: number, zone: string): string {
 }
 
 /**
- * The moment at which the clocks of the zone show this time, given as epoch ms of the same digits in UTC. Of an hour
- * that comes twice the first; one that is left out is taken as if the clocks had not been changed yet.
+ * The moment at which the clocks of the zone show this time, given as epoch ms of the same digits in UTC. An hour that
+ * the clocks show twice has a first and a last moment. A time that they skip is read by the clocks before the change.
  */
-export function fromWallClock(digits_ms: number, zone: string): number {
-  const offset = (ms: number) => Date.parse(`${wallClock(ms, zone)}Z`) - ms;
-  const guess = digits_ms - offset(digits_ms - day_ms);
-  return offset(guess) + guess === digits_ms ? guess : digits_ms - offset(digits_ms + day_ms);
+export function fromWallClock(digits_ms: number, zone: string, which: 'first' | 'last' = 'first'): number {
+  // At the ends of time the clocks of a zone show a year that no date has.
+  const offset = (ms: number) => Date.parse(`${wallClock(ms, zone)}Z`) - ms || 0;
+  const early = digits_ms - offset(clamp(digits_ms - day_ms));
+  const late = digits_ms - offset(clamp(digits_ms + day_ms));
+  const isShown = (ms: number) => ms + offset(clamp(ms)) === digits_ms;
+  if (which === 'last') return isShown(late) ? late : early;
+  return isShown(early) || !isShown(late) ? early : late;
 }
+
+const clamp = (ms: number) => Math.min(latest_ms, Math.max(earliest_ms, ms));
 
 const day_ms = 24 * 60 * 60 * 1000;

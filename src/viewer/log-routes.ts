@@ -6,7 +6,8 @@ import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../
 import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
-import { readPage, writeCursor } from '../log/paging.ts';
+import type { Filter } from '../log/filter.ts';
+import { readPage, wholeNumber, writeCursor } from '../log/paging.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
 import { logHref } from '../page/links.ts';
@@ -54,7 +55,7 @@ export function logRoutes(app: App, parts: Parts): void {
     if (isFormQuery(asked) && !isFragment(c)) return c.redirect(canonicalAddress(pageQuery, live), 303);
     const paging = new URLSearchParams(asked);
     if (!paging.get('limit')) paging.set('limit', page_rows);
-    await resolveCursor(parts, paging);
+    const around = await resolveCursor(parts, paging, filter);
     const page = readPage(paging);
     const reader = readerOf(c);
     // Before the rows: what comes in between is then pushed again rather than missed.
@@ -70,6 +71,7 @@ export function logRoutes(app: App, parts: Parts): void {
       pageQuery,
       after,
       live,
+      around,
       reader,
       display,
       origin,
@@ -80,7 +82,7 @@ export function logRoutes(app: App, parts: Parts): void {
     c.header('content-type', 'text/html; charset=UTF-8');
     if (c.req.method === 'HEAD') return c.body(null);
     const rest = async () => {
-      const counted = await countWithin(counts_timeout_ms.page, parts, pageQuery, display.now_ms, head);
+      const counted = await countWithin(counts_timeout_ms.page, parts, pageQuery, display, head);
       const counts = countsSection(counted ?? noCounts, pageQuery, display);
       return `${logPageEnd(counts, pageQuery, !isComplete(counted))}${documentEnd()}`;
     };
@@ -101,7 +103,7 @@ export function logRoutes(app: App, parts: Parts): void {
   app.get('/logs/counts', requireRight(parts, 'read'), async (c) => {
     const display = displayOptionsOf(c);
     const pageQuery = readPageQuery(queryOf(c), display.now_ms, display.zone);
-    const counted = await countWithin(counts_timeout_ms.fragment, parts, pageQuery, display.now_ms);
+    const counted = await countWithin(counts_timeout_ms.fragment, parts, pageQuery, display);
     return c.html(countsFragment(counted ?? noCounts, pageQuery, display));
   });
 
@@ -118,11 +120,25 @@ export function logRoutes(app: App, parts: Parts): void {
   for (const path of ['', '/counts', '/:id{[0-9]+}']) allowMethods(app, `/logs${path}`, 'GET');
 }
 
-/** viewer.js names the row below which to go on by its id in the page, `e55`; what is read is a paging in time. */
-async function resolveCursor({ store }: Parts, paging: URLSearchParams): Promise<void> {
+/**
+ * Turns ids of rows into cursors: `before=e55` (viewer.js knows the ids of the rows in the page) and `around=55`, which
+ * asks for the page with this event in the middle. Returns the id of the event in the middle, or null.
+ */
+async function resolveCursor({ store }: Parts, paging: URLSearchParams, filter: Filter): Promise<number | null> {
+  const around = wholeNumber('around', paging.get('around') || null, 0, 1, Number.MAX_SAFE_INTEGER);
+  const middle = around ? await store.one(around) : null;
+  if (middle) {
+    const n_newer = Math.ceil(readPage(paging).limit / 2) + 1;
+    const after = { ms: Date.parse(middle.timestamp), id: middle.id };
+    const { logs } = await store.page(filter, { limit: n_newer, offset: 0, before: null, after });
+    const [first] = logs;
+    if (first && logs.length === n_newer) paging.set('before', writeCursor(first));
+    return middle.id;
+  }
   const id = /^e(\d{1,15})$/.exec(paging.get('before') ?? '')?.[1];
   const entry = id ? await store.one(Number(id)) : null;
   if (entry) paging.set('before', writeCursor(entry));
+  return null;
 }
 
 const readerOf = (c: Context<Env>): Reader => {

@@ -2,6 +2,7 @@
 
 import { isTransient } from '../http/problem.ts';
 import type { Histogram } from '../log/store.ts';
+import type { DisplayOptions } from '../page/format.ts';
 import type { Parts } from '../parts.ts';
 import { histogramBuckets, type PageQuery } from './page-query.ts';
 import type { Counts } from './views/counts.ts';
@@ -21,12 +22,12 @@ export function countWithin(ms_max: number, parts: Parts, ...asked: CountArgumen
   });
 }
 
-type CountArguments = [pageQuery: PageQuery, now_ms: number, head?: number];
+type CountArguments = [pageQuery: PageQuery, display: DisplayOptions, head?: number];
 
 async function countAll(
   { store, report }: Parts,
   { filter, range }: PageQuery,
-  now_ms: number,
+  { now_ms, zone }: DisplayOptions,
   head?: number,
 ): Promise<Counts> {
   const orNull = <T>(work: Promise<T | null>) =>
@@ -39,7 +40,7 @@ async function countAll(
     if (!spanned && range.from === null) return { from: 0, to: 0, bucket_ms: 1, types: [], bars: [], exact: true };
     const from = range.from ?? spanned?.oldest ?? now_ms;
     const to = range.to ?? Math.max(range.last ? now_ms : 0, spanned?.newest ?? now_ms);
-    return store.histogram(filter, histogramBuckets(from, Math.max(from, to)));
+    return store.histogram(filter, histogramBuckets(from, Math.max(from, to), zone));
   }
   const [total, recent, chart, facets] = await Promise.all([
     orNull(store.totalInTime(filter, head)),

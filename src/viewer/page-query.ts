@@ -4,10 +4,11 @@
  */
 
 import { Problem } from '../http/problem.ts';
+import type { Buckets } from '../log/breakdown.ts';
 import { type Filter, readFilter, type Term, writeFilter } from '../log/filter.ts';
-import { parseInstant } from '../log/instant.ts';
+import { isoOf, parseInstant } from '../log/instant.ts';
 import { readSyntax } from '../log/syntax.ts';
-import { fromWallClock } from '../page/time-zone.ts';
+import { fromWallClock, wallClock } from '../page/time-zone.ts';
 
 const minute_ms = 60_000;
 const hour_ms = 60 * minute_ms;
@@ -53,15 +54,10 @@ export const isFormQuery = (params: URLSearchParams): boolean =>
  */
 export function readPageQuery(params: URLSearchParams, now_ms: number, zone: string): PageQuery {
   const query = new URLSearchParams(params);
-  for (const [name, key] of [
-    ['from', 'start_date'],
-    ['to', 'end_date'],
-  ] as const)
-    if (query.get(name)) query.set(key, toInstant(name, query.get(name) ?? '', zone));
-  if (query.get('from') || query.get('to')) query.delete('last');
+  readRangeForm(query, zone);
   const line = query.get('q') ?? '';
-  for (const key of formOnlyKeys) query.delete(key);
-  const meant = readLine(line);
+  for (const key of [...formOnlyKeys, 'around']) query.delete(key);
+  const meant = readLine(line, zone);
   // A time in the line is newer than the one that the form carried along.
   if (rangeKeys.some((key) => meant.has(key))) for (const key of ['last', ...rangeKeys]) query.delete(key);
   for (const [key, value] of meant) query.append(key, value);
@@ -80,33 +76,65 @@ export function readPageQuery(params: URLSearchParams, now_ms: number, zone: str
   return { filter: readFilter(times), terms, range: { last, from, to: null }, query: canonical };
 }
 
-function readLine(line: string): URLSearchParams {
-  const { query, faults } = readSyntax(line);
+function readLine(line: string, zone: string): URLSearchParams {
+  const { query, faults } = readSyntax(line, (text, edge) => toInstant(text, edge, zone) ?? text);
   if (faults.length === 0) return query;
   const said = faults.map(({ word, reason }) => `${word} ${reason}`).join('; ');
   throw new Problem(422, `${said}.`, { errors: faults.map(({ word, reason }) => ({ field: word, reason })) });
 }
 
-/** What a form's clock shows (`2026-11-23T09:30`, or with a zone of its own) as a moment in UTC. */
-function toInstant(name: string, text: string, zone: string): string {
+/**
+ * The custom range form: `from` and `to` as the reader's clocks show them, to the second, beside the times of the range
+ * that was shown. An unchanged field keeps that time with its milliseconds; an empty one removes the bound.
+ */
+function readRangeForm(query: URLSearchParams, zone: string): void {
+  const shown = rangeOf([...query].map(([key, value]) => ({ key, negated: false, values: [value] })));
+  for (const [name, key, edge, shown_ms] of [
+    ['from', 'start_date', 'start', shown.from],
+    ['to', 'end_date', 'end', shown.to],
+  ] as const) {
+    const typed = query.get(name);
+    if (typed === null) continue;
+    const withSeconds = /T\d\d:\d\d$/.test(typed) ? `${typed}:00` : typed;
+    if (shown_ms !== null && withSeconds === clockFieldValue(shown_ms, zone)) continue;
+    query.delete(key);
+    if (typed === '') continue;
+    const instant = toInstant(typed, edge, zone);
+    if (!instant) throw new Problem(400, `${name}: must be a date, or a date and time, such as 2026-11-23T09:30`);
+    query.set(key, instant);
+  }
+  if (query.get('from') || query.get('to')) query.delete('last');
+}
+
+/** A moment as the value of a datetime-local field, by the clocks of the zone, to the second. */
+export const clockFieldValue = (ms: number, zone: string): string => wallClock(ms, zone).slice(0, 19);
+
+/**
+ * A time as the reader's clocks show it (`2026-11-23T09:30`, or with a zone of its own), in UTC. An end is the last
+ * millisecond of the day, minute or second that was given; `before` excludes what was given. Null when it is no time.
+ */
+function toInstant(text: string, edge: 'start' | 'end' | 'before', zone: string): string | null {
   const read = parseInstant(text);
-  if (!read) throw new Problem(400, `${name}: must be a date, or a date and time, such as 2026-11-23T09:30`);
+  if (!read) return null;
   const hasZone = !read.dateOnly && /(Z|[+-]\d\d(:?\d\d)?)$/i.test(text.trim());
-  const ms = hasZone ? read.ms : fromWallClock(read.ms, zone);
-  if (name === 'to' && read.dateOnly) return new Date(fromWallClock(read.ms + day_ms, zone) - 1).toISOString();
-  return new Date(ms).toISOString();
+  const clock = hasZone ? 'UTC' : zone;
+  const ms = {
+    start: () => fromWallClock(read.ms, clock),
+    before: () => fromWallClock(read.ms, clock) - 1,
+    end: () => fromWallClock(read.ms + read.unit_ms - 1, clock, 'last'),
+  }[edge]();
+  return isoOf(ms);
 }
 
 function rangeOf(terms: Term[]): Range {
-  const at = (key: string, pick: (...ms: number[]) => number, wholeDay_ms: number) => {
-    const values = terms.find((term) => term.key === key)?.values ?? [];
-    const moments = values.flatMap((value) => {
-      const read = parseInstant(value);
-      return read ? [read.ms + (read.dateOnly ? wholeDay_ms : 0)] : [];
-    });
+  const at = (key: string, pick: (...ms: number[]) => number) => {
+    const moments = terms
+      .filter((term) => term.key === key)
+      .flatMap(({ values }) => values.map(parseInstant))
+      .flatMap((read) => (read ? [read.ms + (key === 'end_date' ? read.unit_ms - 1 : 0)] : []));
     return moments.length === 0 ? null : pick(...moments);
   };
-  return { last: null, from: at('start_date', Math.min, 0), to: at('end_date', Math.max, day_ms - 1) };
+  return { last: null, from: at('start_date', Math.min), to: at('end_date', Math.max) };
 }
 
 /** The widths of a histogram's bars: what a clock or a calendar has. */
@@ -118,13 +146,16 @@ const widths_ms = [
 ];
 const bars_max = 50;
 
-/** The bars over a stretch of time, at most 50, each a whole number of its widths since 1970. */
-export function histogramBuckets(from: number, to: number): { from: number; to: number; bucket_ms: number } {
-  const fits = (width_ms: number) => Math.floor(to / width_ms) - Math.floor(from / width_ms) < bars_max;
+/** The buckets of a histogram over a period, at most 50, each beginning where the clocks of the zone are at a whole width. */
+export function histogramBuckets(from: number, to: number, zone: string): Buckets {
+  // A change of the clocks within the period moves the bars before it by an hour: all buckets have one width.
+  const offset = Date.parse(`${wallClock(to, zone)}Z`) - to;
+  const [start, end] = [from + offset, to + offset];
+  const fits = (width_ms: number) => Math.floor(end / width_ms) - Math.floor(start / width_ms) < bars_max;
   const bucket_ms = widths_ms.find(fits) ?? Math.ceil((to - from) / bars_max / day_ms) * day_ms;
   return {
-    from: Math.floor(from / bucket_ms) * bucket_ms,
-    to: (Math.floor(to / bucket_ms) + 1) * bucket_ms,
+    from: Math.floor(start / bucket_ms) * bucket_ms - offset,
+    to: (Math.floor(end / bucket_ms) + 1) * bucket_ms - offset,
     bucket_ms,
   };
 }

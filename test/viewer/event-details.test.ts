@@ -38,7 +38,7 @@ describe.skipIf(!hasChromium())('reading', async () => {
     ['Same entity', () => '/logs?entity_id=1&entity_type=order'],
     ['Same user', () => '/logs?user_id=told'],
     ['Same trace', () => '/logs?trace_id=trace-7'],
-    ['±30 s around this', () => /^\/logs\?end_date=[^&]+&start_date=[^&]+$/],
+    ['±30 s around this', () => /^\/logs\?end_date=[^&]+&start_date=[^&]+&around=\d+$/],
   ])('leads on from an open row: %s', async (name, to) => {
     const page = await open('/logs');
     await openFirst(page);

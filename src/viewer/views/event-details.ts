@@ -77,7 +77,7 @@ const relatedLinks = (entry: Entry): Markup => {
   const ms = Date.parse(entry.timestamp);
   const near = timeRangeHref(new URLSearchParams(), ms - around_ms, ms + around_ms);
   const { entity_type, entity_id, user_id, trace_id } = entry;
-  return html`<p class="onwards"><a href="${eventHref(entry.id)}" ${plainLink()}>Permalink</a> <a href="${near}#e${entry.id}" ${plainLink()}>±30 s around this</a>${
+  return html`<p class="onwards"><a href="${eventHref(entry.id)}" ${plainLink()}>Permalink</a> <a href="${near}&around=${entry.id}#e${entry.id}" ${plainLink()}>±30 s around this</a>${
     entity_id === null ? '' : html` <a href="${filterHref({ entity_type, entity_id })}">Same entity</a>`
   }${user_id === null ? '' : html` <a href="${filterHref({ user_id })}">Same user</a>`}${
     trace_id === null ? '' : html` <a href="${filterHref({ trace_id })}">Same trace</a>`

@@ -25,5 +25,5 @@ const moment = (timestamp: string, display: DisplayOptions): Markup => {
 const name = (text: string | null) => visible(truncate(text ?? '', name_chars_max));
 
 /** The body is fetched when it is opened, and is a page of its own for who has no script. */
-export const eventRow = (entry: Entry, display: DisplayOptions, isNew = false): Markup =>
-  html`<li id="e${entry.id}"${isNew ? html` class="new"` : ''}><details><summary>${moment(entry.timestamp, display)} <b class="${colourClass(entry.event_type)}">${name(entry.event_type)}</b> <span>${name(entry.entity_type)}${entry.entity_id === null ? '' : html` <i>${name(entry.entity_id)}</i>`}</span> <span>${name(entry.user_id)}</span> <span>${visible(truncate(entry.description ?? '', description_chars_max))}</span></summary><div><a href="${eventHref(entry.id)}">Open event</a></div></details></li>`;
+export const eventRow = (entry: Entry, display: DisplayOptions, mark: '' | 'new' | 'marked' = ''): Markup =>
+  html`<li id="e${entry.id}"${mark && html` class="${mark}"`}${mark === 'marked' ? html` aria-current="true"` : ''}><details><summary>${moment(entry.timestamp, display)} <b class="${colourClass(entry.event_type)}">${name(entry.event_type)}</b> <span>${name(entry.entity_type)}${entry.entity_id === null ? '' : html` <i>${name(entry.entity_id)}</i>`}</span> <span>${name(entry.user_id)}</span> <span>${visible(truncate(entry.description ?? '', description_chars_max))}</span></summary><div><a href="${eventHref(entry.id)}">Open event</a></div></details></li>`;

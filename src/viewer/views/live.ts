@@ -63,7 +63,7 @@ export const gapRow = (gap: Gap, query: Query): Markup => {
   return html`<li class="gap"><a id="gap-${gap.upto}" href="${url}" ${replaceOnClick(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;
 };
 
-export const liveRow = (entry: Entry, display: DisplayOptions): string => String(eventRow(entry, display, true));
+export const liveRow = (entry: Entry, display: DisplayOptions): string => String(eventRow(entry, display, 'new'));
 
 /**
  * Rows of one message of the stream, the newest on top, and what was left out beneath them. Its first number is how many

@@ -27,6 +27,8 @@ export type LogPage = {
   after: number;
   live: boolean;
   heartbeat_ms: number;
+  /** The event that was asked for by `around`: its row is marked. */
+  around: number | null;
   reader: Reader;
   display: DisplayOptions;
   /** Where the service is, as the browser sees it. */
@@ -81,6 +83,7 @@ const logContents = ({
   pageQuery,
   logs,
   hasOlder,
+  around,
   reader,
   display,
   origin,
@@ -89,7 +92,7 @@ ${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pag
 <section id="list" tabindex="-1" aria-labelledby="list-title" ${rowLoading()}><h2 id="list-title" class="vh">Events</h2>
 <div class="heads" aria-hidden="true"><span>When</span><span>Event</span><span>Entity</span><span>User</span><span>Description</span></div>
 <a id="newer" hidden href="${logHref(pageQuery.query)}" data-before="${olderHref(pageQuery.query)}" ${filterLink()}>Newer events were taken out of the page: to the newest</a>
-<ol id="rows">${logs.map((entry) => eventRow(entry, display))}</ol>
+<ol id="rows">${logs.map((entry) => eventRow(entry, display, entry.id === around ? 'marked' : ''))}</ol>
 ${logs.length === 0 ? html`<div id="empty">${emptyHint(pageQuery, origin)}</div>` : ''}${olderLink(logs, hasOlder, pageQuery.query)}<div id="more-problem" role="alert"></div></section>`;
 
 /** A new one is closed: the form has been sent, and what it changed lies beneath it. */

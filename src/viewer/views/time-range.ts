@@ -4,8 +4,7 @@ import { earliest_ms, latest_ms } from '../../log/instant.ts';
 import { type DisplayOptions, formatTime } from '../../page/format.ts';
 import type { Markup } from '../../page/layout.ts';
 import { allTimeHref, relativeRangeHref, timeRangeHref } from '../../page/links.ts';
-import { wallClock } from '../../page/time-zone.ts';
-import { type PageQuery, type RelativeRange, relativeRanges } from '../page-query.ts';
+import { clockFieldValue, type PageQuery, type RelativeRange, relativeRanges } from '../page-query.ts';
 
 const labels: Record<RelativeRange, string> = {
   '15m': '15 min',
@@ -38,9 +37,8 @@ const stepLinks = ({ range, query }: PageQuery, display: DisplayOptions): Markup
   }`;
 };
 
-/** As a clock in a form shows it; seconds only when there are any. */
-const field = (ms: number | null, display: DisplayOptions) =>
-  ms === null ? '' : wallClock(ms, display.zone).slice(0, 19);
+/** As a clock in a form shows it, to the second. The form also sends the time itself: an unchanged field keeps it. */
+const field = (ms: number | null, display: DisplayOptions) => (ms === null ? '' : clockFieldValue(ms, display.zone));
 
 export const rangeBar = (pageQuery: PageQuery, display: DisplayOptions): Markup => {
   const { range, query } = pageQuery;
@@ -58,6 +56,6 @@ export const rangeBar = (pageQuery: PageQuery, display: DisplayOptions): Markup 
 <p>Times are ${display.zone}.</p>
 <label>From <input type="datetime-local" step="1" name="from" autofocus value="${field(range.from, display)}" max="9999-12-31T23:59:59"></label>
 <label>To <input type="datetime-local" step="1" name="to" value="${field(range.to, display)}" max="9999-12-31T23:59:59"></label>
-${[...query].filter(([key]) => !['last', 'start_date', 'end_date'].includes(key)).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
+${[...query].filter(([key]) => key !== 'last').map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <button type="submit">Show this range</button></form></div>`;
 };
