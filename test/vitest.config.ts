@@ -1,17 +1,26 @@
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { ExitStatus } from './support/exit-status.ts';
 import { ConformanceTable } from './support/table.ts';
 import { type Target, targetName, targets } from './targets/index.ts';
 
 const root = new URL('..', import.meta.url).pathname;
 
 /** A project for the conformance suite on each target, and one for all that is about Node or about no runtime. */
-const project = (
+export const project = (
   name: string,
   include: string,
   more: TestProjectInlineConfiguration['test'] = {},
 ): TestProjectInlineConfiguration => ({
   root,
-  test: { name, include: [include], pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000, ...more },
+  test: {
+    name,
+    include: [include],
+    pool: 'forks',
+    allowOnly: false,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    ...more,
+  },
 });
 
 /** A target's project; the bundle for Workers is built only when it runs. */
@@ -31,7 +40,9 @@ export default defineConfig({
   test: {
     // Here and not in the projects: it runs once for all of them.
     globalSetup: ['test/support/databases.ts'],
-    reporters: ['default', new ConformanceTable()],
+    reporters: ['default', new ConformanceTable(), new ExitStatus()],
+    // Also where no CI variable is set: `.only` would leave out the rest of a file.
+    allowOnly: false,
     maxWorkers: 2,
     projects: [
       ...targets.map((target) => onTarget(target)),

@@ -3,10 +3,9 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasChromium, openChromium } from '../support/browser.ts';
+import { openChromium } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { notOn } from '../targets/not-on.ts';
-import { reasons } from '../targets/reasons.ts';
+import { inChromium } from '../support/in-chromium.ts';
 
 const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -16,7 +15,7 @@ declare global {
   }
 }
 
-notOn(reasons.noChromium, !hasChromium()).describe('in Chromium', async () => {
+inChromium.describe('in Chromium', async () => {
   const service = await startService();
   await service.write({ event_type: 'CREATE', entity_type: 'order', description: 'for members only' });
   let browser: Browser;

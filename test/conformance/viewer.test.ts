@@ -1,10 +1,9 @@
 /** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { hasChromium, openChromium, signIn } from '../support/browser.ts';
+import { openChromium, signIn } from '../support/browser.ts';
 import { startService } from '../support/harness.ts';
-import { notOn } from '../targets/not-on.ts';
-import { reasons } from '../targets/reasons.ts';
+import { inChromium } from '../support/in-chromium.ts';
 
 const order = (n: number, more: object = {}) => ({
   event_type: 'CREATE',
@@ -15,7 +14,7 @@ const order = (n: number, more: object = {}) => ({
 });
 const hostile = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>" onmouseover="window.ran=1';
 
-notOn(reasons.noChromium, !hasChromium()).describe('the page in Chromium', async () => {
+inChromium.describe('the page in Chromium', async () => {
   const service = await startService();
   await service.write(Array.from({ length: 120 }, (_, i) => order(i, { description: `order ${i} taken` })));
   let browser: Browser;

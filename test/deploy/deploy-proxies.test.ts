@@ -17,6 +17,8 @@ import {
 import { freePort } from '../support/postgres-server.ts';
 import { proxyTo } from '../support/proxy.ts';
 import { hasProxy, type ProxyName, proxyNames, startProxy } from '../support/web-proxies.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 
 const admin = { authorization: credentials.admin };
 const guest = { authorization: credentials.guest };
@@ -91,11 +93,8 @@ describe('the log behind a proxy', async () => {
     for (let i = 0; i < export_rows; i += 50) await service.write(Array.from({ length: 50 }, () => event));
   }
 
-  // Not describe.skip: its body would run all the same.
-  for (const name of proxyNames.filter((name) => !installed.includes(name))) it.skip(`behind ${name}: it is not here`);
-
-  for (const name of installed)
-    describe(`behind ${name} as deploy/ has it`, async () => {
+  for (const name of proxyNames)
+    notOn(reasons.noProxy, !installed.includes(name)).describe(`behind ${name} as deploy/ has it`, async () => {
       const env = { HEARTBEAT_MS: String(heartbeat_ms), PORT: String(await freePort()) };
       const service = await startService('postgres', { place, env });
       const counted = await proxyTo(service.url);

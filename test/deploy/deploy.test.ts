@@ -12,6 +12,8 @@ import { readSettings, SettingsError, settingRows } from '../../src/settings.ts'
 import { eventually, freshDatabase, startService } from '../support/harness.ts';
 import { freePort } from '../support/postgres-server.ts';
 import { has } from '../support/web-proxies.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 
 const root = new URL('../..', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -28,7 +30,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe('edgetrail.service', async () => {
   const unit = read('deploy/edgetrail.service');
   const value = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
-  const hasSystemd = await has('systemd', ['systemd-analyze', '--version']);
+  const hasSystemd = await has('systemd-analyze', '--version');
   const file = join(folder, 'edgetrail.service');
   // Where Node is on this machine is this machine's business.
   await writeFile(file, unit.replace('/usr/bin/node', process.execPath));
@@ -43,12 +45,12 @@ describe('edgetrail.service', async () => {
     expect(Number(value('TimeoutStopSec')) * 1_000).toBeGreaterThan(Number(settingRows.SHUTDOWN_MS_MAX.fallback));
   });
 
-  it.skipIf(!hasSystemd)('is understood by systemd', async () => {
+  notOn(reasons.noSystemd, !hasSystemd).it('is understood by systemd', async () => {
     const { stdout, stderr } = await run('systemd-analyze', ['verify', file]);
     expect(stdout + stderr).toBe('');
   });
 
-  it.skipIf(!hasSystemd)('is exposed by at most 1.5 of 10, as systemd counts', async () => {
+  notOn(reasons.noSystemd, !hasSystemd).it('is exposed by at most 1.5 of 10, as systemd counts', async () => {
     await run('systemd-analyze', ['security', '--offline=yes', '--threshold=15', file]);
   });
 

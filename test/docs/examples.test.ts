@@ -7,9 +7,13 @@ import { promisify } from 'node:util';
 import { describe, expect, inject, it } from 'vitest';
 import { readSettings, settingRows } from '../../src/settings.ts';
 import { eventually, sqlClient, startService } from '../support/harness.ts';
+import { has } from '../support/web-proxies.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 import { blocks, root } from './pages.ts';
 
 const run = promisify(execFile);
+const hasHttpx = await has('python3', '-c', 'import httpx');
 const examples = (language: string) => blocks.filter((block) => block.language === language).map(({ text }) => text);
 
 describe('the examples', async () => {
@@ -81,12 +85,7 @@ describe('the examples', async () => {
     });
   });
 
-  it('write with Python, where httpx is installed', async ({ skip }) => {
-    const has = await run('python3', ['-c', 'import httpx']).then(
-      () => true,
-      () => false,
-    );
-    if (!has) skip('no python3 with httpx on this machine (apt-get install python3-httpx)');
+  notOn(reasons.noHttpx, !hasHttpx).it('write with Python', async () => {
     await run('python3', ['-c', here(examples('python').join(''))]);
     expect(await logs('event_type=PAYMENT')).toMatchObject([{ metadata: { amount: 19.9 } }]);
   });

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasChromium, openChromium } from '../support/browser.ts';
+import { openChromium } from '../support/browser.ts';
 import { credentials, freshPostgres, startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { proxyTo } from '../support/proxy.ts';
 
 const desk = 'https://desk.example.com';
@@ -28,7 +29,7 @@ describe('while there is no database', async () => {
   });
 });
 
-describe.runIf(hasChromium())('in Chromium', async () => {
+inChromium.describe('in Chromium', async () => {
   let browser: Browser;
   const sites: Server[] = [];
   const openSite = async () => {

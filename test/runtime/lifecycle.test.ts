@@ -1,13 +1,14 @@
 /** The service as a process, on Node and Bun: start, signals, exit messages, and kill -9. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, cp, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { credentials, eventually, freshPostgres, json } from '../support/harness.ts';
+import { copyTemplate } from '../support/pglite-template.ts';
 import { spawnService } from '../support/process.ts';
 import { proxyTo } from '../support/proxy.ts';
 
@@ -23,7 +24,7 @@ afterAll(() => rm(folders, { recursive: true, force: true }));
 /** A migrated DATA_DIR; gone after the file's tests. */
 async function dataFolder(): Promise<string> {
   const folder = await mkdtemp(join(folders, 'data-'));
-  await cp(inject('templateFolder'), folder, { recursive: true });
+  await copyTemplate(folder);
   return folder;
 }
 

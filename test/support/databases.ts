@@ -1,10 +1,9 @@
-/** Global set-up: a PostgreSQL server and a PGlite folder, both migrated once. Every test file works on copies. */
+/** Global set-up: a PostgreSQL server with a database that is migrated once. Every test file works on a copy of it. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
-import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { ownerUrl, startServer } from './postgres-server.ts';
 
@@ -14,7 +13,7 @@ declare module 'vitest' {
     serverUrl: string;
     /** A database that is migrated and never written to, and the role that owns it. */
     templateDatabase: string;
-    /** A DATA_DIR that is migrated and never opened. */
+    /** Where test/support/pglite-template.ts makes a DATA_DIR that is migrated and never opened. */
     templateFolder: string;
   }
 }
@@ -35,13 +34,10 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     }
   };
   try {
-    const templateFolder = join(folder, 'template');
-    // One after the other: PGlite's set-up holds the event loop longer than a connection may take.
     await template.migrate();
-    await migratedFolder(templateFolder);
     provide('serverUrl', server.url);
     provide('templateDatabase', template.database);
-    provide('templateFolder', templateFolder);
+    provide('templateFolder', join(folder, 'template'));
   } catch (error) {
     // vitest calls the tear-down of a set-up that succeeded only: the server would outlive the run.
     await tearDown();
@@ -85,10 +81,4 @@ export function templateOf(serverUrl: string, searchPath?: string) {
       await sql.end();
     },
   };
-}
-
-async function migratedFolder(folder: string): Promise<void> {
-  const database = await openPglite(folder);
-  await database.migrate(() => {});
-  await database.close();
 }

@@ -1,10 +1,11 @@
 /** A running service for a test file: the real one, over HTTP on loopback, on a database of its own. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
+import { copyTemplate } from './pglite-template.ts';
 import { ownerUrl } from './postgres-server.ts';
 // Its last hook belongs to the whole file: loaded by the first start it would belong to the group that it is in.
 import './process.ts';
@@ -64,7 +65,7 @@ export function target(): Target {
 export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL: string } | { DATA_DIR: string }> {
   if (name === 'pglite') {
     const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
-    await cp(inject('templateFolder'), folder, { recursive: true });
+    await copyTemplate(folder);
     afterAll(() => rm(folder, { recursive: true, force: true }));
     return { DATA_DIR: folder };
   }

@@ -15,20 +15,17 @@ const run = promisify(execFile);
 const deploy = new URL('../../deploy/', import.meta.url);
 // Debian keeps nginx where only root's PATH looks.
 const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin` };
-const versions: Record<ProxyName, string[]> = { nginx: ['nginx', '-v'], caddy: ['caddy', 'version'] };
+const versions: Record<ProxyName, [string, string]> = { nginx: ['nginx', '-v'], caddy: ['caddy', 'version'] };
 
-/** True where a program answers; where there is none it says how to get one. */
-export async function has(name: string, [command = '', ...args]: string[]): Promise<boolean> {
-  const answers = await run(command, args, { env }).then(
+/** True where a program is installed and runs. */
+export function has(command: string, ...args: string[]): Promise<boolean> {
+  return run(command, args, { env }).then(
     () => true,
     () => false,
   );
-  if (!answers) console.warn(`SKIPPED: there is no ${name} on this machine (apt-get install ${name})`);
-  return answers;
 }
 
-export const hasProxy = async (name: ProxyName) =>
-  (await has(name, versions[name])) && (await has('openssl', ['openssl', 'version']));
+export const hasProxy = async (name: ProxyName) => (await has(...versions[name])) && (await has('openssl', 'version'));
 
 export type WebProxy = {
   /** The address people use. */

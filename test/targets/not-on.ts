@@ -1,4 +1,4 @@
-/** notOn(reason): the only way in which a conformance test may be left out, so that the table can say why. */
+/** notOn(reason): the way in which a test is skipped. The run fails on a skip without a reason. */
 import * as vitest from 'vitest';
 import type { Reason } from './reasons.ts';
 

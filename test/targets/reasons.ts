@@ -1,4 +1,4 @@
-/** Why a promise is not held, or cannot be tried, somewhere: every reason there is. The conformance table and docs/deploy.md list them. */
+/** Every reason for which a test may be skipped. The run fails on any other skip; docs/deploy.md lists the reasons. */
 import type { DatabaseName, RuntimeName } from './index.ts';
 
 export type Reason = {
@@ -23,5 +23,9 @@ export const reasons = {
     because: 'connections are Cloudflare’s: a Worker cannot keep one open, nor say a header that is about one',
   },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
+  noFirefox: { on: ['machine'], because: 'no Firefox on this machine (apt-get install firefox-esr, or set FIREFOX)' },
+  noProxy: { on: ['machine'], because: 'no nginx or no Caddy on this machine (apt-get install nginx-light caddy)' },
+  noSystemd: { on: ['machine'], because: 'no systemd-analyze on this machine (apt-get install systemd)' },
+  noHttpx: { on: ['machine'], because: 'no python3 with httpx on this machine (apt-get install python3-httpx)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },
 } as const satisfies Record<string, Reason>;

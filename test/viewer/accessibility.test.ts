@@ -1,14 +1,14 @@
 /** For everybody: axe finds nothing, every key works, focus stays where it was, and the page fits any screen. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, axeFindings, openPages, rowsOf } from './browser-page.ts';
 import { assortedEvents, order } from './sample-events.ts';
 
 const long = 'x'.repeat(250);
 
-describe.skipIf(!hasChromium())('the page is for everybody', async () => {
+inChromium.describe('the page is for everybody', async () => {
   const service = await startService('pglite');
   await service.write([
     ...assortedEvents(),

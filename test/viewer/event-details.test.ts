@@ -1,14 +1,14 @@
 /** Reading: a row that opens in place, what changed in it, older events as one scrolls, and what a failure leaves. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { detailedEvent, order } from './sample-events.ts';
 
 const n_events = 1_300;
 
-describe.skipIf(!hasChromium())('reading', async () => {
+inChromium.describe('reading', async () => {
   const service = await startService('pglite');
   const written = [
     ...(await service.write(Array.from({ length: 1_000 }, (_, n) => order(n)))),

@@ -1,12 +1,12 @@
 /** Finding: the line while it is typed, chips, facets, values in details; what is shown is what the address says. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, openPages, rowsOf } from './browser-page.ts';
 import { assortedEvents, expected, numbersOf } from './sample-events.ts';
 
-describe.skipIf(!hasChromium())('finding', async () => {
+inChromium.describe('finding', async () => {
   const service = await startService('pglite');
   await service.write(assortedEvents());
   const open = openPages(() => service.url);

@@ -1,6 +1,5 @@
 /** The heart of the page in Debian's Firefox. */
-import { describe } from 'vitest';
 import { coreClaims } from './core-claims.ts';
-import { hasFirefox, openFirefox } from './firefox.ts';
+import { inFirefox, openFirefox } from './firefox.ts';
 
-describe.skipIf(!hasFirefox())('the page in Firefox', () => coreClaims(openFirefox));
+inFirefox.describe('the page in Firefox', () => coreClaims(openFirefox));

@@ -1,15 +1,13 @@
 /** Firefox as Debian installs it, driven by playwright-core over WebDriver BiDi. */
 import { existsSync } from 'node:fs';
 import { type Browser, firefox } from 'playwright-core';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 
 const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 
-/** True where there is a Firefox; where there is none it says how to get one. */
-export function hasFirefox(): boolean {
-  const has = existsSync(executablePath);
-  if (!has) console.warn(`SKIPPED: no Firefox at ${executablePath} (apt-get install firefox-esr, or set FIREFOX)`);
-  return has;
-}
+/** `it` and `describe` for tests that need Firefox; they are skipped, with the reason, where there is none. */
+export const inFirefox = notOn(reasons.noFirefox, !existsSync(executablePath));
 
 /** Starts it on a machine with dark colours: it takes no other by the debugger. */
 export const openFirefox = (): Promise<Browser> =>

@@ -1,7 +1,7 @@
 /** What others wrote into the log is text: wherever the page shows it, nothing of it runs. */
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { openPages, rowsOf } from './browser-page.ts';
 
 const payloads = [
@@ -37,7 +37,7 @@ const hostile = payloads.map((payload, n) => ({
   },
 }));
 
-describe.skipIf(!hasChromium())('what is in the log', async () => {
+inChromium.describe('what is in the log', async () => {
   const service = await startService('pglite');
   const open = openPages(() => service.url);
   const isUntouched = { ran: false, taken: 0, scripts: 3, handlers: 0, headings: 1 };

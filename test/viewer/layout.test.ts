@@ -1,8 +1,8 @@
 /** On every screen each control can be reached, the state of live can be read, and what opens lies within the screen. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { openPages } from './browser-page.ts';
 import { expectState } from './live-helpers.ts';
 import { assortedEvents } from './sample-events.ts';
@@ -20,7 +20,7 @@ const covered = (page: Page) =>
       .map(({ id, textContent }) => id || textContent),
   );
 
-describe.skipIf(!hasChromium())('the page fits', async () => {
+inChromium.describe('the page fits', async () => {
   const service = await startService('pglite');
   await service.write(assortedEvents());
   const open = openPages(() => service.url);

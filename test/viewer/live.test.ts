@@ -2,14 +2,14 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { expectFirst, expectInOrder, expectQueued, expectState, liveButton, pillOf, stateOf } from './live-helpers.ts';
 import { order } from './sample-events.ts';
 
-describe.skipIf(!hasChromium())('following live', async () => {
+inChromium.describe('following live', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
   await service.write(Array.from({ length: 200 }, (_, n) => order(n)));
   const empty = await startService('pglite');

@@ -1,13 +1,13 @@
 /** What waits to be shown is never lost, shown to another question, or put where something is missing. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { expectFirst, expectInOrder, expectQueued, expectState, pillOf } from './live-helpers.ts';
 import { order } from './sample-events.ts';
 
-describe.skipIf(!hasChromium())('what waits', async () => {
+inChromium.describe('what waits', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
   const open = openPages(() => service.url);
   const write = async (n: number, more: object = {}) =>

@@ -3,15 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { createClient } from '../../src/client.ts';
-import { hasChromium } from '../support/browser.ts';
 import { eventually } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { type ServiceProcess, spawnService } from '../support/process.ts';
 import { allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { order } from './sample-events.ts';
 
-describe.skipIf(!hasChromium())('following a service', async () => {
+inChromium.describe('following a service', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-viewer-'));
   const settings = {
     DATA_DIR: folder,

@@ -1,8 +1,8 @@
 /** Placing in time: presets, a range of one's own, bars, the clocks of a place. The range in force is always printed. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, openPages, rowsOf } from './browser-page.ts';
 import { order } from './sample-events.ts';
 
@@ -15,7 +15,7 @@ const ages_ms = [
 ];
 const at = (age_ms: number) => new Date(now_ms - age_ms).toISOString();
 
-describe.skipIf(!hasChromium())('placing in time', async () => {
+inChromium.describe('placing in time', async () => {
   const service = await startService('pglite');
   await service.write(
     ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms), event_type: n % 2 ? 'UPDATE' : 'CREATE' })),

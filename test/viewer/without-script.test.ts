@@ -1,14 +1,14 @@
 /** Without JavaScript: every page there is, sound and complete, and all that a person does by links and forms. */
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
-import { hasChromium } from '../support/browser.ts';
+import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
+import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, axeFindings, idsOf, invalidIn, openPages, rowsOf, type User } from './browser-page.ts';
 import { assortedEvents, detailedEvent, expected, numbersOf } from './sample-events.ts';
 
 const without = { javaScriptEnabled: false };
 
-describe.skipIf(!hasChromium())('without JavaScript', async () => {
+inChromium.describe('without JavaScript', async () => {
   const service = await startService('pglite');
   const empty = await startService('pglite');
   // Nobody listens there: the database is away, the service is not.

@@ -1,0 +1,61 @@
+/** The reporter that makes the exit status of a run say what happened, and prints the closing line that .ci/run reads. */
+import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node';
+import { reasons } from '../targets/reasons.ts';
+
+const named = new Set<string>(Object.values(reasons).map(({ because }) => because));
+
+/** The reason why a test was skipped; null where it gave none, or one that is not in test/targets/reasons.ts. */
+export function reasonOf(test: TestCase): string | null {
+  const result = test.result();
+  const note = result.state === 'skipped' ? result.note : undefined;
+  return note && named.has(note) ? note : null;
+}
+
+/** Counts the tests of a run. A file that fails without a failed test, such as one that throws at import, counts as one. */
+export function countOf(modules: readonly TestModule[]): { passed: number; failed: number; skipped: TestCase[] } {
+  const count = { passed: 0, failed: 0, skipped: [] as TestCase[] };
+  for (const module of modules) {
+    const tests = [...module.children.allTests()];
+    const failed = tests.filter((test) => test.result().state === 'failed').length;
+    const passed = tests.filter((test) => test.result().state === 'passed').length;
+    const ended = module.state() === 'passed' || module.state() === 'skipped';
+    count.passed += passed;
+    count.failed += ended || failed > 0 ? failed : 1;
+    count.skipped.push(...tests.filter((test) => ['skipped', 'pending'].includes(test.result().state)));
+  }
+  return count;
+}
+
+/**
+ * Fails a run that vitest alone would let pass: one that skipped a test without a reason from test/targets/reasons.ts
+ * and one whose tear-down failed.
+ */
+export class ExitStatus implements Reporter {
+  /** True when somebody asked for single tests, by name or by line: the others are skipped on purpose. */
+  #narrowed = false;
+
+  onInit(vitest: Vitest): void {
+    // vitest only prints an error of a tear-down, and passes it to no reporter.
+    const print = vitest.logger.error.bind(vitest.logger);
+    vitest.logger.error = (...parts: unknown[]) => {
+      if (parts[0] === 'error during close') process.exitCode = 1;
+      print(...parts);
+    };
+  }
+
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    this.#narrowed = specifications.some(
+      ({ project, testLines }) => testLines?.length || project.vitest.config.testNamePattern,
+    );
+  }
+
+  onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
+    const { passed, failed, skipped } = countOf(modules);
+    const unexplained = this.#narrowed ? [] : skipped.filter((test) => !reasonOf(test));
+    for (const test of unexplained)
+      console.error(`SKIPPED without a reason of test/targets/reasons.ts: ${test.module.moduleId}: ${test.fullName}`);
+    if (unexplained.length > 0) process.exitCode = 1;
+    const n_failed = failed + errors.length + unexplained.length;
+    console.log(`\n${passed} passed, ${n_failed} failed, ${skipped.length - unexplained.length} skipped`);
+  }
+}
