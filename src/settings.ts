@@ -62,7 +62,16 @@ export const settingRows = {
     'how long a person who signed in with the form stays so, in seconds',
     whole(1, 30 * 24 * 60 * 60),
   ),
-  DATABASE_CONNECTIONS_MAX: setting('10', 'connections to PostgreSQL', whole(1, 1_000)),
+  DATABASE_CONNECTIONS_MAX: setting(
+    '10',
+    'connections to PostgreSQL; a third of them, at most 3, are kept for writes',
+    whole(1, 1_000),
+  ),
+  READ_MS_MAX: setting(
+    '15000',
+    'how long one query of a reader may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
+    whole(100, 600_000),
+  ),
   BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),
   POLL_MS_MIN: setting('50', 'how soon the log is looked at again while rows flow, in ms', whole(5, 60_000)),
   POLL_MS_MAX: setting(

@@ -121,6 +121,15 @@ export function appendProblemOf(error: unknown): Problem {
 /** SQLSTATE 25000: append_logs was called under another isolation level than READ COMMITTED. */
 export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '25000';
 
+/** SQLSTATE 08P01 from a pooler that does not pass on a parameter of the connection. */
+export const isStartupRefused = (error: unknown): boolean =>
+  codeOf(error) === '08P01' && /startup parameter/.test(messagesOf(error));
+
+/** The messages of an error and its causes. */
+function messagesOf(error: unknown): string {
+  return error instanceof Error ? `${error.message}\n${messagesOf(error.cause)}` : '';
+}
+
 /** SQLSTATE 57014: a statement took longer than it was given. */
 export const isStatementTimeout = (error: unknown): boolean => codeOf(error) === '57014';
 
@@ -131,6 +140,8 @@ export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(err
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (codeOf(error) === '55P03') return unavailable('Too many writers wait for the log. Try again.');
+  if (isStatementTimeout(error))
+    return unavailable('The query took too long and was cancelled: narrow the filter or its period.');
   if (isTransient(error)) return unavailable('The database cannot be reached. Try again.');
   if (isDataFault(error)) return new Problem(400, 'The database cannot hold a value of this request.');
   return new Problem(500, 'Something went wrong on our side. It has been logged.');

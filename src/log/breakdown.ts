@@ -2,6 +2,7 @@
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
 import { type Filter, type Term, withoutField } from './filter.ts';
 import { earliest_ms, latest_ms } from './instant.ts';
+import type { Reads } from './reads.ts';
 import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
@@ -43,13 +44,13 @@ export type Histogram = Buckets & {
 const n = sql<number>`count(*)`.mapWith(Number);
 
 /** The facets and the histogram of a store. `head` reads the id of the newest entry. */
-export function breakdownOf(db: Database, head: () => Promise<number>) {
+export function breakdownOf(reads: Reads, head: () => Promise<number>) {
   /** The facets in the order of facetKeys; null when counting took too long. */
   async function facets(filter: Filter): Promise<Facet[] | null> {
     const newest = await head();
     const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
     const tallyOf = ({ where }: Filter) =>
-      countOrEstimate(db, where, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
+      countOrEstimate(reads, where, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
     const all = await tallyOf(filter);
     if (!all) return null;
     const found: Facet[] = [];
@@ -69,7 +70,7 @@ export function breakdownOf(db: Database, head: () => Promise<number>) {
     const end = to > latest_ms ? lte(log.timestamp, iso(to)) : lt(log.timestamp, iso(to));
     const within = and(gte(log.timestamp, iso(from)), end, filter.where);
     const all = await countOrEstimate(
-      db,
+      reads,
       within,
       await head(),
       (tx, source) =>

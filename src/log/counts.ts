@@ -1,6 +1,7 @@
 /** Counts of matching entries: totals, the last 24 hours, the API's statistics, the period that they span. */
 import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
 import type { Filter } from './filter.ts';
+import type { Reads } from './reads.ts';
 import { withTimeout } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
@@ -26,7 +27,7 @@ export type Span = { oldest: number; newest: number };
 const n = sql<number>`count(*)`.mapWith(Number);
 
 /** The counting part of a store. `head` reads the id of the newest entry. */
-export function countsOf(db: Database, head: () => Promise<number>) {
+export function countsOf(reads: Reads, head: () => Promise<number>) {
   const count = async (tx: Database, where: SQL | undefined, rows_max: number) => {
     const capped = tx
       .select({ id: log.id })
@@ -43,14 +44,19 @@ export function countsOf(db: Database, head: () => Promise<number>) {
    * The number of matching entries. Exact without a filter at any size; with a filter exact up to `total_rows_max`.
    * `newest` is the head, if the caller has just read it.
    */
-  const total = (filter: Filter, newest?: number): Promise<Total> => totalBy(db, filter, newest);
+  const total = (filter: Filter, newest?: number): Promise<Total> =>
+    filter.where ? reads((db) => totalBy(db, filter)) : totalOfAll(newest);
+
+  const totalOfAll = async (newest?: number): Promise<Total> => ({
+    total: newest ?? (await head()),
+    total_is_exact: true,
+  });
 
   /** The same with a deadline: null when counting took too long. */
   const totalInTime = (filter: Filter, newest?: number): Promise<Total | null> =>
-    filter.where ? withTimeout(db, (tx) => totalBy(tx, filter)) : total(filter, newest);
+    filter.where ? withTimeout(reads, (tx) => totalBy(tx, filter)) : total(filter, newest);
 
-  async function totalBy(tx: Database, { where }: Filter, newest?: number): Promise<Total> {
-    if (!where) return { total: newest ?? (await head()), total_is_exact: true };
+  async function totalBy(tx: Database, { where }: Filter): Promise<Total> {
     const counted = await count(tx, where, countLimits.total_rows_max);
     return { total: counted.n, total_is_exact: counted.exact };
   }
@@ -59,26 +65,28 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   async function recent(filter: Filter): Promise<Recent | null> {
     const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
     const where = and(lastDay, filter.where);
-    const counted = await withTimeout(db, (tx) => count(tx, where, countLimits.total_rows_max));
+    const counted = await withTimeout(reads, (tx) => count(tx, where, countLimits.total_rows_max));
     return counted && { recent_24h: counted.n, recent_is_exact: counted.exact };
   }
 
   /** Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. One scan. */
   async function stats(filter: Filter): Promise<Stats> {
-    const counts = await db
-      .select({
-        event_type: sql<string | null>`${log.event_type}`,
-        entity_type: sql<string | null>`${log.entity_type}`,
-        n,
-        recent:
-          sql<number>`count(*) filter (where ${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now())`.mapWith(
-            Number,
-          ),
-      })
-      .from(log)
-      .where(filter.where)
-      .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
-      .orderBy(desc(n), asc(log.event_type), asc(log.entity_type));
+    const counts = await reads((db) =>
+      db
+        .select({
+          event_type: sql<string | null>`${log.event_type}`,
+          entity_type: sql<string | null>`${log.entity_type}`,
+          n,
+          recent:
+            sql<number>`count(*) filter (where ${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now())`.mapWith(
+              Number,
+            ),
+        })
+        .from(log)
+        .where(filter.where)
+        .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
+        .orderBy(desc(n), asc(log.event_type), asc(log.entity_type)),
+    );
     const all = counts.find((row) => row.event_type === null && row.entity_type === null);
     const by = (key: 'event_type' | 'entity_type') =>
       Object.fromEntries(counts.flatMap((row) => (row[key] === null ? [] : [[row[key], row.n]])));
@@ -101,7 +109,7 @@ export function countsOf(db: Database, head: () => Promise<number>) {
   }
 
   const ends = (where: SQL | undefined) =>
-    withTimeout(db, async (tx) => {
+    withTimeout(reads, async (tx) => {
       const end = async (order: SQL) =>
         (await tx.select({ at: log.timestamp }).from(log).where(where).orderBy(order).limit(1))[0]?.at;
       return [await end(asc(log.timestamp)), await end(desc(log.timestamp))];

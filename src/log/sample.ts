@@ -2,6 +2,7 @@
 import { getTableName, type SQL, sql } from 'drizzle-orm';
 import { limitConcurrency } from '../http/concurrency.ts';
 import { isStatementTimeout } from '../http/problem.ts';
+import type { Reads } from './reads.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const sampleLimits = {
@@ -31,11 +32,12 @@ export type Counted<T> = { rows: T[]; rows_examined: number; weight: number; exa
 export type CountSource = ReturnType<typeof capped>;
 
 type Limit = ReturnType<typeof limitConcurrency>;
-const limits = new WeakMap<Database, Limit>();
-function limitOf(db: Database): Limit {
+const limits = new WeakMap<Reads, Limit>();
+function limitOf(reads: Reads): Limit {
   const { running_max, waiting_max } = sampleLimits;
-  const limit = limits.get(db) ?? limitConcurrency(running_max, waiting_max, 'Too much is being counted. Try again.');
-  limits.set(db, limit);
+  const limit =
+    limits.get(reads) ?? limitConcurrency(running_max, waiting_max, 'Too much is being counted. Try again.');
+  limits.set(reads, limit);
   return limit;
 }
 
@@ -43,15 +45,17 @@ function limitOf(db: Database): Limit {
  * Runs statements with a deadline; null when it passed. The settings are local to the transaction, so that nothing stays
  * in the session. JIT is off: the planner overestimates the sample and would compile for longer than the statement runs.
  */
-export async function withTimeout<T>(db: Database, run: (tx: Database) => Promise<T>): Promise<T | null> {
+export async function withTimeout<T>(reads: Reads, run: (tx: Database) => Promise<T>): Promise<T | null> {
   const asked = Date.now();
-  const limited = limitOf(db)(() =>
-    db.transaction(async (tx) => {
-      await tx.execute(
-        sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
-      );
-      return Date.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
-    }),
+  const limited = limitOf(reads)(() =>
+    reads((db) =>
+      db.transaction(async (tx) => {
+        await tx.execute(
+          sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
+        );
+        return Date.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
+      }),
+    ),
   );
   return limited.catch((error) => {
     if (isStatementTimeout(error)) return null;
@@ -65,18 +69,18 @@ export async function withTimeout<T>(db: Database, run: (tx: Database) => Promis
  * rows counted. Null when both took too long.
  */
 export async function countOrEstimate<T>(
-  db: Database,
+  reads: Reads,
   where: SQL | undefined,
   newest: number,
   read: (tx: Database, source: CountSource) => Promise<T[]>,
   size: (rows: T[]) => number,
 ): Promise<Counted<T> | null> {
   const { short_rows_max, counted_rows_max, sample_ranges, sample_range_ids, sample_rows_min } = sampleLimits;
-  const some = newest > short_rows_max ? await withTimeout(db, (tx) => read(tx, sampled(tx, where, newest))) : null;
+  const some = newest > short_rows_max ? await withTimeout(reads, (tx) => read(tx, sampled(tx, where, newest))) : null;
   const rows_examined = sample_ranges * sample_range_ids;
   const estimate = some && { rows: some, rows_examined, weight: newest / rows_examined, exact: false };
   if (some && size(some) >= sample_rows_min) return estimate;
-  const rows = await withTimeout(db, (tx) => read(tx, capped(tx, where)));
+  const rows = await withTimeout(reads, (tx) => read(tx, capped(tx, where)));
   const found = rows ? size(rows) : 0;
   return rows && found <= counted_rows_max ? { rows, rows_examined: found, weight: 1, exact: true } : estimate;
 }

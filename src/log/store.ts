@@ -8,6 +8,7 @@ import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
 import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
+import { type Reads, sharedReads } from './reads.ts';
 import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
@@ -25,17 +26,15 @@ export type { Recent, Span, Stats, Total } from './counts.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
-export function createStore(db: Database) {
+export function createStore(db: Database, reads: Reads = sharedReads(db)) {
   const columns = getTableColumns(log);
-  const rows = (where: SQL | undefined) => db.select(rowColumns).from(log).where(where).$dynamic();
+  const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
 
   /** The id of the newest entry; 0 in an empty log. Ids are dense, so it is also how many there are. */
   async function head(): Promise<number> {
-    const [newest] = await db
-      .select({ id: logBatches.last_id })
-      .from(logBatches)
-      .orderBy(desc(logBatches.last_id))
-      .limit(1);
+    const [newest] = await reads((from) =>
+      from.select({ id: logBatches.last_id }).from(logBatches).orderBy(desc(logBatches.last_id)).limit(1),
+    );
     return newest?.id ?? 0;
   }
 
@@ -81,7 +80,7 @@ export function createStore(db: Database) {
 
   async function byIds(ids: number[]): Promise<Map<number, Entry>> {
     if (ids.length === 0) return new Map();
-    const found = (await rows(inArray(log.id, ids))).map(toEntry);
+    const found = (await reads((from) => rows(from, inArray(log.id, ids)))).map(toEntry);
     return new Map(found.map((entry) => [entry.id, entry]));
   }
 
@@ -97,9 +96,8 @@ export function createStore(db: Database) {
   async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
     const upto = Math.min(await head(), after + storeLimits.since_ids_max);
     if (upto <= after) return { entries: [], cursor: after };
-    const found = await rows(and(gt(log.id, after), lte(log.id, upto), filter.where))
-      .orderBy(asc(log.id))
-      .limit(rows_max);
+    const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
+    const found = await reads((from) => rows(from, where).orderBy(asc(log.id)).limit(rows_max));
     const lastId = found.at(-1)?.id ?? upto;
     return { entries: found.map(toEntry), cursor: found.length < rows_max ? upto : lastId };
   }
@@ -107,14 +105,16 @@ export function createStore(db: Database) {
   /** A page of the list, newest first, and whether there are older entries beyond it. */
   async function page(filter: Filter, { limit, offset, before, after }: Page) {
     const one_more = limit + 1;
-    const found = after
-      ? await rows(and(filter.where, newer(after)))
-          .orderBy(asc(log.timestamp), asc(log.id))
-          .limit(one_more)
-      : await rows(and(filter.where, before ? older(before) : undefined))
-          .orderBy(desc(log.timestamp), desc(log.id))
-          .limit(one_more)
-          .offset(offset);
+    const found = await reads((from) =>
+      after
+        ? rows(from, and(filter.where, newer(after)))
+            .orderBy(asc(log.timestamp), asc(log.id))
+            .limit(one_more)
+        : rows(from, and(filter.where, before ? older(before) : undefined))
+            .orderBy(desc(log.timestamp), desc(log.id))
+            .limit(one_more)
+            .offset(offset),
+    );
     const hasMore = found.length > limit;
     const logs = found.slice(0, limit).map(toEntry);
     return after
@@ -129,9 +129,10 @@ export function createStore(db: Database) {
   async function* exportPages(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
     let place: Cursor | null = null;
     for (;;) {
-      const page: StoredRow[] = await rows(and(filter.where, lte(log.id, upto), place ? newer(place) : undefined))
-        .orderBy(asc(log.timestamp), asc(log.id))
-        .limit(storeLimits.export_rows_max);
+      const where: SQL | undefined = and(filter.where, lte(log.id, upto), place ? newer(place) : undefined);
+      const page: StoredRow[] = await reads((from) =>
+        rows(from, where).orderBy(asc(log.timestamp), asc(log.id)).limit(storeLimits.export_rows_max),
+      );
       const found = page.map(toEntry);
       const newest = found.at(-1);
       if (newest) yield found;
@@ -185,8 +186,8 @@ export function createStore(db: Database) {
     since,
     page,
     exportPages,
-    ...countsOf(db, head),
-    ...breakdownOf(db, head),
+    ...countsOf(reads, head),
+    ...breakdownOf(reads, head),
     pollState,
     drain,
     makePartitions,

@@ -1,10 +1,14 @@
 /** The interface of both databases (PostgreSQL, PGlite): a Drizzle handle, `migrate` and `close`. */
 import { fileURLToPath } from 'node:url';
 import { sql } from 'drizzle-orm';
+import type { Reads } from '../log/reads.ts';
 import type { Database } from '../log/schema.ts';
 
 export type OpenDatabase = {
+  /** For writers. */
   db: Database;
+  /** For readers. */
+  reads: Reads;
   /** Applies pending migrations. Several processes may call it at once. `logLine` receives progress messages. */
   migrate(logLine: (line: string) => void): Promise<void>;
   close(): Promise<void>;

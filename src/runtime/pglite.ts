@@ -5,6 +5,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
+import { sharedReads } from '../log/reads.ts';
 import { lockFolder } from './data-dir-lock.ts';
 import type { OpenDatabase } from './database.ts';
 import { migrationsFolder, takeOverLegacy } from './database.ts';
@@ -30,6 +31,7 @@ export async function openPglite(folder: string | null): Promise<OpenDatabase> {
     maintenance.unref();
     return {
       db,
+      reads: sharedReads(db),
       migrate: async (logLine) => {
         await migrate(db, { migrationsFolder });
         await takeOverLegacy(db, logLine);

@@ -1,22 +1,61 @@
 /** A PostgreSQL server, by DATABASE_URL, through postgres.js. For processes that live long: a pool. */
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
+import { isStartupRefused } from '../http/problem.ts';
+import { type Reads, transactionReads } from '../log/reads.ts';
 import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
 import { postgresClient } from './postgres-client.ts';
 
 /** Any number, the same in every instance: whoever holds it migrates. */
 const migration_lock = 7_238_160_451;
 
-/** Connects lazily: an unreachable server shows at the first statement. `connections_max` is the size of the pool. */
-export function openPostgres(url: string, connections_max: number): OpenDatabase {
-  const client = postgresClient(url, connections_max);
+/** Of the connections, these are for writers: readers must not keep them waiting. */
+const write_connections_max = 3;
+
+/**
+ * Connects lazily: an unreachable server shows at the first statement. A third of the connections, at most three, are
+ * for writers, the others for readers, whose statements are cancelled after `read_ms_max`.
+ */
+export function openPostgres(url: string, connections_max: number, read_ms_max = default_read_ms_max): OpenDatabase {
+  const n_writers = Math.min(write_connections_max, Math.max(1, Math.floor(connections_max / 3)));
+  const client = postgresClient(url, n_writers);
   // Drizzle rewrites the parsers of the client it is given: this one is its alone.
   const db = drizzle({ client });
+  const readers = connections_max > n_writers ? openReaders(url, connections_max - n_writers, read_ms_max) : null;
   return {
     db,
+    reads: readers?.reads ?? transactionReads(db, read_ms_max),
     migrate: (say) => migrateAlone(url, say),
-    close: () => client.end({ timeout: 5 }),
+    close: async () => void (await Promise.all([client.end({ timeout: 5 }), readers?.close()])),
   };
+}
+
+const default_read_ms_max = 15_000;
+
+/**
+ * A pool for readers. The deadline is a parameter of its connections, which costs nothing. A transaction pooler refuses
+ * it: then each read is a transaction that sets the deadline itself.
+ */
+function openReaders(url: string, max: number, read_ms_max: number): { reads: Reads; close(): Promise<void> } {
+  const session = { statement_timeout: String(read_ms_max), jit: 'off' };
+  let client = postgresClient(url, max, { session });
+  let db = drizzle({ client });
+  let inTransactions: Reads | null = null;
+  const reads: Reads = async (run) => {
+    if (inTransactions) return inTransactions(run);
+    return run(db).catch((error) => {
+      if (!isStartupRefused(error)) throw error;
+      if (!inTransactions) {
+        const refused = client;
+        client = postgresClient(url, max);
+        db = drizzle({ client });
+        inTransactions = transactionReads(db, read_ms_max);
+        void refused.end({ timeout: 0 });
+      }
+      return inTransactions(run);
+    });
+  };
+  return { reads, close: () => client.end({ timeout: 5 }) };
 }
 
 /**

@@ -33,7 +33,7 @@ export type Service = {
 
 export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDatabase =>
   settings.DATABASE_URL
-    ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX)
+    ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX, settings.READ_MS_MAX)
     : openPglite(settings.DATA_DIR);
 
 /** The pause between two attempts to reach the database. */
@@ -53,7 +53,7 @@ export async function openService(
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
-  const store = createStore(database.db);
+  const store = createStore(database.db, database.reads);
   const tail = createTail(store, {
     poll_ms_min: settings.POLL_MS_MIN,
     poll_ms_max: settings.POLL_MS_MAX,

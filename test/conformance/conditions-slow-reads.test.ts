@@ -1,0 +1,60 @@
+/** Readers whose queries are slow: they are cancelled at the deadline, and writers do not wait for them. */
+import { expect, it } from 'vitest';
+import { freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
+import { hasPgBouncer, pgBouncerTo } from '../support/pgbouncer.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
+import { order } from './follow.ts';
+
+const read_ms_max = 1_000;
+const n_readers = 20;
+
+notOn(reasons.embedded).describe('while every query of a reader is slow', () => {
+  notOn(reasons.edge).describe('on a server', async () => {
+    const place = { DATABASE_URL: await slowDatabase() };
+    promises(await startService({ place, env: { READ_MS_MAX: String(read_ms_max) } }));
+  });
+
+  notOn(reasons.edge).describe('behind PgBouncer', () => {
+    notOn(reasons.noPgBouncer, !hasPgBouncer()).describe('in transaction mode', async () => {
+      const place = { DATABASE_URL: await pgBouncerTo(await slowDatabase(), 20) };
+      promises(await startService({ place, env: { READ_MS_MAX: String(read_ms_max) } }));
+    });
+  });
+});
+
+/** A database in which reading one row of the log takes ten seconds, by a policy that sleeps. */
+async function slowDatabase(): Promise<string> {
+  const url = await freshPostgres();
+  const sql = sqlClient(url, 1);
+  await sql`select count(*) from append_logs(${sql.json([{ event_type: 'A', entity_type: 'order' }])})`;
+  await sql`create policy slow on activity_logs for select using (pg_sleep(10) is not null)`;
+  await sql`create policy quick on activity_logs for insert with check (true)`;
+  await sql`alter table activity_logs enable row level security`;
+  await sql`alter table activity_logs force row level security`;
+  return url;
+}
+
+function promises(service: Awaited<ReturnType<typeof startService>>): void {
+  it.each(['/api/logs', '/api/logs?user_id!=ana', '/api/logs/stats', '/api/logs/1'])(
+    'GET %s is a 503 soon after the deadline, and says why',
+    async (path) => {
+      const started = Date.now();
+      const response = await service.request(path);
+      expect(response.status).toBe(503);
+      expect(response.headers.get('retry-after')).not.toBeNull();
+      expect(await response.json()).toMatchObject({ detail: expect.stringContaining('took too long') });
+      expect(Date.now() - started).toBeLessThan(read_ms_max * 6);
+    },
+  );
+
+  it('events are written at once, and the service is ready', async () => {
+    const readers = Array.from({ length: n_readers }, () => service.request('/api/logs').then((r) => r.text()));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const started = Date.now();
+    for (const n of [1, 2, 3]) expect((await service.request('/api/logs', json(order(n)))).status).toBe(201);
+    expect((await service.request('/readyz')).status).toBe(200);
+    expect(Date.now() - started).toBeLessThan(read_ms_max);
+    await Promise.all(readers);
+  });
+}
