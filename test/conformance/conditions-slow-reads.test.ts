@@ -6,7 +6,7 @@ import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { order } from './follow.ts';
 
-const read_ms_max = 1_000;
+const read_ms_max = 2_000;
 const n_readers = 20;
 
 notOn(reasons.embedded).describe('while every query of a reader is slow', () => {
@@ -44,17 +44,18 @@ function promises(service: Awaited<ReturnType<typeof startService>>): void {
       expect(response.status).toBe(503);
       expect(response.headers.get('retry-after')).not.toBeNull();
       expect(await response.json()).toMatchObject({ detail: expect.stringContaining('took too long') });
-      expect(Date.now() - started).toBeLessThan(read_ms_max * 6);
+      expect(Date.now() - started).toBeLessThan(read_ms_max * 5);
     },
   );
 
   it('events are written at once, and the service is ready', async () => {
-    const readers = Array.from({ length: n_readers }, () => service.request('/api/logs').then((r) => r.text()));
+    const readers = Array.from({ length: n_readers }, () => service.request('/api/logs'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     const started = Date.now();
     for (const n of [1, 2, 3]) expect((await service.request('/api/logs', json(order(n)))).status).toBe(201);
     expect((await service.request('/readyz')).status).toBe(200);
-    expect(Date.now() - started).toBeLessThan(read_ms_max);
-    await Promise.all(readers);
+    const ms = Date.now() - started;
+    for (const reader of await Promise.all(readers)) expect(reader.status).toBe(503);
+    expect(ms).toBeLessThan(read_ms_max);
   });
 }
