@@ -1,11 +1,7 @@
-/** Health checks, the lock of DATA_DIR, and upgraded sockets that Node would leave open. */
+/** Health checks, and upgraded sockets that Node would leave open. */
 import { once } from 'node:events';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { lockFolder } from '../../src/runtime/data-dir-lock.ts';
+import { describe, expect, it } from 'vitest';
 import { credentials, eventually, json, sqlClient, startService } from '../support/harness.ts';
 
 const event = { event_type: 'CREATE', entity_type: 'order' };
@@ -55,38 +51,6 @@ describe('a database', async () => {
     });
     expect(await count()).toBe(before);
     expect(await service.write(event)).toHaveLength(1);
-  });
-});
-
-const folders = await mkdtemp(join(tmpdir(), 'edgetrail-lock-'));
-afterAll(() => rm(folders, { recursive: true, force: true }));
-
-describe('the lock of a DATA_DIR', () => {
-  const mine = { pid: process.pid, host: hostname(), started: '1' };
-  const left = async (lock: object | string) => {
-    const folder = await mkdtemp(join(folders, 'data-'));
-    const file = join(folder, 'edgetrail.lock');
-    await writeFile(file, typeof lock === 'string' ? lock : JSON.stringify(lock));
-    return { folder, file };
-  };
-
-  it.each([
-    ['of a process that is gone', { ...mine, pid: 2 ** 22 - 1 }],
-    ['of a process whose number another has now', mine],
-    ['that was written by half', '{"pid":'],
-    ['that is empty', ''],
-  ])('%s is taken over, and goes with its owner', async (_whose, lock) => {
-    const { folder, file } = await left(lock);
-    const unlock = await lockFolder(folder);
-    expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ pid: process.pid });
-    await expect(lockFolder(folder)).rejects.toThrow(`in use by process ${process.pid} `);
-    await unlock();
-    await expect(access(file)).rejects.toThrow();
-  });
-
-  it('of another machine that lives is left alone', async () => {
-    const { folder } = await left({ pid: 1, host: 'another-machine', started: '1' });
-    await expect(lockFolder(folder)).rejects.toThrow(/another-machine/);
   });
 });
 
