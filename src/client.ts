@@ -123,9 +123,9 @@ export function createClient(options: ClientOptions): Log {
     return entry;
   }
 
-  const connect = (query: Query, cursor: number | null, signal: AbortSignal) =>
+  const connect = (query: Query, cursor: string | null, signal: AbortSignal) =>
     send(at('api/logs/stream', query), {
-      headers: headers({ accept: 'text/event-stream', ...(cursor !== null && { 'last-event-id': String(cursor) }) }),
+      headers: headers({ accept: 'text/event-stream', ...(cursor !== null && { 'last-event-id': cursor }) }),
       signal,
     });
 
@@ -273,13 +273,15 @@ function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-type Connect = (cursor: number | null, signal: AbortSignal) => Promise<Response>;
+/** A position in the log: as the service wrote it, and the id in it. */
+type Cursor = { text: string; id: number };
+type Connect = (cursor: string | null, signal: AbortSignal) => Promise<Response>;
 
 async function* follow(connect: Connect, signal?: AbortSignal): AsyncGenerator<Entry, void> {
-  let cursor: number | null = null;
+  let cursor: Cursor | null = null;
   for (let failures = 1; !signal?.aborted; failures++) {
     let cause: unknown = null;
-    const messages = readConnection(connect, cursor, signal);
+    const messages = readConnection(connect, cursor?.text ?? null, signal);
     try {
       for (;;) {
         const next = await messages.next().catch((error) => {
@@ -289,7 +291,7 @@ async function* follow(connect: Connect, signal?: AbortSignal): AsyncGenerator<E
         if (next.done || signal?.aborted) break;
         const { id, data } = next.value;
         failures = 0;
-        if (id === null || (cursor !== null && id <= cursor)) continue;
+        if (id === null || (cursor !== null && id.id <= cursor.id)) continue;
         const entry = data === null ? null : (JSON.parse(data) as Entry);
         cursor = id;
         if (entry) yield entry;
@@ -303,7 +305,7 @@ async function* follow(connect: Connect, signal?: AbortSignal): AsyncGenerator<E
 }
 
 /** The messages of one connection, until it ends, fails or sends nothing for `silence_ms_max`. */
-async function* readConnection(connect: Connect, cursor: number | null, signal?: AbortSignal) {
+async function* readConnection(connect: Connect, cursor: string | null, signal?: AbortSignal) {
   const connection = new AbortController();
   const stop = () => connection.abort();
   signal?.addEventListener('abort', stop);
@@ -333,12 +335,12 @@ async function* readConnection(connect: Connect, cursor: number | null, signal?:
 
 /**
  * Parses an event stream (WHATWG HTML §9.2.6) that arrives in pieces of any size. Returns the messages that each piece
- * completes: the last id seen, as a number, and the data, null for a message that only sets the id.
+ * completes: the last id seen and the data, null for a message that only sets the id.
  */
-export function eventStreamParser(): (text: string) => { id: number | null; data: string | null }[] {
+export function eventStreamParser(): (text: string) => { id: Cursor | null; data: string | null }[] {
   let rest = '';
   let endsInCr = false;
-  let id: number | null = null;
+  let id: Cursor | null = null;
   let hasNewId = false;
   let event = '';
   let data: string[] = [];
@@ -347,8 +349,8 @@ export function eventStreamParser(): (text: string) => { id: number | null; data
     const [, name, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (name === 'data') data.push(value);
     else if (name === 'event') event = value;
-    else if (name === 'id' && /^\d{1,16}$/.test(value)) {
-      id = Number(value);
+    else if (name === 'id' && /^\d{1,16}(-|$)/.test(value)) {
+      id = { text: value, id: Number.parseInt(value, 10) };
       hasNewId = true;
     }
     return [];

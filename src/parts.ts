@@ -6,6 +6,7 @@ import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
 import { Problem } from './http/problem.ts';
+import type { Position } from './log/position.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
 import type { Settings } from './settings.ts';
@@ -16,7 +17,7 @@ export type Sockets = {
   unsent(raw: unknown): number;
   cut(raw: unknown): void;
   /** Saves a socket's cursor: every matching entry up to this id was sent to it. */
-  saveCursor?(raw: unknown, cursor: number): void;
+  saveCursor?(raw: unknown, position: Position): void;
 };
 
 export type Parts = {
@@ -42,6 +43,9 @@ export type Parts = {
   /** Logs an internal error. */
   report(what: string, error: unknown): void;
 };
+
+/** The response header that names the log by its UUID. */
+export const logHeader = 'edgetrail-log';
 
 export type Env = { Variables: { principal: Principal } };
 export type App = Hono<Env>;

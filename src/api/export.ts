@@ -4,7 +4,7 @@ import { badField } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { textStream } from '../http/text-stream.ts';
 import { type Filter, readFilter } from '../log/filter.ts';
-import { type App, allowMethods, type Parts, requireRight } from '../parts.ts';
+import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 import { formats } from './export-formats.ts';
 
 export function exportRoute(app: App, parts: Parts): void {
@@ -15,11 +15,12 @@ export function exportRoute(app: App, parts: Parts): void {
     const name = query.get('format') || 'csv';
     if (!isFormat(name)) throw badField('format', `must be one of ${Object.keys(formats).join(', ')}`);
     // Read before the first byte is sent: an unreachable database then gives a 503 and not an empty file.
-    const upto = await store.head();
+    const { log_id, id: upto } = await store.newest();
     const headers = {
       'content-type': formats[name].type,
-      'content-disposition': `attachment; filename="${await fileName(filter, upto)}.${formats[name].extension}"`,
+      'content-disposition': `attachment; filename="${await fileName(filter, log_id, upto)}.${formats[name].extension}"`,
       'x-accel-buffering': 'no',
+      [logHeader]: log_id,
     };
     // A HEAD has no body: an opened one would never be read and never be closed.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
@@ -37,15 +38,16 @@ export function exportRoute(app: App, parts: Parts): void {
 }
 
 /**
- * The name says what the file holds: the day of the export, the days that were asked for, a digest of the whole filter,
+ * The name says what the file holds: which log, the day of the export, the days that were asked for, a digest of the whole filter,
  * and the newest id. Two files with the same name hold the same entries.
  */
-async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
+async function fileName({ terms, key }: Filter, log_id: string, upto: number): Promise<string> {
   const dayOf = (bound: string) =>
     /^\d{4}-\d\d-\d\d/.exec(terms.find((term) => term.key === bound)?.values[0] ?? '')?.[0];
   const [from, to] = [dayOf('start_date'), dayOf('end_date')];
   return [
     'edgetrail',
+    log_id.slice(0, log_id_chars),
     new Date().toISOString().slice(0, 10),
     ...(from ? ['from', from] : []),
     ...(to ? ['to', to] : []),
@@ -53,6 +55,8 @@ async function fileName({ terms, key }: Filter, upto: number): Promise<string> {
     `upto-${upto}`,
   ].join('-');
 }
+/** The beginning of the log's UUID. */
+const log_id_chars = 8;
 const name_digest_bytes = 4;
 
 const isFormat = (name: string): name is keyof typeof formats => Object.hasOwn(formats, name);

@@ -3,6 +3,7 @@ import type { WSContext } from 'hono/ws';
 import { pause } from '../http/pause.ts';
 import type { Outlet } from '../http/slow-reader.ts';
 import type { Filter } from '../log/filter.ts';
+import { type Position, positionOf, writePosition } from '../log/position.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Parts } from '../parts.ts';
 import { piece_chars_max, sendFollowed } from './send-followed.ts';
@@ -12,13 +13,16 @@ function envelopes(entries: Entry[]): string[] {
   const made: string[] = [];
   let texts: string[] = [];
   let chars = 0;
+  let cursor = '';
   const close = () => {
-    if (texts.length > 0) made.push(`{"type":"logs","data":[${texts.join(',')}],"count":${texts.length}}`);
+    if (texts.length > 0)
+      made.push(`{"type":"logs","data":[${texts.join(',')}],"count":${texts.length},"cursor":"${cursor}"}`);
     texts = [];
     chars = 0;
   };
   for (const entry of entries) {
     const text = JSON.stringify(entry);
+    cursor = writePosition(positionOf(entry));
     texts.push(text);
     chars += text.length;
     if (chars >= piece_chars_max) close();
@@ -31,7 +35,7 @@ function envelopes(entries: Entry[]): string[] {
 const closing = { goingAway: 1001, signedOut: 1008, failed: 1011, tooSlow: 1013 } as const;
 
 /** A socket's event handlers: entries are sent to it, messages from it are ignored. */
-export function socketEvents(parts: Parts, filter: Filter, after: number, session?: string) {
+export function socketEvents(parts: Parts, filter: Filter, start: Position & { log_id?: string }, session?: string) {
   const over = new AbortController();
   return {
     onOpen(_event: Event, socket: WSContext) {
@@ -40,13 +44,16 @@ export function socketEvents(parts: Parts, filter: Filter, after: number, sessio
         unsent: () => parts.sockets.unsent(socket.raw),
         taken: (ms) => pause(Math.min(ms, buffer_poll_ms), over.signal),
       };
-      const moved = (cursor: number) => parts.sockets.saveCursor?.(socket.raw, cursor);
-      moved(after);
+      const moved = (position: Position) => parts.sockets.saveCursor?.(socket.raw, position);
+      moved(start);
+      // The first message says which log this is, in the envelope that every client of the socket knows.
+      const { log_id: log } = start;
+      if (log) outlet.send(JSON.stringify({ type: 'logs', data: [], count: 0, log, cursor: writePosition(start) }));
       void parts.sessions.watch(session, over.signal, () => {
         socket.close(closing.signedOut, 'signed out');
         over.abort();
       });
-      void sendFollowed(parts, filter, after, over.signal, outlet, (batch) => batch.as('ws', envelopes), moved).then(
+      void sendFollowed(parts, filter, start.id, over.signal, outlet, (batch) => batch.as('ws', envelopes), moved).then(
         (delivered) => {
           if (delivered) return socket.close(closing.goingAway, 'the service is going away');
           socket.close(closing.tooSlow, 'too slow: resume with ?after=');

@@ -3,7 +3,9 @@ import type { Context } from 'hono';
 import { openResponseBody } from '../http/slow-reader.ts';
 import { sseComment, sseMessage } from '../http/sse.ts';
 import type { Filter } from '../log/filter.ts';
+import { type Position, writePosition } from '../log/position.ts';
 import type { Entry } from '../log/schema.ts';
+import type { Newest } from '../log/store.ts';
 import type { Batch } from '../log/tail.ts';
 import type { Env, Parts } from '../parts.ts';
 import { piece_chars_max, sendFollowed } from './send-followed.ts';
@@ -24,7 +26,7 @@ export function sseResponse(
   c: Context<Env>,
   parts: Parts,
   filter: Filter,
-  after: number,
+  start: Newest,
   form: string,
   encode: (entries: Entry[]) => string[],
   farewell = '',
@@ -42,10 +44,10 @@ export function sseResponse(
   });
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly sent: a heartbeat with an older id would make the client resume too early.
-  let reached: number | null = after;
+  let reached: string | null = writePosition(start);
   // Sent at once: a browser fires `open` only at the first bytes. The id is where a client resumes that is disconnected
   // before its first event.
-  outlet.send(encoder.encode(sseComment('edgetrail') + sseMessage({ id: after })));
+  outlet.send(encoder.encode(sseComment('edgetrail') + firstMessage(form, start)));
   const heartbeat = setInterval(() => {
     // A client that read nothing between two heartbeats is gone, even if the runtime has not noticed.
     if (stalled()) return cut();
@@ -56,10 +58,10 @@ export function sseResponse(
     reached = null;
     return batch.as(`sse ${form}`, encodeBytes);
   };
-  const moved = (cursor: number) => {
-    reached = cursor;
+  const moved = (position: Position) => {
+    reached = writePosition(position);
   };
-  void sendFollowed(parts, filter, after, signal, outlet, chunksOf, moved)
+  void sendFollowed(parts, filter, start.id, signal, outlet, chunksOf, moved)
     .then((delivered) => (delivered ? end() : cut()))
     .catch((error) => {
       parts.report('a live stream was cut off', error);
@@ -69,13 +71,23 @@ export function sseResponse(
   return c.body(body, 200, sseHeaders);
 }
 
+const isPage = (form: string) => form.startsWith('html');
+
+/** Which log is followed, and where a client resumes that is disconnected before its first event. */
+const firstMessage = (form: string, start: Newest) =>
+  sseMessage({
+    id: writePosition(start),
+    // htmx would look for an element of that name.
+    ...(!isPage(form) && { event: 'log', data: JSON.stringify({ log: start.log_id }) }),
+  });
+
 /**
  * With a rare filter the last id that was sent is far behind the log. The heartbeat carries the cursor, so that a
  * reconnect does not read again what did not match. htmx notices a removed element only at a message, so the page's
  * heartbeat is a message.
  */
-const heartbeatOf = (form: string, cursor: number) =>
-  form.startsWith('html') ? sseMessage({ id: cursor, event: 'heartbeat', data: '1' }) : sseMessage({ id: cursor });
+const heartbeatOf = (form: string, cursor: string) =>
+  isPage(form) ? sseMessage({ id: cursor, event: 'heartbeat', data: '1' }) : sseMessage({ id: cursor });
 
 /** The texts of entries joined into pieces of about `piece_chars_max`. */
 export function pieces(entries: Entry[], write: (entry: Entry) => string): string[] {

@@ -4,12 +4,15 @@ import { badField, Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/sse.ts';
 import { readFilter } from '../log/filter.ts';
+import { foreignPosition, positionOf, readPosition, writePosition } from '../log/position.ts';
+import type { Newest } from '../log/store.ts';
 import {
   type App,
   allowMethods,
   type Env,
   forwardToFollower,
   isTrustedOrigin,
+  logHeader,
   type Parts,
   requireRight,
 } from '../parts.ts';
@@ -19,8 +22,8 @@ import { pieces, sseResponse } from './follow-sse.ts';
 export function followRoutes(app: App, parts: Parts): void {
   app.get('/api/logs/stream', requireRight(parts, 'read'), forwardToFollower(parts), async (c) => {
     const filter = readFilter(queryOf(c), ['after']);
-    return sseResponse(c, parts, filter, await startCursorOf(c, parts), 'json', (entries) =>
-      pieces(entries, (entry) => sseMessage({ id: entry.id, data: JSON.stringify(entry) })),
+    return sseResponse(c, parts, filter, await startOf(c, parts), 'json', (entries) =>
+      pieces(entries, (entry) => sseMessage({ id: writePosition(positionOf(entry)), data: JSON.stringify(entry) })),
     );
   });
 
@@ -37,9 +40,9 @@ export function followRoutes(app: App, parts: Parts): void {
     forwardToFollower(parts),
     async (c, next) => {
       const filter = readFilter(queryOf(c), ['after']);
-      const after = await startCursorOf(c, parts);
+      const start = await startOf(c, parts);
       const { session } = c.get('principal');
-      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, after, session));
+      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, start, session));
       return upgrade(c, next);
     },
   );
@@ -49,18 +52,21 @@ export function followRoutes(app: App, parts: Parts): void {
 }
 
 /**
- * The id after which a follower starts: Last-Event-ID, else `after`, else the newest id. The header comes first because
- * a browser that reconnects keeps its URL. Throws a 400 for an id above the newest: such a cursor is from another log or
- * from before a restore, and following it silently would look like "nothing new".
+ * The position after which a follower starts: Last-Event-ID, else `after`, else the newest. The header comes first
+ * because a browser that reconnects keeps its URL. Throws a 400 for a position that is not of this log, and for an id
+ * above the newest: following it silently would look like "nothing new".
  */
-export async function startCursorOf(c: Context<Env>, { store }: Parts): Promise<number> {
+export async function startOf(c: Context<Env>, { store }: Parts): Promise<Newest> {
   const resumed = c.req.header('last-event-id') || null;
   const field = resumed === null ? 'after' : 'Last-Event-ID';
   const text = resumed ?? (queryOf(c).get('after') || null);
-  const head = await store.head();
-  if (text === null) return head;
-  const id = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(id)) throw badField(field, 'must be the id of an event');
-  if (id > head) throw badField(field, `is beyond the newest event, ${head}: it is not from this log`);
-  return id;
+  const newest = await store.newest();
+  c.header(logHeader, newest.log_id);
+  const position = text === null ? newest : readPosition(text);
+  if (!position) throw badField(field, 'must be the id of an event');
+  if (position.id > newest.id)
+    throw badField(field, `is beyond the newest event, ${newest.id}: it is not from this log`);
+  if (position.id === newest.id && position.at_ms === null) return newest;
+  if (position !== newest && !(await store.isOwn(position))) throw badField(field, foreignPosition);
+  return { log_id: newest.log_id, ...position };
 }

@@ -3,9 +3,9 @@ import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { readFilter, writeFilter } from '../log/filter.ts';
-import { readPage, writeCursor } from '../log/paging.ts';
+import { checkCursor, readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
-import { type App, allowMethods, type Parts, requireRight } from '../parts.ts';
+import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 
 export function listRoutes(app: App, parts: Parts): void {
   const { store } = parts;
@@ -14,10 +14,11 @@ export function listRoutes(app: App, parts: Parts): void {
     const query = queryOf(c);
     const filter = readFilter(query, ['limit', 'offset', 'before', 'after']);
     const page = readPage(query);
-    const head = await store.head();
-    const etag = await etagOf(c, head, filter.key, page);
+    const newest = await store.newest();
+    const etag = await etagOf(c, newest, filter.key, page);
     if (clientHasEtag(c, etag)) return notModified(c, etag);
-    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, head)]);
+    await checkCursor(page, store.isOwn);
+    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, newest.id)]);
     const { logs } = found;
     const link = (rel: string, place: 'before' | 'after' | null, entry?: Entry) => {
       const to = writeFilter(filter.terms);
@@ -29,24 +30,30 @@ export function listRoutes(app: App, parts: Parts): void {
     if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
     if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
     if (logs.length > 0) c.header('link', links.join(', '));
+    c.header(logHeader, newest.log_id);
     return withEtag(c, etag).json({ logs, ...total, limit: page.limit, offset: page.offset });
   });
 
   app.get('/api/logs/stats', requireRight(parts, 'read'), async (c) => {
     const filter = readFilter(queryOf(c));
-    const etag = await etagOf(c, currentMinute(), await store.head(), filter.key);
+    const newest = await store.newest();
+    const etag = await etagOf(c, currentMinute(), newest, filter.key);
     if (clientHasEtag(c, etag)) return notModified(c, etag);
     const stats = await store.stats(filter);
+    c.header(logHeader, newest.log_id);
     return withEtag(c, etag).json(stats);
   });
 
   app.get('/api/logs/:id{[0-9]+}', requireRight(parts, 'read'), async (c) => {
     const id = Number(c.req.param('id'));
-    const etag = await etagOf(c);
-    // Ids are dense: every id up to the newest exists, so no row has to be read for a 304.
-    if (clientHasEtag(c, etag) && id > 0 && id <= (await store.head())) return notModified(c, etag);
-    const entry = Number.isSafeInteger(id) ? await store.one(id) : null;
+    // An entry never changes: its tag is made of the log and the commit of its batch, and no row is read for a 304.
+    const batch = Number.isSafeInteger(id) ? await store.batchOf(id) : null;
+    if (!batch) throw new Problem(404, 'There is no event with this id.');
+    const etag = await etagOf(c, batch);
+    if (clientHasEtag(c, etag)) return notModified(c, etag);
+    const entry = await store.one(id);
     if (!entry) throw new Problem(404, 'There is no event with this id.');
+    c.header(logHeader, batch.log_id);
     return withEtag(c, etag).json(entry);
   });
 

@@ -1,6 +1,7 @@
 /** What every follower shares: the log is followed, and each batch is sent in pieces at the client's pace. */
 import { type Outlet, sendWhenRoom } from '../http/slow-reader.ts';
 import type { Filter } from '../log/filter.ts';
+import type { Position } from '../log/position.ts';
 import type { Batch } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 
@@ -15,13 +16,13 @@ export async function sendFollowed<Chunk extends { length: number }>(
   signal: AbortSignal,
   outlet: Outlet<Chunk>,
   chunksOf: (batch: Batch) => Chunk[],
-  moved: (cursor: number) => void = () => {},
+  moved: (position: Position) => void = () => {},
 ): Promise<boolean> {
   const bounds = { unsent_bytes_max: limits.UNSENT_BYTES_MAX, stall_ms_max: limits.STALL_MS_MAX };
   for await (const batch of tail.follow(after, filter, signal)) {
     for (const chunk of chunksOf(batch))
       if (!(await sendWhenRoom(outlet, chunk, chunk.length, bounds, signal))) return false;
-    moved(batch.cursor);
+    moved({ id: batch.cursor, at_ms: batch.at_ms });
   }
   return true;
 }

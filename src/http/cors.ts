@@ -9,7 +9,7 @@ const apiPaths = /^\/(api|ws)\//;
 
 const responseHeaders = {
   'access-control-allow-credentials': 'true',
-  'access-control-expose-headers': 'link, etag, location, retry-after',
+  'access-control-expose-headers': 'link, etag, location, retry-after, edgetrail-log',
 };
 
 const preflightHeaders = {

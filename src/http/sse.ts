@@ -5,7 +5,7 @@
  * LF by a chunk. `id` and `event` must hold no line break: they are ours, never a caller's. A message without data
  * only moves the client's Last-Event-ID on.
  */
-export function sseMessage({ id, event, data }: { id?: number; event?: string; data?: string }): string {
+export function sseMessage({ id, event, data }: { id?: string; event?: string; data?: string }): string {
   const lines = data === undefined ? [] : data.split(/\r\n|\r|\n/).map((line) => `data: ${line}`);
   return [...(event ? [`event: ${event}`] : []), ...(id === undefined ? [] : [`id: ${id}`]), ...lines, '', ''].join(
     '\n',

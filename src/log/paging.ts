@@ -3,20 +3,24 @@
 import { badField } from '../http/problem.ts';
 import type { Paging } from './filter.ts';
 import { latest_ms } from './instant.ts';
+import { foreignPosition, type Position, positionOf, readPosition, writePosition } from './position.ts';
 import { timeOf } from './stored-row.ts';
 
-/** A position in the order of the list (timestamp, id), written as `<epoch ms>-<id>`. */
+/** A place in the order of the list (timestamp, id). */
 export type Cursor = { ms: number; id: number };
+type CheckableCursor = Cursor & { position?: Position };
 
-export const writeCursor = (entry: { timestamp: string; id: number }) =>
-  `${timeOf(entry)}-${entry.id}`.replace('Infinity', 'infinity');
+/** A cursor is written as `<timestamp in epoch ms>-<id>-<mark>`; position.ts says what the mark is. */
+export const writeCursor = (entry: { timestamp: string; id: number; created_at: string }) =>
+  `${timeOf(entry)}-${writePosition(positionOf(entry))}`.replace('Infinity', 'infinity');
 
-function readCursor(key: 'before' | 'after', text: string): Cursor {
-  const parts = /^(-?(?:\d{1,15}|infinity))-(\d{1,16})$/.exec(text);
-  const cursor = { ms: Number(parts?.[1]?.replace('infinity', 'Infinity')), id: Number(parts?.[2]) };
-  if (!parts || !Number.isSafeInteger(cursor.id) || !isDatabaseTime(cursor.ms))
+function readCursor(key: 'before' | 'after', text: string): CheckableCursor {
+  const [, time = '', place = ''] = /^(-?(?:\d{1,15}|infinity))-(.+)$/.exec(text) ?? [];
+  const position = readPosition(place);
+  const ms = Number(time.replace('infinity', 'Infinity'));
+  if (!position || position.at_ms === null || !isDatabaseTime(ms))
     throw badField(key, 'is not a cursor that this log gave out');
-  return cursor;
+  return { ms, id: position.id, position };
 }
 
 /** PostgreSQL's timestamptz begins in 4713 BC; the year 9999 is the last that is written with four digits. */
@@ -25,7 +29,7 @@ const isDatabaseTime = (ms: number) => !Number.isFinite(ms) || (ms >= -210_866_8
 export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
 
 /** The requested page. */
-export type Page = { limit: number; offset: number; before: Cursor | null; after: Cursor | null };
+export type Page = { limit: number; offset: number; before: CheckableCursor | null; after: CheckableCursor | null };
 
 /** Reads limit, offset, before and after; throws a 400 that names the invalid one. */
 export function readPage(query: URLSearchParams): Page {
@@ -40,6 +44,12 @@ export function readPage(query: URLSearchParams): Page {
     before: before ? readCursor('before', before) : null,
     after: after ? readCursor('after', after) : null,
   };
+}
+
+/** Throws a 400 when the page's cursor is not of this log. */
+export async function checkCursor({ before, after }: Page, isOwn: (position: Position) => Promise<boolean>) {
+  for (const [key, cursor] of Object.entries({ before, after }))
+    if (cursor?.position && !(await isOwn(cursor.position))) throw badField(key, foreignPosition);
 }
 
 const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;

@@ -6,10 +6,12 @@ import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
+import { historyOf } from './history.ts';
 import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
+import { positionOf } from './position.ts';
 import { type Reads, sharedReads } from './reads.ts';
-import { activityInbox, type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
+import { type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
@@ -23,20 +25,15 @@ export const storeLimits = {
 
 export type { Buckets, Facet, FacetKey, Histogram } from './breakdown.ts';
 export type { Recent, Span, Stats, Total } from './counts.ts';
+export type { Newest, PollState } from './history.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
 export function createStore(db: Database, reads: Reads = sharedReads(db)) {
   const columns = getTableColumns(log);
+  const history = historyOf(db, reads);
+  const { head, newest } = history;
   const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
-
-  /** The id of the newest entry; 0 in an empty log. Ids are dense, so it is also how many there are. */
-  async function head(): Promise<number> {
-    const [newest] = await reads((from) =>
-      from.select({ id: logBatches.last_id }).from(logBatches).orderBy(desc(logBatches.last_id)).limit(1),
-    );
-    return newest?.id ?? 0;
-  }
 
   /** The stored row as append_logs returns it: a composite, column by column. */
   const stored = Object.fromEntries(
@@ -94,12 +91,15 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
    * also advance when nothing matches.
    */
   async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
-    const upto = Math.min(await head(), after + storeLimits.since_ids_max);
-    if (upto <= after) return { entries: [], cursor: after };
+    const end = await newest();
+    const upto = Math.min(end.id, after + storeLimits.since_ids_max);
+    if (upto <= after) return { entries: [], cursor: after, at_ms: null };
     const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
     const found = await reads((from) => rows(from, where).orderBy(asc(log.id)).limit(rows_max));
-    const lastId = found.at(-1)?.id ?? upto;
-    return { entries: found.map(toEntry), cursor: found.length < rows_max ? upto : lastId };
+    const entries = found.map(toEntry);
+    const last = entries.at(-1);
+    if (last && found.length === rows_max) return { entries, cursor: last.id, at_ms: positionOf(last).at_ms };
+    return { entries, cursor: upto, at_ms: upto === end.id ? end.at_ms : null };
   }
 
   /** A page of the list, newest first, and whether there are older entries beyond it. */
@@ -141,19 +141,6 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
     }
   }
 
-  /** What a poll reads: the newest id, and whether the inbox has rows. */
-  async function pollState(): Promise<{ head: number; waiting: boolean }> {
-    const [seen] = await db
-      .select({
-        head: sql<number>`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`.mapWith(
-          Number,
-        ),
-        waiting: sql<boolean>`exists (select from ${activityInbox})`,
-      })
-      .from(nothing);
-    return seen ?? { head: 0, waiting: false };
-  }
-
   /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
     const [drained] = await readCommitted((tx) =>
@@ -181,14 +168,13 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
 
   return {
     append: appendQueue(appendNow),
-    head,
+    ...history,
     one,
     since,
     page,
     exportPages,
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
-    pollState,
     drain,
     makePartitions,
     ready,

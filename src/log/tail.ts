@@ -4,12 +4,14 @@ import { pause, whenAborted } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Entry } from './schema.ts';
-import { type Store, storeLimits } from './store.ts';
+import { type Newest, type PollState, type Store, storeLimits } from './store.ts';
 
 /** What a follower receives: matching entries, and the id up to which there are no others. */
 export type Batch = {
   entries: Entry[];
   cursor: number;
+  /** The mark of the cursor's position. */
+  at_ms: number | null;
   /** The entries in an encoded form, made once for all followers that share the batch. `form` identifies the encoding. */
   as<T>(form: string, make: (entries: Entry[]) => T): T;
 };
@@ -38,6 +40,10 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   /** The function that ends each follower. */
   const followers = new Set<() => void>();
   let head = 0;
+  /** The newest position at the last poll. */
+  let known: Newest = { log_id: '', id: 0, at_ms: null };
+  /** The newest row of the inbox that was reported as refused. */
+  let refused: number | null = null;
   let poll_ms = poll_ms_max;
   let sleeping = new AbortController();
 
@@ -48,13 +54,39 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     appended.notify();
   }
 
+  /** Ends the followers when the log under them was replaced: their positions are in a history that is gone. */
+  function checkHistory({ newest, known_at_ms }: PollState): void {
+    const isSame = known.log_id === newest.log_id && known.at_ms === known_at_ms && newest.id >= known.id;
+    const isReplaced = known.id > 0 && !isSame;
+    known = newest;
+    if (!isReplaced) return;
+    report('the log was replaced', new Error(`log ${newest.log_id} ends at ${newest.id} and has another history`));
+    head = newest.id;
+    reads.clear();
+    for (const end of followers) end();
+  }
+
+  /** Empties the inbox. After a full batch the lock is left to other writers for twice as long as it was held. */
+  async function drainInbox(): Promise<void> {
+    for (;;) {
+      const started = performance.now();
+      const n = await store.drain();
+      if (n < storeLimits.inbox_rows_max || stopping.signal.aborted) return;
+      await pause(2 * (performance.now() - started), stopping.signal);
+    }
+  }
+
   async function pollOnce(): Promise<boolean> {
     const before = head;
-    const { head: newest, waiting } = await store.pollState();
-    // Before the inbox is drained: a failing drain must not keep entries from the followers.
-    notifyAppended(newest);
-    if (waiting) {
-      while ((await store.drain()) === storeLimits.inbox_rows_max);
+    const state = await store.pollState(known.id);
+    checkHistory(state);
+    // Before the drain: followers must get what is stored even when draining fails.
+    notifyAppended(state.newest.id);
+    if (state.refused !== null && state.refused !== refused)
+      report('the inbox refused rows', new Error(`activity_inbox_refused says why, up to n = ${state.refused}`));
+    refused = state.refused;
+    if (state.waiting) {
+      await drainInbox();
       notifyAppended(await store.head());
     }
     return head > before;
@@ -154,11 +186,12 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
   };
 }
 
-function toBatch({ entries, cursor }: { entries: Entry[]; cursor: number }): Batch {
+function toBatch({ entries, cursor, at_ms }: Omit<Batch, 'as'>): Batch {
   const forms = new Map<string, unknown>();
   return {
     entries,
     cursor,
+    at_ms,
     as: <T>(form: string, make: (entries: Entry[]) => T): T => {
       if (!forms.has(form)) forms.set(form, make(entries));
       return forms.get(form) as T;

@@ -9,6 +9,7 @@ import { forwardedAuth } from '../auth/auth.ts';
 import { createSessions } from '../auth/session.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
+import { foreignPosition, type Position } from '../log/position.ts';
 import { createStore } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
 import type { App, Env, Parts } from '../parts.ts';
@@ -40,11 +41,13 @@ const message_bytes_max = 4_096;
 const too_big = 1009;
 /** The code of a close without a code (RFC 6455 §7.4.1). It must not be sent. */
 const no_code = 1005;
+/** "Policy violation" (RFC 6455 §7.4.1): reconnecting with the same position is refused as well. */
+const log_replaced = 1008;
 
 type SocketEvents = ReturnType<typeof socketEvents>;
 
 /** A socket's attachment, which survives hibernation. */
-type Attachment = { search: string; cursor: number; session?: string };
+type Attachment = { search: string; position: Position; session?: string };
 
 export class LogObject extends DurableObject<Bindings> implements LogStub {
   readonly #parts: Parts;
@@ -77,7 +80,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
         upgrade: defineWebSocketHelper(async (c, events) => this.#accept(c, events as SocketEvents)),
         unsent: (raw) => (this.#sentTo(raw as WebSocket) > socket_bytes_max ? Number.POSITIVE_INFINITY : 0),
         cut: (raw) => close(raw as WebSocket),
-        saveCursor: (raw, cursor) => keep(raw as WebSocket, cursor),
+        saveCursor: (raw, position) => keep(raw as WebSocket, position),
       },
       assets: (_c, next) => next(),
       limits: settings,
@@ -108,7 +111,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     const { session } = c.get('principal');
     near.serializeAttachment({
       search: new URL(c.req.url).search,
-      cursor: 0,
+      position: { id: 0, at_ms: null },
       ...(session && { session }),
     } satisfies Attachment);
     this.ctx.acceptWebSocket(near);
@@ -131,9 +134,13 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
 
   /** Resumes a socket after hibernation, at its saved cursor. */
   #resume(socket: WebSocket): void {
-    const { search, cursor, session } = socket.deserializeAttachment() as Attachment;
+    const { search, position, session } = socket.deserializeAttachment() as Attachment;
     const filter = readFilter(new URLSearchParams(search), ['after']);
-    this.#open(socket, socketEvents(this.#parts, filter, cursor, session));
+    const resume = () => this.#open(socket, socketEvents(this.#parts, filter, position, session));
+    // Where the database cannot be asked now, following waits for it.
+    void this.#parts.store
+      .isOwn(position)
+      .then((own) => (own ? resume() : close(socket, log_replaced, foreignPosition)), resume);
   }
 
   #sentTo = (socket: WebSocket) => this.#sent_bytes.get(socket) ?? 0;
@@ -176,7 +183,7 @@ function close(socket: WebSocket, code?: number, reason?: string): void {
   if (socket.readyState === WebSocket.OPEN) socket.close(code, reason);
 }
 
-function keep(socket: WebSocket, cursor: number): void {
+function keep(socket: WebSocket, position: Position): void {
   const kept = socket.deserializeAttachment() as Attachment;
-  socket.serializeAttachment({ ...kept, cursor } satisfies Attachment);
+  socket.serializeAttachment({ ...kept, position } satisfies Attachment);
 }

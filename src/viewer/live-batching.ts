@@ -53,5 +53,5 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
 
 function joined(first: Batch, second: Batch): Batch {
   const entries = [...first.entries, ...second.entries];
-  return { entries, cursor: second.cursor, as: (_form, make) => make(entries) };
+  return { entries, cursor: second.cursor, at_ms: second.at_ms, as: (_form, make) => make(entries) };
 }

@@ -1,12 +1,13 @@
 /** The page's live part: its control, its stream of rows, and what was too much to draw. */
 import type { Context, MiddlewareHandler } from 'hono';
-import { startCursorOf } from '../api/follow.ts';
+import { startOf } from '../api/follow.ts';
 import { sseHeaders, sseResponse } from '../api/follow-sse.ts';
 import { pathOf, signInUrl } from '../auth/return-path.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/sse.ts';
 import { wholeNumber } from '../log/paging.ts';
+import { positionOf, writePosition } from '../log/position.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Store } from '../log/store.ts';
 import type { Tail } from '../log/tail.ts';
@@ -48,14 +49,14 @@ export function liveRoutes(app: App, parts: Parts): void {
   app.get('/logs/stream', signedOutInStream(requireRight(parts, 'read')), forwardToFollower(parts), async (c) => {
     const display = displayOptionsOf(c);
     const pageQuery = readPageQuery(queryOf(c), display.now_ms, display.zone);
-    const after = await startCursorOf(c, parts);
-    const missed = backlogOf(pageQuery, after, await store.head());
+    const start = await startOf(c, parts);
+    const missed = backlogOf(pageQuery, start.id, await store.head());
     const tail = inBatches(missed ? startingAfter(parts.tail, missed.upto) : parts.tail);
     return sseResponse(
       c,
       { ...parts, tail },
       pageQuery.filter,
-      after,
+      start,
       `html ${display.zone}`,
       messagesOf(pageQuery, display, missed),
       signedOutMessage(c),
@@ -114,7 +115,7 @@ function backlogOf({ filter }: PageQuery, after: number, head: number): Gap | nu
 const startingAfter = (tail: Tail, upto: number): Tail => ({
   ...tail,
   async *follow(_after, filter, signal) {
-    yield { entries: [], cursor: upto, as: (_form, make) => make([]) };
+    yield { entries: [], cursor: upto, at_ms: null, as: (_form, make) => make([]) };
     yield* tail.follow(upto, filter, signal);
   },
 });
@@ -142,9 +143,10 @@ function messagesOf({ query }: PageQuery, display: DisplayOptions, missed: Gap |
       .slice(n_left)
       .toReversed()
       .map((entry) => renderedRow(entry, display));
-    const id = entries.at(-1)?.id ?? before?.upto;
+    const newest = entries.at(-1);
+    const id = newest ? writePosition(positionOf(newest)) : before && String(before.upto);
     if (rows.length === 0 && !gap) return [];
-    return [sseMessage({ ...(id !== undefined && { id }), data: liveRows(rows, gap, query) })];
+    return [sseMessage({ ...(id && { id }), data: liveRows(rows, gap, query) })];
   };
 }
 

@@ -7,12 +7,12 @@ import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import type { Filter } from '../log/filter.ts';
-import { readPage, wholeNumber, writeCursor } from '../log/paging.ts';
+import { checkCursor, readPage, wholeNumber, writeCursor } from '../log/paging.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
 import { logHref } from '../page/links.ts';
 import type { Reader } from '../page/menu-and-help.ts';
-import { type App, allowMethods, type Env, type Parts, requireRight } from '../parts.ts';
+import { type App, allowMethods, type Env, logHeader, type Parts, requireRight } from '../parts.ts';
 import { liveRoutes } from './live-routes.ts';
 import { countWithin, isComplete, noCounts } from './page-counts.ts';
 import { isFormQuery, type PageQuery, readPageQuery } from './page-query.ts';
@@ -59,9 +59,12 @@ export function logRoutes(app: App, parts: Parts): void {
     const page = readPage(paging);
     const reader = readerOf(c);
     // Before the rows: what comes in between is then pushed again rather than missed.
-    const head = await store.head();
-    const tag = await etagOf(c, currentMinute(), head, asked.toString(), live, reader, display.theme, display.zone);
+    const newest = await store.newest();
+    const head = newest.id;
+    const tag = await etagOf(c, currentMinute(), newest, asked.toString(), live, reader, display.theme, display.zone);
     if (!isFragment(c) && clientHasEtag(c, tag)) return notModified(c, tag, [fragment]);
+    await checkCursor(page, store.isOwn);
+    c.header(logHeader, newest.log_id);
     const found = await store.page(filter, page);
     // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
     const after = Math.max(head, ...found.logs.map(({ id }) => id));

@@ -65,6 +65,9 @@ it.each<[string, (tag: string) => string, number]>([
 });
 
 it('every question has a tag of its own, and the same question the same one', async () => {
+  const second = await service.request('/api/logs?limit=1&offset=1');
+  const cursor = /before=([^&>]+)/.exec(second.headers.get('link') ?? '')?.[1];
+  expect(cursor).toBeTruthy();
   const paths = [
     ...moving,
     '/api/logs/1',
@@ -76,8 +79,8 @@ it('every question has a tag of its own, and the same question the same one', as
     '/api/logs?user_id=1',
     '/api/logs?entity_id=1&entity_id=2',
     '/api/logs?metadata.a=1',
-    '/api/logs?after=0-0',
-    '/api/logs?before=1795428000000-2',
+    `/api/logs?after=${cursor}`,
+    `/api/logs?before=${cursor}`,
     '/api/logs/stats?entity_id=1',
     '/logs?entity_id=1',
     '/logs?live=1',

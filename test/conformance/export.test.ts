@@ -107,9 +107,9 @@ describe('the file', () => {
     const [one, same, other] = await Promise.all(
       [`${small}user_id=a&user_id=b`, `user_id=b&user_id=a&${small}`, `${small}user_id=c`].map(nameOf),
     );
-    expect(one).toMatch(/"edgetrail-[\d-]{10}-from-2023-01-01-to-2024-12-31-[0-9a-f]{8}-upto-\d+\.csv"$/);
+    expect(one).toMatch(/"edgetrail-[0-9a-f]{8}-[\d-]{10}-from-2023-01-01-to-2024-12-31-[0-9a-f]{8}-upto-\d+\.csv"$/);
     expect([one === same, one === other]).toEqual([true, false]);
-    expect(await nameOf('')).toMatch(/"edgetrail-[\d-]{10}-upto-\d+\.csv"$/);
+    expect(await nameOf('')).toMatch(/"edgetrail-[0-9a-f]{8}-[\d-]{10}-upto-\d+\.csv"$/);
   });
 
   it('is CSV when nothing is said', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Entry } from '../../src/log/schema.ts';
-import { credentials, type SseMessage, sseMessages, type TestService } from '../support/harness.ts';
+import { credentials, isEntry, type SseMessage, sseMessages, type TestService } from '../support/harness.ts';
 
 export const order = (n: number, more: object = {}) => ({
   event_type: 'CREATE',
@@ -21,7 +21,7 @@ export const follow = (service: TestService, query = '', headers: Record<string,
 export async function take(
   answer: Response,
   n: number,
-  wanted: (message: SseMessage) => boolean = ({ data }) => data !== null,
+  wanted: (message: SseMessage) => boolean = isEntry,
 ): Promise<SseMessage[]> {
   const taken: SseMessage[] = [];
   for await (const message of sseMessages(answer)) {
@@ -57,7 +57,8 @@ export async function followSocket(
   // Before it is open: the first message may come with the answer to the handshake.
   socket.on('message', (text) => {
     const message = JSON.parse(String(text)) as Envelope;
-    messages.push(message);
+    // The first says which log it is, and has no event.
+    if (message.count > 0) messages.push(message);
     hear(message);
   });
   const closed = new Promise<number>((resolve) => socket.once('close', resolve));
@@ -90,9 +91,9 @@ export function resuming(service: TestService, how: 'sse' | 'socket', over: Abor
       signal: over,
     });
     if (!answer.ok) return answer.body?.cancel();
-    for await (const { id, data } of sseMessages(answer)) {
-      if (id !== null) last = Number(id);
-      if (data !== null) followed.ids.push(last);
+    for await (const message of sseMessages(answer)) {
+      if (message.id !== null) last = Number(message.id);
+      if (isEntry(message)) followed.ids.push(last);
     }
   };
   const bySocket = async () => {

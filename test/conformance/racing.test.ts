@@ -5,6 +5,7 @@ import type { Entry } from '../../src/log/schema.ts';
 import {
   credentials,
   eventually,
+  isEntry,
   json,
   sqlClient,
   sseMessages,
@@ -95,9 +96,9 @@ async function sseFollower(
         headers: { 'last-event-id': lastId },
         signal: AbortSignal.any([hangUp.signal, over]),
       });
-      for await (const { id, data } of sseMessages(answer)) {
-        if (id !== null) lastId = id;
-        if (data !== null) got.push(JSON.parse(data));
+      for await (const message of sseMessages(answer)) {
+        if (message.cursor !== null) lastId = message.cursor;
+        if (isEntry(message)) got.push(JSON.parse(message.data ?? ''));
       }
     } catch (error) {
       if (!hangUp.signal.aborted && !over.aborted) throw error;

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
-import { credentials, json, sseMessages, startService, type TestService } from '../support/harness.ts';
+import { credentials, isEntry, json, sseMessages, startService, type TestService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { deafReader, follow, followSocket, order } from './follow.ts';
@@ -40,7 +40,7 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
     const streamed: string[] = [];
     const stream = await follow(busy);
     const streamEnd = (async () => {
-      for await (const { data } of sseMessages(stream)) if (data) streamed.push(data);
+      for await (const message of sseMessages(stream)) if (isEntry(message)) streamed.push(message.data ?? '');
       return 'ended';
     })().catch(() => 'cut');
     const { closed } = await followSocket(busy);

@@ -8,6 +8,7 @@ import {
   credentials,
   eventually,
   freshDatabase,
+  isEntry,
   json,
   type SseMessage,
   sseMessages,
@@ -122,7 +123,7 @@ describe('the log behind a proxy', async () => {
           await until(messages, isId);
           const [written] = await service.write([order(`ALONE ${name}`)]);
           const since = Date.now();
-          const { id } = await until(messages, ({ data }) => data !== null);
+          const { id } = await until(messages, isEntry);
           expect(id).toBe(String(written?.id));
           expect(Date.now() - since).toBeLessThan(heartbeat_ms - 500);
           await messages.return(undefined);

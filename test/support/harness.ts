@@ -72,6 +72,14 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
   return { DATABASE_URL: await freshPostgres() };
 }
 
+/** Makes an empty database of the target's kind: the service makes another log of it. */
+export async function emptyDatabase(name: DatabaseName): Promise<TestService['place']> {
+  if (name !== 'pglite') return { DATABASE_URL: await freshPostgres('template0') };
+  const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return { DATA_DIR: folder };
+}
+
 /**
  * Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL for the role that
  * owns it: no superuser, as with a managed server.
@@ -139,7 +147,11 @@ export const json = (body: unknown): RequestInit => ({
   body: typeof body === 'string' ? body : JSON.stringify(body),
 });
 
-export type SseMessage = { id: string | null; event: string | null; data: string | null };
+/** `id` is the number in the message's id, `cursor` the whole of it. */
+export type SseMessage = { id: string | null; cursor: string | null; event: string | null; data: string | null };
+
+/** Whether a message carries an event of the log: the first one of a stream names the log. */
+export const isEntry = ({ event, data }: SseMessage) => event === null && data !== null;
 
 /** Reads a server-sent event stream as it comes, split on blank lines; ends with the stream, throws when it is cut. */
 export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage> {
@@ -153,7 +165,8 @@ export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage>
       const field = (name: string) =>
         lines.filter((line) => line.startsWith(`${name}: `)).map((line) => line.slice(name.length + 2));
       yield {
-        id: field('id').at(-1) ?? null,
+        id: /^\d+/.exec(field('id').at(-1) ?? '')?.[0] ?? null,
+        cursor: field('id').at(-1) ?? null,
         event: field('event').at(-1) ?? null,
         data: field('data').length > 0 ? field('data').join('\n') : null,
       };

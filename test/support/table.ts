@@ -18,6 +18,7 @@ const promises: Record<string, string> = {
   rights: 'Sign-in and rights',
   refusals: 'Refusals and errors',
   conditional: 'Unchanged answers (304)',
+  identity: 'Which log it is',
   cors: 'Pages of other sites (CORS)',
   viewer: 'Viewer',
   session: 'Sessions',
