@@ -171,14 +171,14 @@ describe('the event stream parser', () => {
     'retry: 5',
     'nonsense',
     '',
-    'id:8',
+    'id:8-mfk2',
     '',
     '',
     '',
   ];
   const expected = [
-    { id: 7, data: '{"a":\n1}' },
-    { id: 8, data: null },
+    { id: { text: '7', id: 7 }, data: '{"a":\n1}' },
+    { id: { text: '8-mfk2', id: 8 }, data: null },
   ];
   it.each(['\n', '\r\n', '\r'])('reads %j line ends wherever a piece of the text ends', (newline) => {
     const text = message.join(newline).replace('\ufeff', '');

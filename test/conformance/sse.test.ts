@@ -10,8 +10,8 @@ it('says so at once, before anything happens', async () => {
   const answer = await follow(service);
   expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
   expect(answer.headers.get('x-accel-buffering')).toBe('no');
-  const [hello] = await take(answer, 1, () => true);
-  expect(hello).toEqual({ id: null, event: null, data: null });
+  const [comment] = await take(answer, 1, () => true);
+  expect(comment).toEqual({ id: null, cursor: null, event: null, data: null });
 });
 
 it('starts now when nothing else is said', async () => {
