@@ -96,13 +96,15 @@ const address = optional(
   v.pipe(
     v.string('must be text'),
     v.check(
-      (value) => value === '' || (!/[%/]/.test(value) && v.is(ipSchema, value)),
+      (value) => value === '' || v.is(ipv4, value) || isIpv6(value),
       'must be an IPv4 or IPv6 address without mask, port or zone',
     ),
     v.transform(emptyToNull),
   ),
 );
-const ipSchema = v.pipe(v.string(), v.ip());
+const ipv4 = v.pipe(v.string(), v.ipv4());
+/** RFC 4291 §2.2, with all three forms: valibot's pattern lacks most addresses that end in an IPv4 address. */
+const isIpv6 = (value: string) => /^[\da-f:.]+$/i.test(value) && URL.canParse(`http://[${value}]/`);
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Metadata = { [key: string]: Json };
