@@ -41,7 +41,7 @@ export async function openBenchDatabases(): Promise<BenchDatabases> {
   const onServer = await postgresDatabases(server.url);
   return {
     postgres: onServer,
-    pglite: await pgliteDatabases(folder),
+    pglite: pgliteDatabases(folder),
     close: async () => {
       await onServer.close();
       await server.stop();
@@ -82,15 +82,21 @@ async function postgresDatabases(serverUrl: string): Promise<BenchDatabase & { c
   };
 }
 
-async function pgliteDatabases(folder: string): Promise<BenchDatabase> {
-  const template = join(folder, 'pglite-template');
-  const migrated = await openPglite(template);
-  await migrated.migrate(() => {});
-  await migrated.close();
+/** The template is made when it is first needed: most benchmarks use PostgreSQL only. */
+function pgliteDatabases(folder: string): BenchDatabase {
+  let template: Promise<string> | null = null;
+  const makeTemplate = async () => {
+    const path = join(folder, 'pglite-template');
+    const migrated = await openPglite(path);
+    await migrated.migrate(() => {});
+    await migrated.close();
+    return path;
+  };
   let n = 0;
   const fresh = async () => {
+    template ??= makeTemplate();
     const DATA_DIR = join(folder, `pglite-${n++}`);
-    await cp(template, DATA_DIR, { recursive: true });
+    await cp(await template, DATA_DIR, { recursive: true });
     return { DATA_DIR };
   };
   return {
