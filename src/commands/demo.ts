@@ -14,24 +14,25 @@ function readSeconds(text: string): number {
   return Number(text);
 }
 
+function throwIfInterrupted({ reason }: AbortSignal): void {
+  if (reason instanceof CommandError) throw reason;
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: seconds_default } } });
   const seconds = readSeconds(values.seconds);
   const { log, url } = connect(process.env);
   const stop = new AbortController();
   process.stdout.once('error', () => stop.abort());
+  process.once('SIGINT', () => stop.abort(new CommandError('interrupted', interrupted_status)));
   const seed = Date.now();
   const events = demoHistory({ ...history, seed, now_ms: Date.now() });
-  for (let from = 0; from < events.length; from += batch_events_max)
+  for (let from = 0; from < events.length && !stop.signal.aborted; from += batch_events_max)
     await log(events.slice(from, from + batch_events_max));
+  throwIfInterrupted(stop.signal);
   console.log(`wrote ${events.length} events of a shop's last ${history.days} days to ${url}`);
   if (seconds === 0) return;
 
-  let isInterrupted = false;
-  process.once('SIGINT', () => {
-    isInterrupted = true;
-    stop.abort();
-  });
   const length = seconds === Number.POSITIVE_INFINITY ? 'until Ctrl-C' : `for ${seconds} s`;
   console.log(`now about two a second ${length}: watch ${new URL('/logs', url)}`);
   const until = Date.now() + seconds * 1_000;
@@ -43,7 +44,7 @@ async function main(): Promise<void> {
     await sleep(250 + Math.random() * 500, undefined, { signal: stop.signal }).catch(() => {});
   }
   console.log(`wrote ${n} more`);
-  if (isInterrupted) throw new CommandError('interrupted', interrupted_status);
+  throwIfInterrupted(stop.signal);
 }
 
 runAsCommand(import.meta.url, main);

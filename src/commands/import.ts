@@ -47,7 +47,14 @@ async function main(): Promise<void> {
   const adapter = values.adapter === undefined ? undefined : await loadAdapter(values.adapter, folder);
   const files = positionals.map((typed) => importFile(typed, folder));
   const line = progressLine();
-  const options = { adapter, source, uids: !values['no-uids'], progress: line.show };
+  const uids = !values['no-uids'];
+  process.once('SIGINT', () => {
+    line.clear();
+    console.error(uids ? 'interrupted: import it again to add only what is missing' : 'interrupted');
+    // Now without this handler. process.exit would wait for a thread that is opening a FIFO without a writer.
+    process.kill(process.pid, 'SIGINT');
+  });
+  const options = { adapter, source, uids, progress: line.show };
   const { stored, duplicates } = await importFiles(log, files, options).finally(line.clear);
   console.log(
     `imported ${pluralized(stored, 'event')} from ${pluralized(files.length, 'file')} (${duplicates} ${duplicates === 1 ? 'was' : 'were'} already stored)`,

@@ -1,5 +1,5 @@
 /** Every command and benchmark exits with 0 only when it has done what it was asked for. */
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -51,7 +51,6 @@ describe('a command exits with 1 after', () => {
 });
 
 const interrupt: CommandOptions['meanwhile'] = (child) => child.stdout.once('data', () => child.kill('SIGINT'));
-const interruptSoon: CommandOptions['meanwhile'] = (child) => setTimeout(() => child.kill('SIGINT'), 3_000);
 /** Nothing is read from the pipe, and its other end is closed before the command can write to it. */
 const closeOutput: CommandOptions['meanwhile'] = (child) => child.stdout.destroy();
 
@@ -59,11 +58,21 @@ describe('a command fails', () => {
   it('when SIGINT ends it', async () => {
     const waiting = join(folder, 'waiting');
     await run('mkfifo', [waiting]);
+    // It opens when the command reads it.
+    const interruptReader: CommandOptions['meanwhile'] = async (child) => {
+      const writer = await open(waiting, 'w');
+      child.once('close', () => void writer.close());
+      child.kill('SIGINT');
+    };
     const ended = await Promise.all([
       runFile('src/commands/demo.ts', [], { env, meanwhile: interrupt }),
-      runFile('src/commands/import.ts', [waiting], { env, meanwhile: interruptSoon }),
+      runFile('src/commands/import.ts', [waiting], { env, meanwhile: interruptReader }),
     ]);
     expect(ended.map(({ status }) => status)).toEqual([130, 130]);
+    expect(ended.map(({ stderr }) => stderr.trim())).toEqual([
+      'interrupted',
+      'interrupted: import it again to add only what is missing',
+    ]);
   });
 
   it.concurrent.each([
