@@ -7,7 +7,7 @@ import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/sse.ts';
 import { wholeNumber } from '../log/paging.ts';
-import { positionOf, writePosition } from '../log/position.ts';
+import { positionOf, readPosition, writePosition } from '../log/position.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Store } from '../log/store.ts';
 import type { Tail } from '../log/tail.ts';
@@ -39,11 +39,13 @@ export function liveRoutes(app: App, parts: Parts): void {
     const pageQuery = readPageQuery(query, display.now_ms, display.zone);
     const on = query.get('on');
     if (on !== '0' && on !== '1') throw badField('on', 'must be 0 or 1');
-    const after = wholeNumber('after', query.get('after') || null, await store.head(), 0, Number.MAX_SAFE_INTEGER);
+    const text = query.get('after');
+    const position = text ? readPosition(text) : await store.newest();
+    if (!position) throw badField('after', 'must be the id of an event');
     const to = new URLSearchParams(pageQuery.query);
     if (on === '1') to.set('live', '1');
     c.header('hx-replace-url', logHref(to));
-    return c.html(liveControl(pageQuery, after, on === '1', parts.limits.HEARTBEAT_MS, true));
+    return c.html(liveControl(pageQuery, writePosition(position), on === '1', parts.limits.HEARTBEAT_MS, true));
   });
 
   app.get('/logs/stream', signedOutInStream(requireRight(parts, 'read')), forwardToFollower(parts), async (c) => {

@@ -8,6 +8,7 @@ import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import type { Filter } from '../log/filter.ts';
 import { checkCursor, readPage, wholeNumber, writeCursor } from '../log/paging.ts';
+import { type Position, positionOf, writePosition } from '../log/position.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
 import { logHref } from '../page/links.ts';
@@ -67,7 +68,9 @@ export function logRoutes(app: App, parts: Parts): void {
     c.header(logHeader, newest.log_id);
     const found = await store.page(filter, page);
     // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
-    const after = Math.max(head, ...found.logs.map(({ id }) => id));
+    const after = writePosition(
+      found.logs.map(positionOf).reduce((latest: Position, next) => (next.id > latest.id ? next : latest), newest),
+    );
     const { origin } = new URL(parts.limits.PUBLIC_URL || c.req.url);
     const log: LogPage = {
       ...found,

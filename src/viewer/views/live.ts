@@ -14,20 +14,20 @@ export const message_rows_max = 40;
 /** Two and a half missed heartbeats: then the connection is taken for dead, whatever the network says. */
 const heartbeats_missed = 2.5;
 
-const withAfter = (query: Query, after: number, more: Record<string, string> = {}) => {
+const withAfter = (query: Query, after: string, more: Record<string, string> = {}) => {
   const to = new URLSearchParams(query);
-  for (const [key, value] of Object.entries({ ...more, after: String(after) })) to.set(key, value);
+  for (const [key, value] of Object.entries({ ...more, after })) to.set(key, value);
   return to;
 };
 
 /**
- * The control, stopped or following. `after` is the newest id that the page knows of; viewer.js keeps the field up to
+ * The control, stopped or following. `after` is the newest position that the page knows of; viewer.js keeps the field up to
  * date and it is sent along, so that what comes while it is stopped is there when it goes on. `again`: the list is the
  * one that was there, and so is the field: what came while the control was asked for is in it.
  */
 export const liveControl = (
   { query }: PageQuery,
-  after: number,
+  after: string,
   on: boolean,
   heartbeat_ms: number,
   again = false,
@@ -57,7 +57,10 @@ export const newestLink = (newest: string): Markup =>
 export type Gap = { after: number; upto: number; n: number | null };
 
 export const gapRow = (gap: Gap, query: Query): Markup => {
-  const to = withAfter(query, gap.after, { upto: String(gap.upto), ...(gap.n !== null && { n: String(gap.n) }) });
+  const to = withAfter(query, String(gap.after), {
+    upto: String(gap.upto),
+    ...(gap.n !== null && { n: String(gap.n) }),
+  });
   const n = gap.n === null ? `Up to ${formatCount(gap.upto - gap.after)}` : formatCount(gap.n);
   const url = `/logs/between?${to}`;
   return html`<li class="gap"><a id="gap-${gap.upto}" href="${url}" ${replaceOnClick(url, 'closest li')}>${n} more, too many to draw at once. Show them</a></li>`;

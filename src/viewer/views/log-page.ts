@@ -23,8 +23,8 @@ export type LogPage = {
   logs: Entry[];
   hasOlder: boolean;
   hasNewer: boolean;
-  /** The newest id of which the page knows: a stream goes on after it. */
-  after: number;
+  /** The newest position of which the page knows: a stream goes on after it. */
+  after: string;
   live: boolean;
   heartbeat_ms: number;
   /** The event that was asked for by `around`: its row is marked. */
