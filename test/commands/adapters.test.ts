@@ -1,6 +1,6 @@
 /** The adapters of test/adapters: the events that they make of sample records, without loss. */
 import { describe, expect, it } from 'vitest';
-import { readEntry } from '../../src/log/entry.ts';
+import { entryLimits, readEntry } from '../../src/log/entry.ts';
 import cloudtrail from '../adapters/cloudtrail.ts';
 import { shopAdapter } from '../adapters/shop.ts';
 
@@ -43,7 +43,7 @@ describe('a CloudTrail record', () => {
     });
   });
 
-  const longName = `Describe${'VeryLongNames'.repeat(5)}`;
+  const longName = `Describe${'VeryLongNames'.repeat(25)}`;
   it.each([
     ['RunInstances', 'CREATE'],
     ['CreateFunction20150331', 'CREATE'],
@@ -53,7 +53,7 @@ describe('a CloudTrail record', () => {
     ['AttachUserPolicy', 'UPDATE'],
     ['GetUser', 'GetUser'],
     ['Settle', 'Settle'],
-    [longName, longName.slice(0, 50)],
+    [longName, longName.slice(0, entryLimits.label_chars_max)],
   ])('named %s is a %s', (eventName, event_type) => {
     expect(adapted({ eventName })).toMatchObject({ event_type, description: eventName, metadata: { eventName } });
   });
@@ -94,7 +94,7 @@ describe('a CloudTrail record', () => {
     { userAgent: 'x'.repeat(2_001) },
     { userAgent: '' },
     { userAgent: null },
-    { eventSource: `${'long'.repeat(20)}.amazonaws.com` },
+    { eventSource: `${'long'.repeat(70)}.amazonaws.com` },
     { eventSource: 'signin.example.com' },
     { errorCode: 'AccessDenied', errorMessage: 'no', additionalEventData: { deep: [[{ a: null }]] } },
     { requestParameters: null, resources: [] },

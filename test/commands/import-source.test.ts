@@ -88,7 +88,8 @@ describe('npm run import reads', () => {
   });
 });
 
-describe('a pipe that is imported again', () => {
+// Several processes one after the other in each test.
+describe('a pipe that is imported again', { timeout: 120_000 }, () => {
   it('adds only what is missing of the events that have a timestamp', async () => {
     const text = events(50);
     const bad = `${text}{"event_type":"A"}\n`;
