@@ -19,6 +19,23 @@ export async function readText(c: Context, bytes_max: number): Promise<string> {
   }
 }
 
+/**
+ * Reads and discards a body that nobody has read, up to `discarded_bytes_max`: where the HTTP server resets a connection
+ * whose request is answered before its end, a client that is still sending would not read the answer.
+ */
+export async function discardBody(request: Request): Promise<void> {
+  if (!request.body || request.bodyUsed) return;
+  let bytes = 0;
+  try {
+    for await (const chunk of request.body) {
+      bytes += chunk.byteLength;
+      if (bytes > bodyLimits.discarded_bytes_max) return;
+    }
+  } catch {
+    // The client has gone: nobody reads the answer.
+  }
+}
+
 /** The bytes of the body up to the limit; Content-Length may be missing or wrong. */
 async function readChunks(c: Context, bytes_max: number): Promise<Uint8Array[]> {
   const tooLarge = () =>

@@ -6,6 +6,7 @@ import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import type { SessionCache } from '../auth/session.ts';
 import { Problem } from '../http/problem.ts';
+import { discardBody } from '../http/request.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
@@ -82,6 +83,8 @@ async function respond(
     report,
   };
   const response = await createApp(parts).fetch(request);
+  // workerd resets the connection about a second after the response when the request is longer than that.
+  if (!response.ok) await discardBody(request);
   context.waitUntil(settled(pending).then(end));
   return response;
 }
