@@ -1,0 +1,114 @@
+/** Queries that are wrong are refused with the name of the parameter; unusual ones are answered. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { refused, startWithOneEvent } from './input.ts';
+import { badQueries, goodQueries, readers } from './input-query-tables.ts';
+
+const now = Date.now();
+const { service } = await startWithOneEvent();
+
+describe('GET /api/logs', () => {
+  it.each(badQueries)('?%s is refused', async (query, names) => {
+    const text = await refused(await service.request(`/api/logs?${query}`), 400);
+    expect((JSON.parse(text) as { errors: unknown }).errors).toContainEqual({
+      field: expect.stringContaining(names),
+      reason: expect.stringMatching(/\S/),
+    });
+  });
+
+  it.each(goodQueries)('?%s is answered', async (query) => {
+    const answer = await service.request(`/api/logs?${query}`);
+    expect(answer.status, await answer.clone().text()).toBe(200);
+    expect(await answer.json()).toMatchObject({ total: expect.any(Number), total_is_exact: true });
+  });
+
+  // The ends of time: a cursor may name any moment that a Date can hold.
+  it.each(['before', 'after'])('?%s=<the end of time>-1 is answered, or refused by its name', async (name) => {
+    for (const ms of [8.64e15, -8.64e15, 253_402_300_800_000, -62_135_596_800_001]) {
+      const answer = await service.request(`/api/logs?${name}=${ms}-1`);
+      if (answer.status !== 200) expect(await refused(answer, 400)).toContain(`"field":"${name}"`);
+    }
+  });
+});
+
+describe.each(readers)('%s', (path) => {
+  it.each([
+    ['foo=1', 'foo'],
+    ['start_date=infinity', 'start_date'],
+    ['event_type=%00', 'event_type'],
+    ['metadata.=x', 'metadata.'],
+    ['end_date!=2026-01-01', 'end_date!'],
+    ['__proto__=1', '__proto__'],
+  ])('?%s is refused', async (query, names) => {
+    expect(await refused(await service.request(`${path}?${query}`), 400)).toContain(names);
+  });
+});
+
+// A filter that the database itself would choke on must be refused before the first byte of a stream or a file.
+it.each(readers.flatMap((path) => goodQueries.filter((q) => /date|metadata|search/.test(q)).map((q) => [path, q])))(
+  '%s?%s is answered to its end',
+  async (path, query) => {
+    const leave = new AbortController();
+    const answer = await service.request(`${path}?${query}`, { signal: leave.signal });
+    expect(answer.status).toBe(200);
+    if (!path?.endsWith('stream')) await answer.text();
+    leave.abort();
+  },
+);
+
+it.each(['xml', 'CSV', 'constructor', '__proto__', 'csv%00', '../csv'])('format=%s is refused', async (format) => {
+  expect(await refused(await service.request(`/api/logs/export?format=${format}`), 400)).toContain('format');
+});
+
+describe.each(['/api/logs/stream', '/logs/stream'])('a place in %s', (path) => {
+  it.each(['-1', 'abc', '999999999999999999999', '9007199254740991', '2', '1.0', '1e0', '0x1', ' ', '1;2'])(
+    '%j is refused by the name of the one who said it',
+    async (place) => {
+      const header = await service.request(path, { headers: { 'last-event-id': place } });
+      // White space alone is no header value: HTTP drops it.
+      if (place.trim() !== '') expect(await refused(header, 400)).toContain('Last-Event-ID');
+      else await header.body?.cancel();
+      expect(await refused(await service.request(`${path}?after=${encodeURIComponent(place)}`), 400)).toContain(
+        'after',
+      );
+    },
+  );
+});
+
+it.each(['', '2', 'true', '01'])('/logs/live?on=%s is refused', async (on) => {
+  expect(await refused(await service.request(`/logs/live?on=${on}`), 400)).toContain('on');
+});
+
+describe('a generated query', () => {
+  const wide = fc.string({ unit: fc.nat(0xffff).map((unit) => String.fromCharCode(unit)) });
+  const words = fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 60 }), wide, fc.constant(''));
+  const times = fc.oneof(
+    fc.date({ min: new Date('0001-01-01'), max: new Date(now), noInvalidDate: true }).map((date) => date.toISOString()),
+    words,
+  );
+
+  it('is answered or refused', async () => {
+    const names = fc.oneof(
+      fc.constantFrom('event_type', 'user_id!', 'search', 'search!', 'start_date', 'end_date', 'limit', 'offset'),
+      fc.constantFrom('before', 'after', 'metadata.a', 'metadata.a.b!', 'metadata.'),
+      words,
+    );
+    const values = fc.oneof(
+      words,
+      times,
+      fc.nat().map(String),
+      fc.tuple(fc.integer(), fc.nat()).map((pair) => pair.join('-')),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(names, values), { maxLength: 4 }), async (pairs) => {
+        const answer = await service.request(`/api/logs?${new URLSearchParams(pairs.map(([n, v]) => [n, v]))}`);
+        expect([200, 400], await answer.text()).toContain(answer.status);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+it('the service is ready after all requests', async () => {
+  expect((await service.request('/readyz')).status).toBe(200);
+});

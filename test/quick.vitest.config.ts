@@ -1,0 +1,27 @@
+/** npm run test:quick: Node with PostgreSQL, without browsers, other runtimes, shipped deployments and long races. */
+import suite, { project } from './vitest.config.ts';
+
+const browsers = ['test/viewer/**', 'test/conformance/viewer.test.ts', 'test/conformance/*-browser.test.ts'];
+const runtimes = ['test/runtime/**'];
+const deployments = ['test/deploy/**', 'test/conformance/conditions-*.test.ts', 'test/conformance/shutdown.test.ts'];
+const long = [
+  'test/conformance/racing.test.ts',
+  'test/conformance/export-broken.test.ts',
+  'test/exit-status/**',
+  'test/commands/**',
+];
+const exclude = [...browsers, ...runtimes, ...deployments, ...long];
+
+export default {
+  ...suite,
+  test: {
+    ...suite.test,
+    projects: [
+      project('node · postgres', 'test/conformance/*.test.ts', {
+        exclude,
+        provide: { target: { runtime: 'node', database: 'postgres' } },
+      }),
+      project('node', 'test/**/*.test.ts', { exclude: [...exclude, 'test/conformance/**'] }),
+    ],
+  },
+};
