@@ -1,6 +1,7 @@
 /** A record of strings in, checked settings out. Reads no environment itself. A test compares docs/settings.md with these rows. */
 import type { User } from './auth/auth.ts';
 import { readTokens, readUsers } from './auth/credentials.ts';
+import { parseDatabaseUrl } from './log/database-url.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
 
@@ -100,6 +101,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const entries = Object.entries(settingRows).map(([name, row]) => {
     const text = env[name]?.trim() || row.fallback;
     try {
+      if (isQuoted(text)) throw new Error('the value is in quotes, which are part of it: remove them');
       return [name, row.read(text)];
     } catch (error) {
       faults.push(`${name}: ${error instanceof Error ? error.message : 'cannot be read'}`);
@@ -112,6 +114,12 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     throw new SettingsError(['POLL_MS_MIN: must not be above POLL_MS_MAX']);
   return settings;
 }
+
+/**
+ * Container engines do not remove the quotes of an env file: `"/data"` would be a folder with quotes in its name.
+ * No valid value starts with a quote; passwords may end with one.
+ */
+const isQuoted = (text: string) => /^["'`]/.test(text);
 
 /** The development users, or null when users are set, others can reach the service, or it uses a PostgreSQL server. */
 export function developmentUsers(settings: Settings): User[] | null {
@@ -187,11 +195,7 @@ function readPath(text: string): string {
 }
 
 function readDatabaseUrl(text: string): string {
-  if (text === '') return text;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  // The message does not repeat the text, which may contain a password.
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
-    throw new Error('must be a URL such as postgres://user:password@host:5432/database');
+  if (text !== '') parseDatabaseUrl(text);
   return text;
 }
 

@@ -28,6 +28,10 @@ export function readUsers(text: string): User[] {
 function readUser(word: string): User {
   const [name, role, password] = threeParts(word, 'name:role:password');
   if (!isRole(role)) throw new Error('the role must be guest or admin');
+  if (/^(ln)?=\d+,r=\d+,p=\d+/.test(password))
+    throw new Error(
+      'the password is a hash whose $ parts a shell or an env file has removed: write the value in single quotes, or each $ twice',
+    );
   if (!password.startsWith('$')) return { name, role, password: { plain: password } };
   const hash = readScryptHash(password);
   if (!hash) throw new Error('the password starts with $ and is no hash that npm run hash-password makes');

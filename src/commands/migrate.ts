@@ -2,13 +2,15 @@
 import { resolve } from 'node:path';
 import { createStore } from '../log/store.ts';
 import { FolderInUse } from '../runtime/data-dir-lock.ts';
-import { openDatabase } from '../runtime/service.ts';
+import { databaseRemedy } from '../runtime/database-errors.ts';
+import { openDatabase, requireUsable } from '../runtime/service.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { CommandError, runAsCommand } from './connect.ts';
 
 async function migrate(settings: Settings): Promise<void> {
   const database = await openDatabase(settings);
   try {
+    await requireUsable(settings, database);
     await database.migrate((line) => console.log(`  ${line}`));
     await createStore(database.db).makePartitions();
   } finally {
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
   console.log(`migrating ${where}`);
   await migrate(settings).catch((error) => {
     if (error instanceof FolderInUse) throw error;
-    throw new CommandError(`The database could not be migrated: ${causesOf(error)}`);
+    throw new CommandError(`The database could not be migrated. ${databaseRemedy(error) ?? causesOf(error)}`);
   });
   console.log('the tables are up to date and the partitions of the next months are there');
 }

@@ -1,8 +1,10 @@
 /** The service as a process (Node, Bun): reads the environment, handles signals, prints the start messages. */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readSettings, type Settings, SettingsError } from '../settings.ts';
+import { parseDatabaseUrl } from '../log/database-url.ts';
+import { readSettings, type Settings, SettingsError, usersOf } from '../settings.ts';
 import { FolderInUse } from './data-dir-lock.ts';
+import { databaseRemedy } from './database-errors.ts';
 import { report } from './report.ts';
 import type { Service } from './service.ts';
 
@@ -20,9 +22,12 @@ export type Start = (settings: Settings, logLine?: (line: string) => void) => Pr
 
 /** The service's URL on this machine. */
 export function urlOf({ HOST }: Settings, port: number): string {
-  const host = HOST.includes(':') ? `[${HOST}]` : HOST;
-  return `http://${host === '127.0.0.1' ? 'localhost' : host}:${port}`;
+  // 0.0.0.0 and :: mean every address of this machine: a browser can open localhost.
+  if (['127.0.0.1', '0.0.0.0', '::'].includes(HOST)) return `http://localhost:${port}`;
+  return `http://${HOST.includes(':') ? `[${HOST}]` : HOST}:${port}`;
 }
+
+const isEveryAddress = ({ HOST }: Settings) => HOST === '0.0.0.0' || HOST === '::';
 
 /** Runs the service when `module` is the program's entry point. */
 export function runAsService(module: string, start: Start): void {
@@ -34,9 +39,14 @@ export function runAsService(module: string, start: Start): void {
 }
 
 async function main(start: Start): Promise<void> {
-  const started = Date.now();
-  const after = () => `after ${((Date.now() - started) / 1000).toFixed(1)} s`;
+  const started = performance.now();
+  const after = () => `after ${((performance.now() - started) / 1000).toFixed(1)} s`;
   const settings = readSettings(process.env);
+  usersOf(settings); // Invalid settings end the start before its first message.
+  const place = settings.DATABASE_URL ? 'PostgreSQL by DATABASE_URL' : `PGlite in ${resolve(settings.DATA_DIR)}`;
+  console.log(`Edgetrail is starting: opening ${place}`);
+  for (const note of settings.DATABASE_URL ? parseDatabaseUrl(settings.DATABASE_URL).notes : [])
+    console.log(`  DATABASE_URL: ${note}`);
   const running = await start(settings, (line) => console.log(line));
   // Before the start message: a supervisor may send a signal as soon as it sees that message.
   endOnSignal(running);
@@ -45,7 +55,7 @@ async function main(start: Start): Promise<void> {
   const embedded = `PGlite in ${resolve(settings.DATA_DIR)} (survives a killed process; a power cut may lose the last seconds)`;
   const server = `PostgreSQL by DATABASE_URL${wasReady ? '' : ': not reached yet'}`;
   console.log(`${wasReady ? `Edgetrail is ready ${after()}` : waiting}
-  address   ${running.url}
+  address   ${running.url}${isEveryAddress(settings) ? ' (and every address of this machine)' : ''}
   data      ${settings.DATABASE_URL ? server : embedded}
   sign in   ${running.development ? 'admin / admin123 or guest / guest123: for development only, set USERS' : 'as one of USERS'}`);
   if (wasReady) return;
@@ -69,16 +79,14 @@ function endOnSignal(running: Running): void {
     });
 }
 
-/** SQLSTATEs that a wrong DATABASE_URL causes: class 28 (authentication), 3D000 (no such database). */
-const wrongUrl = /^(28...|3D000)$/;
-
 /** Prints why the service could not start; without a stack where the operator can correct it. */
 function printStartError(error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const remedy = process.env.DATABASE_URL ? databaseRemedy(error) : null;
   if (error instanceof SettingsError) console.error(`Settings:\n  ${error.faults.join('\n  ')}`);
   else if (error instanceof FolderInUse) console.error(error.message);
   else if (code === 'EADDRINUSE') console.error(`PORT: ${process.env.PORT ?? '9000'} is in use on this machine`);
-  else if (cause instanceof Error && wrongUrl.test(code)) console.error(`DATABASE_URL: ${cause.message}`);
+  else if (remedy) console.error(remedy);
   else report('Edgetrail could not start', error);
 }

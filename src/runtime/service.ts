@@ -10,10 +10,12 @@ import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
+import { requireVersion } from './database-errors.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
+import { requireTls } from './tls-probe.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 24 * 60 * 60 * 1000;
@@ -35,6 +37,13 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
   settings.DATABASE_URL
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX, settings.READ_MS_MAX)
     : openPglite(settings.DATA_DIR);
+
+/** Rejects when the server offers no TLS although the URL requires it, or is too old. */
+export async function requireUsable({ DATABASE_URL }: Settings, { db }: OpenDatabase): Promise<void> {
+  if (!DATABASE_URL) return;
+  await requireTls(DATABASE_URL);
+  await requireVersion(db);
+}
 
 /** The pause between two attempts to reach the database. */
 const retry_ms = 1_000;
@@ -62,6 +71,7 @@ export async function openService(
   });
   let migrated = false;
   const prepare = async () => {
+    await requireUsable(settings, database);
     if (settings.MIGRATE) await database.migrate(logLine);
     await store.makePartitions();
     migrated = true;

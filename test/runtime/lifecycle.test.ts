@@ -70,7 +70,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     nowhere.pathname = '/there_is_no_such_database';
     const service = start({ DATABASE_URL: nowhere.href });
     expect(await service.ended).toBe(1);
-    expect(service.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/);
+    expect(service.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/m);
     expect(service.output()).not.toMatch(/\n\s+at /);
     // Also when the server is reached only later.
     await proxy.close();
@@ -86,7 +86,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     const { port } = new URL(await first.ready);
     const second = start({ DATABASE_URL: url, PORT: port });
     expect(await second.ended).toBe(1);
-    expect(second.output()).toBe(`PORT: ${port} is in use on this machine\n`);
+    expect(second.output()).toMatch(new RegExp(`^Edgetrail is starting.*\nPORT: ${port} is in use on this machine\n$`));
     first.child.kill('SIGTERM');
     expect(await first.ended).toBe(0);
   });

@@ -1,0 +1,155 @@
+/** The start on a database that is not set up, and TLS: the service works, or exits with one sentence that says what to do. */
+import { execFile } from 'node:child_process';
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, inject, it } from 'vitest';
+import { postgresClient } from '../../src/runtime/postgres-client.ts';
+import { freshPostgres, sqlClient } from '../support/harness.ts';
+import { startServer } from '../support/postgres-server.ts';
+import { spawnService } from '../support/process.ts';
+
+const run = promisify(execFile);
+const users = { USERS: 'admin:admin:admin-password' };
+const folder = await mkdtemp(join(tmpdir(), 'edgetrail-tls-'));
+await chmod(folder, 0o755);
+
+/** A server with TLS: its certificate is for `localhost`, signed by itself. */
+async function tlsServer() {
+  const [key, certificate] = [join(folder, 'server.key'), join(folder, 'server.crt')];
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
+  await run('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-days',
+    '2',
+    '-keyout',
+    key,
+    '-out',
+    certificate,
+    ...subject,
+  ]);
+  if (process.getuid?.() === 0) {
+    const [uid, gid] = await Promise.all(
+      ['-u', '-g'].map(async (flag) => Number((await run('id', [flag, 'nobody'])).stdout)),
+    );
+    for (const file of [key, certificate]) await chown(file, uid ?? 0, gid ?? 0);
+  }
+  await chmod(key, 0o600);
+  const flags = ['-c', 'ssl=on', '-c', `ssl_cert_file=${certificate}`, '-c', `ssl_key_file=${key}`];
+  return { server: await startServer(join(folder, 'server'), { flags }), certificate };
+}
+
+const plainUrl = await freshPostgres();
+const { server, certificate } = await tlsServer();
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+const tlsUrl = server.url.replace('127.0.0.1', 'localhost');
+
+describe('TLS', () => {
+  it.each<[sslmode: string, url: string, isTls: boolean]>([
+    ['disable', tlsUrl, false],
+    ['allow', tlsUrl, true],
+    ['prefer', tlsUrl, true],
+    ['require', tlsUrl, true],
+    ['disable', plainUrl, false],
+    ['allow', plainUrl, false],
+    ['prefer', plainUrl, false],
+  ])('sslmode=%s', async (sslmode, url, isTls) => {
+    const sql = postgresClient(`${url}?sslmode=${sslmode}`, 1);
+    const [row] = await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
+    expect(row?.ssl).toBe(isTls);
+    await sql.end();
+  });
+});
+
+/** Starts the service on each runtime; returns its exit code and output. */
+async function outcomeOf(runtime: 'node' | 'bun', DATABASE_URL: string, env: Record<string, string> = {}) {
+  const { ended, output, ready, child } = spawnService({ ...users, ...env, DATABASE_URL }, runtime);
+  const first = await Promise.race([
+    ended,
+    ready.then(
+      () => 'ready',
+      () => ended,
+    ),
+  ]);
+  if (first === 'ready') child.kill('SIGTERM');
+  return { first, text: output() };
+}
+
+describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 60_000 }, (runtime) => {
+  it.each<[what: string, url: () => string, message: RegExp]>([
+    [
+      'sslmode=require at a server without TLS',
+      () => `${plainUrl}?sslmode=require`,
+      /sslmode=require requires TLS, and the server at .* offers none/,
+    ],
+    [
+      'verify-full with an unknown authority',
+      () => `${tlsUrl}?sslmode=verify-full`,
+      /certificate is not trusted: set NODE_EXTRA_CA_CERTS/,
+    ],
+    ['a wrong password', () => plainUrl.replace(/:[^:@]*@/, ':wrong@'), /correct the user or the password/],
+    ['a database that does not exist', () => plainUrl.replace(/[^/]+$/, 'missing'), /CREATE DATABASE/],
+  ])('%s ends the start with one sentence', async (_what, url, message) => {
+    const { first, text } = await outcomeOf(runtime, url());
+    expect(first).toBe(1);
+    expect(text).toMatch(message);
+    expect(text).toMatch(/^DATABASE_URL: /m);
+    expect(text).not.toMatch(/\n\s+at |"at":/);
+  });
+
+  it('works with verify-full when NODE_EXTRA_CA_CERTS has the authority', async () => {
+    const env = { NODE_EXTRA_CA_CERTS: certificate };
+    const { first, text } = await outcomeOf(runtime, `${tlsUrl}?sslmode=verify-full&channel_binding=require`, env);
+    expect(first, text).toBe('ready');
+    expect(text).toMatch(/DATABASE_URL: channel_binding=require has no effect/);
+  });
+});
+
+describe('a database that is not set up', { timeout: 60_000 }, () => {
+  const admin = sqlClient(inject('serverUrl'), 1);
+
+  /** A new database and a role, after some statements by its superuser; the role's URL. */
+  async function prepared(name: string, ...statements: string[]): Promise<string> {
+    const database = `start_${name}_${process.pid}`;
+    await admin.unsafe(`create role ${database} login password 'x'`);
+    await admin.unsafe(`create database ${database}`);
+    const url = Object.assign(new URL(inject('serverUrl')), { pathname: `/${database}` });
+    const own = postgresClient(url.href, 1);
+    for (const statement of statements) await own.unsafe(statement.replaceAll('ROLE', database));
+    await own.end();
+    afterAll(async () => {
+      await admin.unsafe(`drop database if exists ${database} with (force)`);
+      await admin.unsafe(`drop role if exists ${database}`);
+    });
+    return Object.assign(url, { username: database, password: 'x' }).href;
+  }
+
+  it.each<[what: string, statements: string[], message: RegExp]>([
+    ['no right to create schemas', [], /GRANT CREATE ON DATABASE/],
+    [
+      'no right to create tables',
+      ['grant create on database CURRENT to ROLE'],
+      /CREATE EXTENSION|GRANT USAGE, CREATE ON SCHEMA/,
+    ],
+  ])('%s', async (what, statements, message) => {
+    const name = what.replaceAll(' ', '_').slice(0, 30);
+    const own = statements.map((statement) => statement.replace('CURRENT', `start_${name}_${process.pid}`));
+    const url = await prepared(name, ...own);
+    const { first, text } = await outcomeOf('node', url);
+    expect(first, text).toBe(1);
+    expect(text).toMatch(message);
+    expect(text).not.toMatch(/\n\s+at |"at":/);
+    const migrate = run(process.execPath, ['--import', 'tsx', 'src/commands/migrate.ts'], {
+      env: { PATH: process.env.PATH ?? '', DATABASE_URL: url },
+    });
+    await expect(migrate).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(message) });
+  });
+});
