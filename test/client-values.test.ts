@@ -134,7 +134,7 @@ describe('a value that JSON can carry is left to the service', () => {
 
   it('and any metadata comes back as it was, or is refused', async () => {
     const json = fc.jsonValue({ maxDepth: 4, noUnicodeString: false }).map((value) => ({ value }));
-    const events = fc.sample(json, { numRuns: 300, seed: 5 }).map((metadata) => eventWith({ metadata }));
+    const events = fc.sample(json, { numRuns: 80, seed: 5 }).map((metadata) => eventWith({ metadata }));
     let n_stored = 0;
     for (const event of events) {
       const entry = await log(event).catch((error: unknown) => error);
@@ -144,6 +144,6 @@ describe('a value that JSON can carry is left to the service', () => {
         n_stored += 1;
       }
     }
-    expect(n_stored).toBeGreaterThan(100);
+    expect(n_stored).toBeGreaterThan(30);
   });
 });
