@@ -57,18 +57,20 @@ BEGIN
     )
     SELECT array_agg(child.value) FILTER (WHERE child.kind IN ('object', 'array')),
            array_agg(child.path) FILTER (WHERE child.kind IN ('object', 'array')),
-           -- A comma or a closing bracket after each value, a key and its colon before it.
+           -- A comma or a closing bracket after each value, a key and its colon before it. A container counts here with its
+           -- opening bracket, and with both when it is empty.
            coalesce(sum(1 + CASE WHEN child.named THEN char_length(to_json(child.key)::text) + 1 ELSE 0 END
-             + CASE WHEN child.kind IN ('object', 'array') THEN 0 ELSE char_length(child.value::text) END), 0),
+             + CASE WHEN child.kind NOT IN ('object', 'array') THEN char_length(child.value::text)
+                    WHEN child.value IN ('{}', '[]') THEN 2 ELSE 1 END), 0),
            min(child.path || ': ' || number_fault((child.value #>> '{}')::numeric)) FILTER (WHERE child.kind = 'number')
     INTO level, paths, here, fault
     FROM child;
     IF fault IS NOT NULL THEN
       RETURN fault;
     END IF;
-    chars := chars + here + coalesce(cardinality(level), 0);
+    chars := chars + here;
   END LOOP;
-  -- The root's own bracket; empty containers close without a value.
+  -- The bracket that opens the root.
   RETURN CASE WHEN chars + 1 > chars_max THEN format('must be at most %s characters of JSON', chars_max) END;
 END $$;
 --> statement-breakpoint
@@ -162,6 +164,10 @@ DECLARE
   month timestamp := date_trunc('month', moment AT TIME ZONE 'UTC');
   first timestamp;
 BEGIN
+  IF moment > now() + interval '2 months' THEN
+    RAISE EXCEPTION 'timestamp: must not be more than 24 hours in the future: the log keeps what happened'
+      USING ERRCODE = 'datetime_field_overflow';
+  END IF;
   IF to_regclass('activity_logs_' || to_char(month, 'YYYY_MM')) IS NOT NULL THEN
     RETURN;
   END IF;

@@ -132,7 +132,7 @@ export function metadataFault(root: unknown): string | null {
     }
   }
   const { metadata_chars_max } = entryLimits;
-  return JSON.stringify(root).length + written_out > metadata_chars_max
+  return longerThan(JSON.stringify(root), metadata_chars_max - written_out)
     ? `must be at most ${metadata_chars_max} characters of JSON`
     : null;
 }

@@ -4,6 +4,7 @@ import { isWrongIsolation, unavailable } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
+import { densityCheck } from './density.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
 import { historyOf } from './history.ts';
@@ -11,7 +12,7 @@ import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { positionOf } from './position.ts';
 import { type Reads, sharedReads } from './reads.ts';
-import { type Database, type Entry, activityLogs as log, logBatches } from './schema.ts';
+import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
@@ -32,6 +33,7 @@ export type Store = ReturnType<typeof createStore>;
 export function createStore(db: Database, reads: Reads = sharedReads(db)) {
   const columns = getTableColumns(log);
   const history = historyOf(db, reads);
+  const densityFault = densityCheck(db);
   const { head, newest } = history;
   const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
 
@@ -159,11 +161,11 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
     const [seen] = await db
       .select({
         writable: sql<boolean>`not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'`,
-        dense: sql<boolean>`not exists (select from (select ${logBatches.last_id} - ${logBatches.n} as first, lead(${logBatches.last_id}) over (order by ${logBatches.last_id} desc) as previous from ${logBatches} order by ${logBatches.last_id} desc limit 100) b where b.previous is not null and b.previous <> b.first)`,
       })
       .from(nothing);
     if (!seen?.writable) throw unavailable('The database is read-only.');
-    if (!seen.dense) throw unavailable('The log has a gap or an overlap: ids were handed out twice or lost.');
+    const fault = await densityFault(await head());
+    if (fault) throw unavailable(fault);
   }
 
   return {
