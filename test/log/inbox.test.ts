@@ -127,7 +127,13 @@ describe('the rules of metadata', () => {
   const sized = fc.integer({ min: 65_500, max: 65_560 }).map((chars) => ({ a: { b: ['x'.repeat(chars - 20), {}] } }));
 
   it('are the same in SQL as in the API', async () => {
-    const metadata = fc.oneof(fc.dictionary(word, value, { maxKeys: 3 }), nested, sized, emoji, fc.constantFrom([1], 'x', 1));
+    const metadata = fc.oneof(
+      fc.dictionary(word, value, { maxKeys: 3 }),
+      nested,
+      sized,
+      emoji,
+      fc.constantFrom([1], 'x', 1),
+    );
     await fc.assert(
       fc.asyncProperty(metadata, async (made) => {
         const sent = JSON.parse(JSON.stringify(made).replaceAll('-0,', '0,')) as unknown;
