@@ -1,17 +1,33 @@
 /** Values as people read them: safe to look at, counted, aged. Data in, text out. */
+import { invisibleClass, oddSpace } from '../log/invisible-characters.ts';
 import { wallClock } from './time-zone.ts';
 
-const hidden =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
-const codeOf = (char: string) => char.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+/** What has no glyph of its own, except inside an emoji; also a blank at an end or after another blank. */
+const invisible = new RegExp(`(\\p{RGI_Emoji})|[${invisibleClass}]|${oddSpace}`, 'gv');
+const stray = /^ | $|(?<= ) /g;
 
-/** Controls and bidirectional overrides can make a line read as what it is not: they are shown, not obeyed. */
-export const visible = (text: string) => text.replace(hidden, (char) => `⟨U+${codeOf(char)}⟩`);
+const codePoint = (char: string) => (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+const marker = (char: string) => `⟨U+${codePoint(char)}⟩`;
+
+/** One line, such as a name: texts that differ also look different. Invisible characters appear as `⟨U+200B⟩`. */
+export const visible = (text: string) =>
+  text.replace(stray, marker).replace(invisible, (char, emoji?: string) => emoji ?? marker(char));
+
+/** Text of several lines, such as a description: line breaks and tabs stay. */
+export const visibleText = (text: string) =>
+  text
+    .replace(/^ | $/g, marker)
+    .replace(invisible, (char, emoji?: string) => emoji ?? (char === '\n' || char === '\t' ? char : marker(char)));
+
+const escapes = (char: string) =>
+  Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
 
 /** JSON that means the same, with nothing in it that cannot be seen: it is copied as well as read. */
 export const visibleJson = (value: unknown) =>
-  JSON.stringify(value, null, 2).replace(hidden, (char) => `\\u${codeOf(char)}`);
+  JSON.stringify(value, null, 2).replace(
+    invisible,
+    (char, emoji?: string) => emoji ?? (char === '\n' ? char : escapes(char)),
+  );
 
 /** Not within a surrogate pair. */
 export const truncate = (text: string, chars_max: number) =>

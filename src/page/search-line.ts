@@ -8,7 +8,7 @@ const line_chars_max = 2_000;
 
 /** The line itself: replaced, but for who is writing in it. */
 export const searchInput = (line: string): Markup =>
-  html`<input id="q" name="q" type="search" value="${line}" maxlength="${line_chars_max}" placeholder="Search, or user:ana -type:DELETE &quot;late delivery&quot;" autocomplete="off" autocapitalize="none" spellcheck="false">`;
+  html`<input id="q" name="q" type="search" dir="auto" value="${line}" maxlength="${line_chars_max}" placeholder="Search, or user:ana -type:DELETE &quot;late delivery&quot;" autocomplete="off" autocapitalize="none" spellcheck="false">`;
 
 const form = (
   line: string,

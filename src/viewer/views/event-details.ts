@@ -4,7 +4,7 @@ import { type Change, readChanges } from '../../log/changes.ts';
 import type { Json, Metadata } from '../../log/entry.ts';
 import { filterLimits, filterRows } from '../../log/filter.ts';
 import type { Entry } from '../../log/schema.ts';
-import { type DisplayOptions, formatExactTime, visible, visibleJson } from '../../page/format.ts';
+import { type DisplayOptions, formatExactTime, visible, visibleJson, visibleText } from '../../page/format.ts';
 import { filterLinks, plainLink } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref, excludeHref, filterHref, onlyHref, type Query, timeRangeHref } from '../../page/links.ts';
@@ -26,7 +26,7 @@ const shown = (value: Json | undefined): Markup =>
   value === undefined
     ? html`<i>nothing</i>`
     : typeof value === 'string'
-      ? html`${value === '' ? html`<i>empty</i>` : visible(value)}`
+      ? html`${value === '' ? html`<i>empty</i>` : html`<bdi>${visibleText(value)}</bdi>`}`
       : html`<code>${visible(JSON.stringify(value))}</code>`;
 
 const changesTable = (changes: Change[]): Markup => html`<table class="changes">
@@ -34,7 +34,7 @@ const changesTable = (changes: Change[]): Markup => html`<table class="changes">
 <thead><tr><th scope="col">Field</th><th scope="col">Before</th><th scope="col">After</th></tr></thead>
 <tbody>${changes.map(
   ({ field, from, to }) =>
-    html`<tr><th scope="row">${visible(field)}</th><td><del>${shown(from)}</del></td><td><ins>${shown(to)}</ins></td></tr>`,
+    html`<tr><th scope="row" dir="auto">${visible(field)}</th><td><del>${shown(from)}</del></td><td><ins>${shown(to)}</ins></td></tr>`,
 )}</tbody></table>`;
 
 const isBranch = (value: Json): value is Metadata | Json[] => typeof value === 'object' && value !== null;
@@ -52,10 +52,10 @@ const tree = (value: Metadata | Json[], path: string | null, query: Query): Mark
     const askedAt = at && at.split('.').length <= filterLimits.metadata_path_depth_max + 1 ? at : null;
     if (isBranch(inner)) {
       const open = branchSize(inner) !== '' && Object.keys(inner).length <= open_keys_max;
-      return html`<dt>${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, askedAt, query)}</details></dd>`;
+      return html`<dt dir="auto">${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, askedAt, query)}</details></dd>`;
     }
     const narrow = askedAt ? filterByValueLinks(query, askedAt, typeof inner === 'string' ? inner : String(inner)) : '';
-    return html`<dt>${visible(key)}</dt><dd>${shown(inner)}${narrow}</dd>`;
+    return html`<dt dir="auto">${visible(key)}</dt><dd>${shown(inner)}${narrow}</dd>`;
   })}</dl>`;
 };
 
@@ -98,7 +98,7 @@ export const eventDetails = (entry: Entry, query: Query, display: DisplayOptions
 ${names.map(([key, label]) => {
   const value = entry[key];
   if (value === null) return '';
-  return html`<dt>${label}</dt><dd>${visible(String(value))}${filterByValueLinks(query, key, String(value))}</dd>`;
+  return html`<dt>${label}</dt><dd><bdi>${key === 'description' ? visibleText(String(value)) : visible(String(value))}</bdi>${filterByValueLinks(query, key, String(value))}</dd>`;
 })}
 ${entry.unreadable === undefined ? '' : html`<dt>Unreadable</dt><dd>${visible(entry.unreadable)}</dd>`}
 <dt>Stored</dt><dd><time datetime="${entry.created_at}">${formatExactTime(Date.parse(entry.created_at), display)}</time> as event ${entry.id}</dd>

@@ -22,7 +22,7 @@ export const eventPage = (entry: Entry, newest: number, reader: Reader, display:
 ${plainSearchForm('')}
 ${menu(reader, display)}<div id="problem" role="alert"></div></header>${help()}
 <main class="event"><nav aria-label="In the order of storing">${id > 1 ? html`<a rel="prev" aria-keyshortcuts="k" href="${eventHref(id - 1)}">‹ Event ${id - 1}</a>` : ''} ${id < newest ? html`<a rel="next" aria-keyshortcuts="j" href="${eventHref(id + 1)}">Event ${id + 1} ›</a>` : ''}</nav>
-<h1>Event ${id}: ${title}</h1>${eventDetails(entry, new URLSearchParams(), display, false)}</main>
+<h1>Event ${id}: <bdi>${title}</bdi></h1>${eventDetails(entry, new URLSearchParams(), display, false)}</main>
 <p id="status" role="status" class="vh"></p>`,
     display,
   );

@@ -9,6 +9,7 @@ import {
   timeOfDay,
   truncate,
   visible,
+  visibleText,
 } from '../../page/format.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref } from '../../page/links.ts';
@@ -24,6 +25,21 @@ const moment = (timestamp: string, display: DisplayOptions): Markup => {
 
 const name = (text: string | null) => visible(truncate(text ?? '', name_chars_max));
 
-/** The body is fetched when it is opened, and is a page of its own for who has no script. */
-export const eventRow = (entry: Entry, display: DisplayOptions, mark: '' | 'new' | 'marked' = ''): Markup =>
-  html`<li id="e${entry.id}"${mark && html` class="${mark}"`}${mark === 'marked' ? html` aria-current="true"` : ''}><details><summary>${moment(entry.timestamp, display)} <b class="${colourClass(entry.event_type)}">${name(entry.event_type)}</b> <span>${name(entry.entity_type)}${entry.entity_id === null ? '' : html` <i>${name(entry.entity_id)}</i>`}</span> <span>${name(entry.user_id)}</span> <span>${visible(truncate(entry.description ?? '', description_chars_max))}</span></summary><div><a href="${eventHref(entry.id)}">Open event</a></div></details></li>`;
+/** Live rows are in the order of arrival. More than this between its time and its arrival, and a row says so. */
+const on_time_ms_max = 60_000;
+
+const arrivalNote = ({ timestamp, created_at }: Entry): Markup | '' => {
+  const late_ms = Date.parse(created_at) - Date.parse(timestamp);
+  if (!(Math.abs(late_ms) > on_time_ms_max)) return '';
+  const title = 'Live rows are in the order of arrival. After a reload the row stands at its time.';
+  return html`<em title="${title}">${late_ms > 0 ? 'arrived late' : 'dated ahead'}</em> `;
+};
+
+/** The body is fetched when it is opened. Without a script the row leads to the page of the event. */
+export const eventRow = (entry: Entry, display: DisplayOptions, mark: '' | 'new' | 'marked' = ''): Markup => {
+  const { id, timestamp, event_type, entity_type, entity_id, user_id, description } = entry;
+  const attributes = html`${mark && html` class="${mark}"`}${mark === 'marked' ? html` aria-current="true"` : ''}`;
+  const entity = html`${name(entity_type)}${entity_id === null ? '' : html` <i dir="auto">${name(entity_id)}</i>`}`;
+  const text = visibleText(truncate(description ?? '', description_chars_max));
+  return html`<li id="e${id}"${attributes}><details><summary>${moment(timestamp, display)} <b class="${colourClass(event_type)}" dir="auto">${name(event_type)}</b> <span dir="auto">${entity}</span> <span dir="auto">${name(user_id)}</span> <span dir="auto">${mark === 'new' ? arrivalNote(entry) : ''}${text}</span></summary><div><a href="${eventHref(id)}">Open event</a></div></details></li>`;
+};

@@ -50,7 +50,7 @@ export const filterChips = ({ terms, query }: PageQuery): Markup | '' => {
   const cleared = query.get('last');
   const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTime(key)));
   return html`<ul id="chips" aria-label="What is asked">${all.map(({ term, value }) => {
-    const text = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: ${visible(value)}`;
-    return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${text}"${term.negated ? html` class="not"` : ''}><span>${text}</span> ×</a></li>`;
+    const label = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: `;
+    return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${label}${visible(value)}"${term.negated ? html` class="not"` : ''}><span>${label}<bdi>${visible(value)}</bdi></span> ×</a></li>`;
   })}<li><a href="${cleared ? relativeRangeHref(new URLSearchParams(), cleared) : logHref(rangeOnly)}">Clear all</a></li></ul>`;
 };

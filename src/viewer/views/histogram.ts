@@ -84,5 +84,5 @@ export const histogramChart = (
       const said = `${at(each.from)}: ${about}${formatEventCount(each.n)}${byType(each, types)}`;
       return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
     },
-  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${colourClass(type)}">${visible(truncate(type, legend_chars_max))}</b> `)}${about}${formatCount(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
+  )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${colourClass(type)}" dir="auto">${visible(truncate(type, legend_chars_max))}</b> `)}${about}${formatCount(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };
