@@ -20,7 +20,8 @@ export const sseHeaders = {
 
 /**
  * A follower as an SSE response. `encode` makes the messages of a batch, once for all followers with the same `form`.
- * `farewell` is the last message when the follower's session has ended.
+ * `farewell` is the last message when the follower's session has ended. `opened` is told how to end the stream with
+ * another last message, and the signal of its end.
  */
 export function sseResponse(
   c: Context<Env>,
@@ -30,6 +31,7 @@ export function sseResponse(
   form: string,
   encode: (entries: Entry[]) => string[],
   farewell = '',
+  opened: (close: (farewell: string) => void, signal: AbortSignal) => void = () => {},
 ): Response {
   // A HEAD has no body: an opened one would never be read and never be closed.
   if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
@@ -38,10 +40,12 @@ export function sseResponse(
   // On Workers the body is not cancelled when the client leaves: there only the request's signal fires.
   c.req.raw.signal.addEventListener('abort', end);
   if (c.req.raw.signal.aborted) end();
-  void parts.sessions.watch(c.get('principal').session, signal, () => {
-    if (farewell) outlet.send(encoder.encode(farewell));
+  const close = (message: string) => {
+    if (message) outlet.send(encoder.encode(message));
     end();
-  });
+  };
+  void parts.sessions.watch(c.get('principal').session, signal, () => close(farewell));
+  opened(close, signal);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly sent: a heartbeat with an older id would make the client resume too early.
   let reached: string | null = writePosition(start);

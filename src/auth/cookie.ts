@@ -8,7 +8,7 @@ const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
  * Whether browsers use TLS. A proxy may terminate TLS in front of the service, so the request does not show it: TLS is
  * assumed unless PUBLIC_URL says otherwise or the request is for a loopback address.
  */
-function byTls(c: Context, PUBLIC_URL: string): boolean {
+export function usesTls(c: Context, PUBLIC_URL: string): boolean {
   if (PUBLIC_URL) return PUBLIC_URL.startsWith('https:');
   return !loopback.test(new URL(c.req.url).hostname);
 }
@@ -24,7 +24,7 @@ function portOf(c: Context, PUBLIC_URL: string): string {
  * because cookies do not (RFC 6265 §8.5): two instances on one host would overwrite each other's session.
  */
 function attributesOf(c: Context, PUBLIC_URL: string): { name: string; secure: boolean } {
-  const secure = byTls(c, PUBLIC_URL);
+  const secure = usesTls(c, PUBLIC_URL);
   const port = portOf(c, PUBLIC_URL);
   return { name: `${secure ? '__Host-' : ''}edgetrail${port && `-${port}`}`, secure };
 }
@@ -52,5 +52,5 @@ export function browserStoresCookie(c: Context, PUBLIC_URL: string): boolean {
   const origin = c.req.header('origin');
   if (!origin || !URL.canParse(origin)) return true;
   const { protocol, hostname } = new URL(origin);
-  return protocol === 'https:' || loopback.test(hostname) || !byTls(c, PUBLIC_URL);
+  return protocol === 'https:' || loopback.test(hostname) || !usesTls(c, PUBLIC_URL);
 }

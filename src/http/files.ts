@@ -1,7 +1,7 @@
 /** The URLs of the static files. A URL changes with the file's contents, so that browsers may cache it for ever. */
 export const files = {
   style: '/public/style.css?v=321ab68f',
-  viewer: '/public/viewer.js?v=5fb76efa',
+  viewer: '/public/viewer.js?v=eef144f3',
   htmx: '/public/htmx-4.0.1.min.js',
   sse: '/public/hx-sse-4.0.1.min.js',
 } as const;

@@ -2,6 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { startOf } from '../api/follow.ts';
 import { sseHeaders, sseResponse } from '../api/follow-sse.ts';
+import { usesTls } from '../auth/cookie.ts';
 import { pathOf, signInUrl } from '../auth/return-path.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
@@ -17,6 +18,7 @@ import { logHref } from '../page/links.ts';
 import { type App, allowMethods, type Env, forwardToFollower, type Parts, requireRight } from '../parts.ts';
 import { inBatches } from './live-batching.ts';
 import { type PageQuery, readPageQuery } from './page-query.ts';
+import { streamLimit, streams_per_session_max } from './stream-limit.ts';
 import { endOfStream, type Gap, liveControl, liveRow, liveRows, message_rows_max } from './views/live.ts';
 import { skippedEventsFragment, skippedEventsPage } from './views/skipped-events.ts';
 
@@ -32,6 +34,7 @@ export const liveLimits = {
 
 export function liveRoutes(app: App, parts: Parts): void {
   const { store } = parts;
+  const limitStreams = streamLimit();
 
   app.get('/logs/live', requireRight(parts, 'read'), async (c) => {
     const query = queryOf(c);
@@ -62,6 +65,11 @@ export function liveRoutes(app: App, parts: Parts): void {
       `html ${display.zone}`,
       messagesOf(pageQuery, display, missed),
       signedOutMessage(c),
+      (close, signal) => {
+        const { session } = c.get('principal');
+        if (session && !usesTls(c, parts.limits.PUBLIC_URL))
+          limitStreams(session, () => close(tooManyMessage(c)), signal);
+      },
     );
   });
 
@@ -85,6 +93,12 @@ export function liveRoutes(app: App, parts: Parts): void {
 /** In the page that follows, in place of its control; where it was is where signing in leads. */
 const signedOutMessage = (c: Context): string =>
   sseMessage({ data: endOfStream('Signed out.', signInUrl(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
+
+/** In the oldest live page of a browser that has too many; its link starts live there again. */
+const tooManyMessage = (c: Context): string => {
+  const why = `Live stopped: it runs in ${streams_per_session_max} newer windows, and without HTTPS a browser has no connection for more.`;
+  return sseMessage({ data: endOfStream(why, pathOf(c.req.header('hx-current-url')), 'Start live here') });
+};
 
 /**
  * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,

@@ -7,7 +7,7 @@ import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import type { Filter } from '../log/filter.ts';
-import { checkCursor, readPage, wholeNumber, writeCursor } from '../log/paging.ts';
+import { checkCursor, pageLimits, readPage, wholeNumber, writeCursor } from '../log/paging.ts';
 import { type Position, positionOf, writePosition } from '../log/position.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
@@ -160,15 +160,38 @@ const canonicalAddress = ({ query }: PageQuery, live: boolean) => {
 
 /** The parts of the page that changed, and the address that they belong to. */
 function respondWithFragment(c: Context<Env>, log: LogPage): Response | Promise<Response> {
-  if (c.req.header('HX-Source')?.endsWith('#more')) return c.html(olderRows(log));
+  if (c.req.header('HX-Source')?.endsWith('#more')) return respondWithOlderRows(c, log);
   const by = c.req.header('HX-Source') ?? '';
   const source: RequestSource = by === 'form#query' ? 'line' : by.startsWith('a#bar-') ? 'bar' : 'other';
   const address = canonicalAddress(log.pageQuery, log.live);
-  const before = browserAddress(c);
+  const before = withLimit(browserAddress(c), null);
   // Each keystroke would be a step for Back otherwise: only what was sent is.
   const isStep = !(source === 'line' && !queryOf(c).has('show')) && before !== address;
   c.header(isStep ? 'hx-push-url' : 'hx-replace-url', address);
   return c.html(logFragment(log, source));
+}
+
+/**
+ * Older rows below those in the page. The address gets the number of rows: Back and a reload then have as many, and the
+ * browser finds its scroll position again.
+ */
+function respondWithOlderRows(c: Context<Env>, log: LogPage): Response | Promise<Response> {
+  const address = browserAddress(c);
+  const shown = new URLSearchParams(address.split('?')[1]);
+  const n_rows = Number(shown.get('limit') ?? page_rows) + log.logs.length;
+  // Around an event, a longer page would begin with other rows.
+  if (n_rows <= pageLimits.limit_max && address.startsWith('/logs') && !shown.has('around'))
+    c.header('hx-replace-url', withLimit(address, n_rows));
+  return c.html(olderRows(log));
+}
+
+/** An address with this limit, or without any. */
+function withLimit(address: string, limit: number | null): string {
+  const [path = '', search] = address.split('?');
+  const query = new URLSearchParams(search);
+  query.delete('limit');
+  if (limit !== null) query.set('limit', String(limit));
+  return query.size > 0 ? `${path}?${query}` : path;
 }
 
 /** The address in the browser's bar, as htmx tells it. */

@@ -107,7 +107,7 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     const page = await open('/logs');
     await page.mouse.wheel(0, 20_000);
     await expect.poll(() => idsOf(page)).toEqual(newestFirst.slice(0, 100));
-    expect(addressOf(page)).toBe('/logs');
+    await expect.poll(() => addressOf(page)).toBe('/logs?limit=100');
     const row = page.locator(`#e${newestFirst[80]}`);
     await row.locator('summary').click();
     await row.getByRole('link', { name: 'Permalink' }).waitFor();

@@ -74,6 +74,49 @@ inChromium.describe('reading', async () => {
     await expect.poll(async () => (await idsOf(page)).slice(0, 50)).toEqual(newestFirst.slice(0, 50));
   });
 
+  it('Back from the page of an event has the rows that were loaded, at the same place', async () => {
+    const page = await open('/logs');
+    while ((await idsOf(page)).length < 300) {
+      await page.mouse.wheel(0, 20_000);
+      await page.waitForTimeout(50);
+    }
+    await expect.poll(() => addressOf(page)).toMatch(/limit=\d+/);
+    const target = page.locator(`#e${newestFirst[240]}`);
+    await target.scrollIntoViewIfNeeded();
+    const top = () => target.evaluate((li) => Math.round(li.getBoundingClientRect().top));
+    const before = await top();
+    await target.locator('summary').first().click();
+    await target.getByRole('link', { name: 'Permalink' }).click();
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.goBack();
+    await target.waitFor();
+    expect((await idsOf(page)).length).toBeGreaterThanOrEqual(300);
+    await expect.poll(async () => Math.abs((await top()) - before)).toBeLessThan(60);
+  });
+
+  it('copies without a secure context', async () => {
+    // Over plain HTTP, except from localhost, browsers have no navigator.clipboard.
+    const page = await open('/logs');
+    await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
+    await openFirst(page);
+    const button = first(page).locator('.copy');
+    await button.click();
+    await expect.poll(() => button.textContent()).toBe('Copied');
+    expect(JSON.parse(await page.evaluate(() => String(getSelection())))).toMatchObject({ id: newestFirst[0] });
+  });
+
+  it('says when nothing could be copied, with the text marked', async () => {
+    const page = await open('/logs');
+    await page.evaluate(() => {
+      document.execCommand = () => false;
+    });
+    await openFirst(page);
+    const button = first(page).locator('.copy');
+    await button.click();
+    await expect.poll(() => button.textContent()).toBe('Copy the selection');
+    expect(JSON.parse(await page.evaluate(() => String(getSelection())))).toMatchObject({ id: newestFirst[0] });
+  });
+
   it('opens a row at the second try when the first one failed', async () => {
     const page = await open('/logs');
     allowComplaints(page, /503|ERR_CONNECTION|Failed to fetch/);

@@ -213,4 +213,33 @@ inChromium.describe('following live', async () => {
       .poll(async () => (await types()).map((text) => text.replace(/\W+/g, ' ')))
       .toEqual(['CREATE 7 ', 'OLD 5 ']);
   });
+
+  it('a row whose time is far from its arrival says so, until the page is loaded again', async () => {
+    const page = await following();
+    const hour_ms = 3_600_000;
+    const dated = (ms: number) => write(1, { timestamp: new Date(Date.now() + ms).toISOString() });
+    const [[old], [ahead], [fresh]] = [await dated(-48 * hour_ms), await dated(20 * hour_ms), await dated(0)];
+    await expectFirst(page, [fresh ?? 0, ahead ?? 0, old ?? 0]);
+    const note = (id: number | undefined) => page.locator(`#e${id} summary em`).allTextContents();
+    expect([await note(old), await note(ahead), await note(fresh)]).toEqual([['arrived late'], ['dated ahead'], []]);
+    await page.reload();
+    expect(await page.locator('#rows em').count()).toBe(0);
+  });
+
+  it('eight live windows of one browser all load; the oldest ones say that they have stopped', async () => {
+    const first = await open('/logs?live=1&user_id=ana');
+    const pages = [first];
+    for (let i = 1; i < 8; i++) {
+      const page = await first.context().newPage();
+      await page.goto(`${service.url}/logs?live=1&user_id=ana`);
+      await expectState(page, /^Live/);
+      pages.push(page);
+    }
+    for (const page of pages.slice(0, 3)) await page.getByText('Live stopped: it runs in 5 newer windows').waitFor();
+    const [id = 0] = await write(1);
+    for (const page of pages.slice(3)) await expectFirst(page, [id]);
+    await first.getByRole('link', { name: 'Start live here' }).click();
+    await expectState(first, /^Live/);
+    await pages[3]?.getByText('Live stopped').waitFor();
+  }, 90_000);
 });

@@ -150,4 +150,15 @@ inChromium.describe('placing in time', async () => {
     expect(at(5 * day_ms).replace('T', ' ')).toContain(times[9]?.[0]);
     expect(at(100 * day_ms).replace('T', ' ')).toContain(times.at(-1)?.[0]);
   });
+
+  it('an age that grows beyond a day becomes the date, as the server writes it', async () => {
+    const page = await open('/logs');
+    const first = rowsOf(page).first().locator('summary time');
+    await page.clock.install({ time: now_ms });
+    await page.reload();
+    expect(await first.textContent()).toMatch(/min ago/);
+    await page.clock.fastForward('26:00:00');
+    await expect.poll(() => first.textContent()).toBe(at(minute_ms).replace('T', ' ').slice(5, 16));
+    expect(await first.getAttribute('data-at')).toBeNull();
+  });
 });

@@ -81,7 +81,7 @@ const relatedLinks = (entry: Entry): Markup => {
     entity_id === null ? '' : html` <a href="${filterHref({ entity_type, entity_id })}">Same entity</a>`
   }${user_id === null ? '' : html` <a href="${filterHref({ user_id })}">Same user</a>`}${
     trace_id === null ? '' : html` <a href="${filterHref({ trace_id })}">Same trace</a>`
-  } <button type="button" class="copy" value="${visibleJson(entry)}">Copy as JSON</button></p>`;
+  } <button type="button" class="copy" value="json-${entry.id}">Copy as JSON</button></p>`;
 };
 
 /** The body of an opened row, and of the event's own page. `query` is what its values are added to. */
@@ -104,6 +104,6 @@ ${entry.unreadable === undefined ? '' : html`<dt>Unreadable</dt><dd>${visible(en
 <dt>Stored</dt><dd><time datetime="${entry.created_at}">${formatExactTime(Date.parse(entry.created_at), display)}</time> as event ${entry.id}</dd>
 </dl>
 <div>${changes.length > 0 ? changesTable(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
-<details class="json"><summary>JSON</summary><pre tabindex="0">${visibleJson(entry)}</pre></details></div>
+<details class="json"><summary>JSON</summary><pre id="json-${entry.id}" tabindex="0">${visibleJson(entry)}</pre></details></div>
 ${relatedLinks(entry)}</div>`;
 };

@@ -20,7 +20,8 @@ const name_chars_max = 80;
 /** A moment: its age to read, the time of day beside it where there is room, the time itself to see on hover. */
 const moment = (timestamp: string, display: DisplayOptions): Markup => {
   const ms = Date.parse(timestamp);
-  return html`<time datetime="${timestamp}" title="${formatExactTime(ms, display)}" data-at="${timeOfDay(ms, display)}">${formatAge(ms, display)}</time>`;
+  const at = timeOfDay(ms, display);
+  return html`<time datetime="${timestamp}" title="${formatExactTime(ms, display)}"${at && html` data-at="${at}"`}>${formatAge(ms, display)}</time>`;
 };
 
 const name = (text: string | null) => visible(truncate(text ?? '', name_chars_max));
