@@ -7,6 +7,9 @@ import { checkCursor, readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
 import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 
+/** Node refuses a response with more than 16 KiB of headers. A longer `Link` goes without `first`. */
+const link_chars_max = 14_000;
+
 export function listRoutes(app: App, parts: Parts): void {
   const { store } = parts;
 
@@ -26,9 +29,11 @@ export function listRoutes(app: App, parts: Parts): void {
       if (place && entry) to.set(place, writeCursor(entry));
       return `</api/logs?${to}>; rel="${rel}"`;
     };
-    const links = [link('first', null)];
+    const links: string[] = [];
     if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
     if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
+    const first = link('first', null);
+    if ([first, ...links].join().length <= link_chars_max) links.unshift(first);
     if (logs.length > 0) c.header('link', links.join(', '));
     c.header(logHeader, newest.log_id);
     return withEtag(c, etag).json({ logs, ...total, limit: page.limit, offset: page.offset });

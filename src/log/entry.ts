@@ -33,7 +33,9 @@ export function textFault(text: string): string | null {
 const byteOrderMarkFault = (text: string) =>
   text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null;
 
-const longerThan = (text: string, chars_max: number) => text.length > chars_max && [...text].length > chars_max;
+/** Whether a text has more than so many characters (code points). */
+export const isLonger = (text: string, chars_max: number): boolean =>
+  text.length > chars_max && [...text].length > chars_max;
 
 /** Text that can be stored. */
 const text = (chars_max: number) =>
@@ -43,7 +45,7 @@ const text = (chars_max: number) =>
       if (!dataset.typed) return;
       const fault = textFault(dataset.value) ?? byteOrderMarkFault(dataset.value);
       if (fault) addIssue({ message: fault });
-      else if (longerThan(dataset.value, chars_max))
+      else if (isLonger(dataset.value, chars_max))
         addIssue({ message: `must be at most ${chars_max} characters long` });
     }),
   );

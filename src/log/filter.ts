@@ -4,17 +4,23 @@
  */
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
-import { badField } from '../http/problem.ts';
-import { entryLimits, textFault } from './entry.ts';
+import { badField, Problem } from '../http/problem.ts';
+import { entryLimits, isLonger, textFault } from './entry.ts';
 import { latest_ms, parseInstant } from './instant.ts';
+import { metadataPrefix, pathFault, pathLimits, readingsOf } from './metadata-path.ts';
 import { activityLogs as log } from './schema.ts';
+import { searchForms } from './search-text.ts';
 
 export const filterLimits = {
   values_max: 50,
   /** Every text is compared with every description that the other terms leave. */
   search_values_max: 10,
   search_chars_max: 200,
-  metadata_path_depth_max: 10,
+  /** All values of a filter together: each may cost a comparison with every row. */
+  values_all_max: 100,
+  /** A filter as a query string, encoded. Its `Link` header holds it twice, and clients refuse headers above 16 KiB. */
+  filter_chars_max: 6_500,
+  ...pathLimits,
 } as const;
 
 type Row = {
@@ -69,6 +75,10 @@ const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, unit_ms: 1 
 
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
+
+/** The rows whose description contains the text in one of its forms. */
+const containsText = (value: string): SQL =>
+  or(...searchForms(value).map((form) => ilike(log.description, `%${likeLiteral(form)}%`))) ?? sql`false`;
 
 const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
 const time_chars_max = 40;
@@ -128,12 +138,8 @@ export const filterRows: Row[] = [
     values_max: filterLimits.search_values_max,
     fault: noFault,
     // All texts must match, unlike the values of a field: one description can contain several texts.
-    sql: (values) => and(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`true`,
-    not: (values) =>
-      either(
-        isNull(log.description),
-        not(or(...values.map((value) => ilike(log.description, `%${likeLiteral(value)}%`))) ?? sql`false`),
-      ),
+    sql: (values) => and(...values.map(containsText)) ?? sql`true`,
+    not: (values) => either(isNull(log.description), not(or(...values.map(containsText)) ?? sql`false`)),
     sentence:
       'the description contains this text, in upper or lower case, and given twice all of them; `%`, `_` and `\\` are themselves',
   },
@@ -143,31 +149,22 @@ export const filterRows: Row[] = [
 ];
 
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
-export const metadataPrefix = 'metadata.';
-
 const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,20})?([eE][+-]?\d{1,3})?)$/;
-
-const pathOf = (key: string) => key.slice(metadataPrefix.length).split('.');
-
-function pathFault(key: string): string | null {
-  const path = pathOf(key);
-  if (path.length > filterLimits.metadata_path_depth_max)
-    return `must be at most ${filterLimits.metadata_path_depth_max} steps deep`;
-  return path.includes('') ? 'must name a path, such as metadata.order.status' : null;
-}
 
 /**
  * `metadata.order.status=paid`: the value at the path is this text, or this number, true, false or null. Containment,
  * because that is what the jsonb_path_ops index answers.
  */
 function metadataRow(key: string): Row {
-  const path = pathOf(key);
-  const at = (json: string) => path.reduceRight((inner, step) => `{${JSON.stringify(step)}:${inner}}`, json);
+  const readings = readingsOf(key);
   const contains = (values: string[]) =>
     or(
       ...values
         .flatMap((value) => [JSON.stringify(value), ...(jsonScalar.test(value) ? [value] : [])])
-        .map((json) => sql`${log.metadata} @> ${at(json)}::jsonb`),
+        .flatMap((json) =>
+          readings.map((path) => path.reduceRight((inner, step) => `{${JSON.stringify(step)}:${inner}}`, json)),
+        )
+        .map((object) => sql`${log.metadata} @> ${object}::jsonb`),
     ) ?? sql`false`;
   return {
     key,
@@ -198,17 +195,33 @@ export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live'
  */
 export function readFilter(query: URLSearchParams, alsoAllowed: readonly Paging[] = []): Filter {
   const asked = new Map<string, Term>();
-  for (const [key, value] of query) {
-    if ((alsoAllowed as readonly string[]).includes(key) || value === '') continue;
+  let comparisons = 0;
+  for (const [key, raw] of query) {
+    if ((alsoAllowed as readonly string[]).includes(key) || raw === '') continue;
+    const value = rowFor(splitNegation(key).key)?.input === 'date' ? restorePlus(raw) : raw;
     const fault = faultOf(key, value);
     if (fault) throw badField(key, fault);
     const term = asked.get(key) ?? { ...splitNegation(key), values: [] };
     if (!term.values.includes(value)) term.values.push(value);
     if (term.values.length > valuesMax(key)) throw badField(key, `takes at most ${valuesMax(key)} values`);
     asked.set(key, term);
+    comparisons += key.startsWith(metadataPrefix) ? readingsOf(term.key).length : 1;
+    if (comparisons > filterLimits.values_all_max) throw badField(key, tooManyValues);
   }
-  return filterOf([...asked.values()]);
+  const filter = filterOf([...asked.values()]);
+  if (filter.key.length > filterLimits.filter_chars_max)
+    throw new Problem(
+      400,
+      `The filter is too long: at most ${filterLimits.filter_chars_max} characters, as encoded in an address.`,
+    );
+  return filter;
 }
+
+const tooManyValues = `is too much: a filter takes at most ${filterLimits.values_all_max} values in all, where a metadata path counts once for each way to read its dots; keys in quotes have one`;
+
+/** In a query string a plus means a blank: one before an offset can only have been a plus. */
+const restorePlus = (time: string): string =>
+  time.replace(/([T ]\d\d:?\d\d(?::?\d\d(?:[.,]\d+)?)?) (\d\d(?::?\d\d)?)$/i, '$1+$2');
 
 /** The filter of terms that have been checked before. */
 export const filterOf = (terms: Term[]): Filter => ({
@@ -245,7 +258,7 @@ export function faultOf(parameter: string, value: string): string | null {
   return (
     textFault(value) ??
     textFault(key) ??
-    (value.length > row.chars_max ? `must be at most ${row.chars_max} characters long` : row.fault(value))
+    (isLonger(value, row.chars_max) ? `must be at most ${row.chars_max} characters long` : row.fault(value))
   );
 }
 

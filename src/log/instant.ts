@@ -6,6 +6,16 @@ export const latest_ms = Date.parse('9999-12-31T23:59:59.999Z');
 const isoForm =
   /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?$/i;
 
+/** The basic form of ISO 8601, 20260301T123000Z. A date alone is not read: it could be any number. */
+const basicForm = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(?:(\d\d)([.,]\d{1,9})?)?(Z|[+-]\d\d(?::?\d\d)?)?$/i;
+
+const extended = (text: string): string =>
+  text.replace(
+    basicForm,
+    (_text, year, month, day, hour, minute, second?: string, fraction = '', zone = '') =>
+      `${year}-${month}-${day}T${hour}:${minute}${second ? `:${second}` : ''}${fraction}${zone}`,
+  );
+
 /**
  * Reads an ISO 8601 / RFC 3339 date or date-time. No zone means UTC; finer than a millisecond is cut off.
  * Returns epoch milliseconds, whether only a date was given, and the length of the smallest unit that was given (a day,
@@ -13,7 +23,7 @@ const isoForm =
  * (30 February, 24:30, a leap second, year 0, "infinity").
  */
 export function parseInstant(text: string): { ms: number; dateOnly: boolean; unit_ms: number } | null {
-  const parts = isoForm.exec(text.trim());
+  const parts = isoForm.exec(extended(text.trim()));
   if (!parts) return null;
   const [, year = '', month = '', day = '', hour, minute, second, fraction = '', zone = 'Z'] = parts;
   if (year === '0000') return null;

@@ -1,8 +1,9 @@
 /** The filter as one line of text, `user:ana -type:DELETE order "late delivery"`: read into parameters, and written. */
 
-import { faultOf, filterRows, metadataPrefix, type Term, valuesMax } from './filter.ts';
+import { faultOf, filterRows, type Term, valuesMax } from './filter.ts';
 import { parseInstant } from './instant.ts';
 import { invisibleClass, oddSpace } from './invisible-characters.ts';
+import { metadataPrefix } from './metadata-path.ts';
 
 /** A fault in the line: the word as written, and the reason. */
 export type SyntaxFault = { word: string; reason: string };

@@ -81,7 +81,7 @@ describe('a line', () => {
     ['-entity:order/55', '-entity:order/55 excludes two things at once; say -entity: or -id:'],
     ['entity:order/55 entity:customer/7', 'entity:customer/7 is a second kind beside an id; an id belongs to one kind'],
     ['entity:order entity:customer/7', 'entity:customer/7 is a second kind beside an id; an id belongs to one kind'],
-    ['meta.:1', 'meta.:1 must name a path, such as metadata.order.status'],
+    ['meta.:1', 'meta.:1 must name a path, such as metadata.order.status or metadata."http.status_code"'],
     ['meta.a!:1', 'meta.a!:1 cannot be asked for: the path ends in !'],
     [`type:${'x'.repeat(256)}`, `type:${'x'.repeat(256)} must be at most 255 characters long`],
     ['user:"\\u{0}"', 'user:"\\u{0}" must not contain a NUL character'],
@@ -199,9 +199,9 @@ describe('a filter as a line', () => {
         expect(asTerms(readFilter(query).terms)).toEqual(asTerms(held));
         expect(readFilter(query).key).toBe(writeFilter(held).toString());
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     );
-  });
+  }, 120_000);
 
   it('has no character that a field of one line would lose', () => {
     fc.assert(fc.property(terms, (held) => void expect(writeSyntax(held)).not.toMatch(/[\n\r\u2028\u2029]|\p{Cc}/u)));

@@ -2,7 +2,8 @@
 import { html } from 'hono/html';
 import { type Change, readChanges } from '../../log/changes.ts';
 import type { Json, Metadata } from '../../log/entry.ts';
-import { filterLimits, filterRows } from '../../log/filter.ts';
+import { faultOf } from '../../log/filter.ts';
+import { metadataStep, pathFault } from '../../log/metadata-path.ts';
 import type { Entry } from '../../log/schema.ts';
 import { type DisplayOptions, formatExactTime, visible, visibleJson, visibleText } from '../../page/format.ts';
 import { filterLinks, plainLink } from '../../page/htmx-attributes.ts';
@@ -13,12 +14,9 @@ const around_ms = 30_000;
 /** Beyond this a branch of the tree is closed at first. */
 const open_keys_max = 12;
 
-const filterableKeys = new Map(filterRows.map((row) => [row.key, row.chars_max]));
-
 /** Links that narrow what is asked by a value; none for what cannot be asked. */
 const filterByValueLinks = (query: Query, key: string, value: string): Markup | '' => {
-  const chars_max = key.startsWith('metadata.') ? filterLimits.search_chars_max : (filterableKeys.get(key) ?? 0);
-  if (value === '' || value.length > chars_max || key === 'search') return '';
+  if (value === '' || key === 'search' || faultOf(key, value) !== null) return '';
   return html` <span class="narrow"><a href="${onlyHref(query, key, value)}" aria-label="only this ${key}">only this</a> <a href="${excludeHref(query, key, value)}" aria-label="not this ${key}">not this</a></span>`;
 };
 
@@ -47,9 +45,8 @@ const tree = (value: Metadata | Json[], path: string | null, query: Query): Mark
     ? value.map((item, i) => [String(i), item])
     : Object.entries(value);
   return html`<dl>${entries.map(([key, inner]) => {
-    const isNamed = path !== null && !Array.isArray(value) && /^[^.]*[^.!]$/.test(key);
-    const at = isNamed ? `${path}.${key}` : null;
-    const askedAt = at && at.split('.').length <= filterLimits.metadata_path_depth_max + 1 ? at : null;
+    const at = path === null || Array.isArray(value) ? null : `${path}.${metadataStep(key)}`;
+    const askedAt = at && pathFault(at) === null ? at : null;
     if (isBranch(inner)) {
       const open = branchSize(inner) !== '' && Object.keys(inner).length <= open_keys_max;
       return html`<dt dir="auto">${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, askedAt, query)}</details></dd>`;

@@ -33,7 +33,7 @@ ${filterRows
   .filter(({ key }) => !isTime(key))
   .map(
     ({ key, label, input, chars_max }, i) =>
-      html`<label>${label} <input${i === 0 ? html` autofocus` : ''} name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,
+      html`<label>${label} <input${i === 0 ? html` autofocus` : ''} name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max * 2}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,
   )}
 ${[...hidden, ...times].map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 ${(['event_type', 'entity_type'] as const).map((key) => html`<datalist id="${listId(key)}">${suggested[key].map((word) => html`<option value="${word}"></option>`)}</datalist>`)}
