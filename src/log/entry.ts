@@ -134,7 +134,7 @@ export function metadataFault(root: unknown): string | null {
     }
   }
   const { metadata_chars_max } = entryLimits;
-  return longerThan(JSON.stringify(root), metadata_chars_max - written_out)
+  return isLonger(JSON.stringify(root), metadata_chars_max - written_out)
     ? `must be at most ${metadata_chars_max} characters of JSON`
     : null;
 }
