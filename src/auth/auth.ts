@@ -129,7 +129,7 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
   async function prove(name: string, password: string): Promise<Principal | null> {
     const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
     const seen = verifiedPasswords.get(key);
-    if (seen && seen.until > Date.now()) return seen.principal;
+    if (seen && seen.until > performance.now()) return seen.principal;
     const principal = hashAndCompare(name, password);
     // Cached while it is being checked: concurrent requests with the same password hash it once.
     remember(key, principal);
@@ -141,7 +141,7 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
   function remember(key: string, principal: Promise<Principal | null>): void {
     const oldest = verifiedPasswords.keys().next().value;
     if (verifiedPasswords.size >= authLimits.proven_max && oldest !== undefined) verifiedPasswords.delete(oldest);
-    verifiedPasswords.set(key, { until: Date.now() + authLimits.proven_ms, principal });
+    verifiedPasswords.set(key, { until: performance.now() + authLimits.proven_ms, principal });
   }
 
   /** Verified secrets, at most one per token: hashing the secret at every write is an eighth of a write's cost. */

@@ -41,9 +41,9 @@ export function createSessions(db: Database, max_age_s: number, cache: SessionCa
   /** The open session with this digest, or null. Only open sessions are cached: guessed secrets must not fill the memory. */
   async function find(digest: string): Promise<Session | null> {
     const seen = cache.get(digest);
-    if (seen && seen.until > Date.now()) return seen;
+    if (seen && seen.until > performance.now()) return seen;
     cache.delete(digest);
-    const asked = Date.now();
+    const asked = performance.now();
     const [found] = await db
       .select({ user: logSessions.user_name, proof: logSessions.proof })
       .from(logSessions)

@@ -35,10 +35,10 @@ async function main(): Promise<void> {
 
   const length = seconds === Number.POSITIVE_INFINITY ? 'until Ctrl-C' : `for ${seconds} s`;
   console.log(`now about two a second ${length}: watch ${new URL('/logs', url)}`);
-  const until = Date.now() + seconds * 1_000;
+  const until = performance.now() + seconds * 1_000;
   let n = 0;
   for (const event of demoLive(seed + 1)) {
-    if (stop.signal.aborted || Date.now() >= until) break;
+    if (stop.signal.aborted || performance.now() >= until) break;
     await log(event);
     n += 1;
     await sleep(250 + Math.random() * 500, undefined, { signal: stop.signal }).catch(() => {});

@@ -26,8 +26,8 @@ function progressLine() {
   const { isTTY } = process.stderr;
   return {
     show(what: string, events: number, place: string) {
-      if (!isTTY || Date.now() - shown < progress_ms_min) return;
-      shown = Date.now();
+      if (!isTTY || performance.now() - shown < progress_ms_min) return;
+      shown = performance.now();
       process.stderr.write(`\r${pluralized(events, 'event')} ${what}, up to ${place}\x1b[K`);
     },
     clear: () => void (isTTY && process.stderr.write('\r\x1b[K')),

@@ -28,13 +28,13 @@ export async function sendWhenRoom<Chunk>(
   { unsent_bytes_max, stall_ms_max }: OutletLimits,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let deadline = Date.now() + stall_ms_max;
+  let deadline = performance.now() + stall_ms_max;
   for (let unread = outlet.unsent(); unread > 0 && unread + chunk_bytes > unsent_bytes_max; ) {
     if (signal.aborted) return true;
-    if (Date.now() >= deadline) return false;
-    await outlet.taken(deadline - Date.now());
+    if (performance.now() >= deadline) return false;
+    await outlet.taken(deadline - performance.now());
     const now_unread = outlet.unsent();
-    if (now_unread < unread) deadline = Date.now() + stall_ms_max;
+    if (now_unread < unread) deadline = performance.now() + stall_ms_max;
     unread = now_unread;
   }
   if (!signal.aborted) outlet.send(chunk);

@@ -46,14 +46,14 @@ function limitOf(reads: Reads): Limit {
  * in the session. JIT is off: the planner overestimates the sample and would compile for longer than the statement runs.
  */
 export async function withTimeout<T>(reads: Reads, run: (tx: Database) => Promise<T>): Promise<T | null> {
-  const asked = Date.now();
+  const asked = performance.now();
   const limited = limitOf(reads)(() =>
     reads((db) =>
       db.transaction(async (tx) => {
         await tx.execute(
           sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
         );
-        return Date.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
+        return performance.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
       }),
     ),
   );

@@ -18,7 +18,7 @@ import { scrypt } from './scrypt.ts';
 import { requireTls } from './tls-probe.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
-const partitions_ms = 24 * 60 * 60 * 1000;
+const partitions_ms = 60 * 60 * 1000;
 
 export type Service = {
   app: App;

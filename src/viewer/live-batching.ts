@@ -23,14 +23,14 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
   let reading = batches.next();
   try {
     for (;;) {
-      const wait_ms = due - Date.now();
+      const wait_ms = due - performance.now();
       const isFull = held !== null && (wait_ms <= 0 || held.entries.length >= batchLimits.batch_rows_max);
       if (held && isFull) {
         if (wait_ms > 0) await pause(wait_ms, signal);
         yield held;
         held = null;
         over = null;
-        due = Date.now() + batchLimits.pause_ms;
+        due = performance.now() + batchLimits.pause_ms;
         continue;
       }
       if (held) over ??= pause(wait_ms, signal).then(() => null);
