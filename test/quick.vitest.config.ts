@@ -1,7 +1,12 @@
 /** npm run test:quick: Node with PostgreSQL, without browsers, other runtimes, shipped deployments and long races. */
 import suite, { project } from './vitest.config.ts';
 
-const browsers = ['test/viewer/**', 'test/conformance/viewer.test.ts', 'test/conformance/*-browser.test.ts'];
+const browsers = [
+  'test/viewer/**',
+  'test/http/cors.test.ts',
+  'test/conformance/viewer.test.ts',
+  'test/conformance/*-browser.test.ts',
+];
 const runtimes = ['test/runtime/**'];
 const deployments = ['test/deploy/**', 'test/conformance/conditions-*.test.ts', 'test/conformance/shutdown.test.ts'];
 const long = [

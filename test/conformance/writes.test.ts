@@ -1,4 +1,4 @@
-/** Writing events and reading one. What is refused is in refusals.test.ts and input.test.ts. */
+/** Writing events and reading one. What is refused is in refusals.test.ts and input-*.test.ts. */
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { json, startService, type TestService } from '../support/harness.ts';
