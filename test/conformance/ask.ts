@@ -1,14 +1,14 @@
-/** Asking as anybody, and what a refusal looks like wherever it comes from. */
+/** Sends a request to any route with any credentials, and checks that a refusal is an RFC 9457 problem. */
 import { expect } from 'vitest';
 import WebSocket from 'ws';
 import type { TestService } from '../support/harness.ts';
 
-/** What is posted by whoever may not. */
+/** The body of every POST that `ask` sends. */
 export const event = { event_type: 'CREATE', entity_type: 'order', entity_id: 'refused' };
 
 export type Answer = { status: number; headers: Headers; text: string };
 
-/** Asks a route; a stream is left at its headers, and the socket's handshake is a real one. */
+/** Requests a route. A stream is closed after its headers; the route of the WebSocket gets a real handshake. */
 export async function ask(
   service: TestService,
   route: string,
@@ -18,17 +18,17 @@ export async function ask(
   const [method = 'GET', path = ''] = route.split(' ');
   const sent = { ...headers, ...(authorization !== null && { authorization }) };
   if (route === 'GET /ws/logs') return handshake(service.url.replace('http', 'ws') + path, sent);
-  const leave = new AbortController();
+  const abort = new AbortController();
   const answer = await fetch(service.url + path, {
     redirect: 'manual',
-    signal: leave.signal,
+    signal: abort.signal,
     method,
     headers: { ...(method === 'POST' && { 'content-type': 'application/json' }), ...sent },
     ...(method === 'POST' && { body: JSON.stringify(event) }),
   });
   const endless = answer.headers.get('content-type')?.startsWith('text/event-stream');
   const text = endless ? '' : await answer.text();
-  leave.abort();
+  abort.abort();
   return { status: answer.status, headers: answer.headers, text };
 }
 
@@ -51,11 +51,11 @@ async function handshake(url: string, headers: Record<string, string>): Promise<
   });
 }
 
-/** Words of a stack trace, of SQL or of a database's own messages. */
-const inside =
+/** Parts of a stack trace, of SQL or of a database's own messages: no response may contain them. */
+const internals =
   /\bat .*[/(].*:\d+|node_modules|\.ts\b|select |insert |append_logs|activity_logs|SQLSTATE|syntax error|violates|Error:|pglite|postgres/i;
 
-/** A refusal as RFC 9457 has it, that tells nothing of our inside. */
+/** Claims that a response is a problem in the form of RFC 9457 and contains no internals. */
 export function expectProblem({ status, headers, text }: Answer, expected: number): void {
   expect(status, text).toBe(expected);
   expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
@@ -63,11 +63,11 @@ export function expectProblem({ status, headers, text }: Answer, expected: numbe
   expect(problem).toMatchObject({ status: expected, title: expect.stringMatching(/\S/), detail: expect.any(String) });
   expect(Object.keys(problem).every((key) => ['type', 'title', 'status', 'detail', 'errors'].includes(key))).toBe(true);
   expect(problem.detail).toMatch(/\S/);
-  expect(text).not.toMatch(inside);
+  expect(text).not.toMatch(internals);
   if (expected === 401) expect(headers.get('www-authenticate')).toMatch(/^Basic realm=.*Bearer realm=/);
 }
 
-/** A refused handshake may say why in a header alone: nobody sees its body. */
+/** Claims a refusal. A refused handshake may have no body: a browser does not show it, the reason is in a header. */
 export function expectRefusal(route: string, answer: Answer, expected: number): void {
   if (route !== 'GET /ws/logs' || answer.text !== '') expectProblem(answer, expected);
   expect(answer.status).toBe(expected);

@@ -1,10 +1,10 @@
-/** Unchanged answers are known by their tag (RFC 9110 §13.1.2), and not sent again. */
+/** Conditional requests (RFC 9110 §13.1.2): an unchanged response has the same ETag and is a 304 without a body. */
 import { beforeEach, expect, it } from 'vitest';
 import { response_version } from '../../src/http/conditional.ts';
 import { files } from '../../src/http/files.ts';
 import { startService, type Who } from '../support/harness.ts';
 
-/** What shows the last 24 hours has another tag in the next minute: no test may run across it. */
+/** A response that counts the last 24 hours gets a new tag each minute: no test may cross the boundary of a minute. */
 const minute_ms = 60_000;
 const test_ms_max = 10_000;
 beforeEach(async () => {
@@ -27,7 +27,7 @@ const tagOf = async (path: string, as: Who = 'admin') => {
   return answer.headers.get('etag') ?? '';
 };
 
-it.each(conditional)('%s has a weak tag, and is not sent twice to who has it', async (path) => {
+it.each(conditional)('%s has a weak tag, and a request with that tag gets a 304', async (path) => {
   const tag = await tagOf(path);
   expect(tag).toMatch(/^W\/"[0-9a-f]{24}"$/);
   const again = await get(path, tag);
@@ -40,7 +40,7 @@ it.each(conditional)('%s has a weak tag, and is not sent twice to who has it', a
   expect(again.headers.get('content-type')).toBeNull();
 });
 
-it.each(conditional)('HEAD %s says what GET says', async (path) => {
+it.each(conditional)('HEAD %s has the headers of GET', async (path) => {
   const [whole, head] = [await get(path), await get(path, undefined, 'admin', 'HEAD')];
   await whole.text();
   expect([head.status, await head.text()]).toEqual([200, '']);
@@ -51,20 +51,20 @@ it.each(conditional)('HEAD %s says what GET says', async (path) => {
 
 it.each<[string, (tag: string) => string, number]>([
   ['the tag', (tag) => tag, 304],
-  ['the same tag called strong', (tag) => tag.slice(2), 304],
-  ['a list that has it', (tag) => `"other", W/"another",${tag} , "last"`, 304],
-  ['a list with commas within a tag', (tag) => `"a,b", ${tag}`, 304],
-  ['any', () => '*', 304],
+  ['the tag as a strong one', (tag) => tag.slice(2), 304],
+  ['a list that contains the tag', (tag) => `"other", W/"another",${tag} , "last"`, 304],
+  ['a list in which another tag contains a comma', (tag) => `"a,b", ${tag}`, 304],
+  ['*', () => '*', 304],
   ['another tag', () => 'W/"0123456789abcdef01234567"', 200],
-  ['its beginning', (tag) => `${tag.slice(0, -3)}"`, 200],
-  ['it without quotes', (tag) => tag.replaceAll('"', ''), 200],
-  ['it in capitals', (tag) => tag.toUpperCase(), 200],
-  ['nonsense', () => '"""""W/"', 200],
+  ['the tag cut short', (tag) => `${tag.slice(0, -3)}"`, 200],
+  ['the tag without quotes', (tag) => tag.replaceAll('"', ''), 200],
+  ['the tag in capitals', (tag) => tag.toUpperCase(), 200],
+  ['an invalid header', () => '"""""W/"', 200],
 ])('If-None-Match: %s', async (_what, known, status) => {
   for (const path of conditional) expect((await get(path, known(await tagOf(path)))).status, path).toBe(status);
 });
 
-it('every question has a tag of its own, and the same question the same one', async () => {
+it('different queries have different tags, and equal queries have the same tag', async () => {
   const second = await service.request('/api/logs?limit=1&offset=1');
   const cursor = /before=([^&>]+)/.exec(second.headers.get('link') ?? '')?.[1];
   expect(cursor).toBeTruthy();
@@ -93,13 +93,13 @@ it('every question has a tag of its own, and the same question the same one', as
   );
 });
 
-it('the page of one is not the page of another; the list is the same for all', async () => {
+it('the page has a different tag for each user; the list has the same tag for all users', async () => {
   expect(await tagOf('/logs', 'guest')).not.toBe(await tagOf('/logs', 'admin'));
   expect(await tagOf('/logs', 'exporter')).not.toBe(await tagOf('/logs', 'admin'));
   expect(await tagOf('/api/logs', 'guest')).toBe(await tagOf('/api/logs', 'admin'));
 });
 
-it('a refusal is a refusal, whatever is known', async () => {
+it('a refused request is refused whatever its If-None-Match is', async () => {
   for (const path of ['/api/logs', '/api/logs/stats', '/api/logs/1', '/logs']) {
     expect((await get(path, '*', null)).status).toBe(401);
     expect((await get(path, '*', 'writer')).status).toBe(403);
@@ -112,7 +112,7 @@ it('a refusal is a refusal, whatever is known', async () => {
   }
 });
 
-it.each(moving)('%s has another tag after the next event', async (path) => {
+it.each(moving)('the tag of %s changes with the next event', async (path) => {
   const tag = await tagOf(path);
   await service.write(event());
   const changed = await get(path, tag);
@@ -121,7 +121,7 @@ it.each(moving)('%s has another tag after the next event', async (path) => {
   expect(changed.headers.get('etag')).not.toBe(tag);
 });
 
-it('whoever reads while others write ends with what was written', async () => {
+it('readers that use conditional requests during writes end with the current total', async () => {
   const from = ((await (await get('/api/logs?limit=1')).json()) as { total: number }).total;
   let cached = { tag: '', total: 0 };
   const read = async () => {
@@ -140,8 +140,8 @@ it('whoever reads while others write ends with what was written', async () => {
   expect(cached.total).toBe(from + 60);
 });
 
-it('the form of the answers is that of its number', async () => {
-  // Whoever changes what is listed here raises `answerForm`: else who has an answer keeps the old form.
+it('the fields of the responses are those of response_version', async () => {
+  // A change of the fields listed here must raise `response_version`: otherwise a client with a tag keeps the old form.
   const { logs, ...list } = (await (await get('/api/logs')).json()) as { logs: object[] };
   expect({ form: response_version, list: Object.keys(list), log: Object.keys(logs[0] ?? {}) }).toEqual({
     form: 1,
@@ -170,7 +170,7 @@ it.each([
   [files.style, 'public, max-age=31536000, immutable', 'text/css'],
   [files.viewer, 'public, max-age=31536000, immutable', 'text/javascript'],
   ['/public/style.css?v=another', 'no-cache', 'text/css'],
-])('the static file %s is kept as its address allows: %s', async (path, control, type) => {
+])('the static file %s has the Cache-Control %s', async (path, control, type) => {
   const answer = await get(path, undefined, null);
   await answer.text();
   const { headers } = answer;

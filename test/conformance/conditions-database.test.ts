@@ -1,4 +1,4 @@
-/** A PostgreSQL that is set up otherwise than ours: an event is kept and found as anywhere else. */
+/** PostgreSQL with other server settings: an event is stored and found in the same way. */
 import { expect, it } from 'vitest';
 import { freshPostgres, sqlClient, startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
@@ -6,8 +6,8 @@ import { reasons } from '../targets/reasons.ts';
 
 const event = { event_type: 'PAYMENT', entity_type: 'payment', entity_id: 'P-77', metadata: { amount: 12.5 } };
 
-notOn(reasons.embedded).describe('on a PostgreSQL that is not set up like ours', async () => {
-  // Made here: what a running test makes is not taken away again.
+notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async () => {
+  // Created at the top: a clean-up hook that a running test registers is never called.
   const newDatabase = async () => {
     const url = await freshPostgres();
     return { place: { DATABASE_URL: url }, sql: sqlClient(url, 1), name: new URL(url).pathname.slice(1) };
@@ -20,11 +20,11 @@ notOn(reasons.embedded).describe('on a PostgreSQL that is not set up like ours',
     ["timezone = 'America/New_York'"],
     ["datestyle = 'German, DMY'"],
     ["default_transaction_isolation = 'repeatable read'"],
-  ])('%s: an event is kept and found as anywhere else', async (setting) => {
+  ])('with %s an event is stored and found', async (setting) => {
     const { place, sql, name } = other;
     await sql.unsafe(`alter database ${name} set ${setting}`);
     const service = await startService({ place });
-    // Before railways made them agree, cities kept their own minutes and seconds: +00:09:21 in Paris.
+    // Old time zones have offsets with seconds: Paris was +00:09:21 until 1911.
     for (const timestamp of ['1850-06-01T12:00:00.000Z', '0001-01-01T00:00:00.000Z', '2025-07-01T22:30:00.125Z']) {
       const told = { ...event, description: 'a\\b', event_uid: `${setting} ${timestamp}`, timestamp };
       const [entry] = await service.write(told);
@@ -37,10 +37,10 @@ notOn(reasons.embedded).describe('on a PostgreSQL that is not set up like ours',
     await sql.unsafe(`alter database ${name} reset all`);
   });
 
-  it('events of months in which the service was off have their place', async () => {
+  it('events of months in which the service did not run are stored', async () => {
     const { place, sql } = off;
-    // As if it had been set up four months ago, made its months ahead, and been off since: the months between the
-    // last it made and this one are missing.
+    // As if the service had been installed four months ago and had stopped then: the months between its last
+    // partition and the current month have none.
     await sql.unsafe(`
       alter table activity_logs detach partition activity_logs_history;
       alter table activity_logs attach partition activity_logs_history for values from (minvalue) to

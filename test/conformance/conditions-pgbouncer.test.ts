@@ -1,4 +1,4 @@
-/** PgBouncer in transaction mode: a connection that is another one for each statement is enough for everything. */
+/** PgBouncer in transaction mode: everything works although each statement may get another server connection. */
 import { expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { eventually, freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
@@ -16,7 +16,7 @@ notOn(reasons.embedded).describe('behind PgBouncer', () => {
     const service = await startService({ place: { DATABASE_URL: await pgBouncerTo(direct, 5) } });
     const sql = sqlClient(direct, 1);
 
-    it('writers at once get dense ids, and every follower every event', async () => {
+    it('concurrent writers get dense ids, and every follower gets every event', async () => {
       const stream = await follow(service, '?after=0');
       const { socket, ids } = await followSocket(service, '?after=0');
       const streamed = take(stream, n_writers * 3);
@@ -28,12 +28,12 @@ notOn(reasons.embedded).describe('behind PgBouncer', () => {
       expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201));
       const expected = Array.from({ length: n_writers * 3 }, (_, i) => i + 1);
       expect(idsOf(await streamed)).toEqual(expected);
-      await eventually('the socket has them too', () => ids().length === expected.length);
+      await eventually('the socket has every event', () => ids().length === expected.length);
       expect(ids()).toEqual(expected);
       socket.terminate();
     });
 
-    it('the list, the stats and the export are as everywhere', async () => {
+    it('the list, the stats and the export work', async () => {
       const { logs, total } = (await (await service.request('/api/logs?search=nothing&event_type!=X')).json()) as {
         logs: Entry[];
         total: number;
@@ -43,14 +43,14 @@ notOn(reasons.embedded).describe('behind PgBouncer', () => {
       expect(readLines(await exported(service, 'format=ndjson'))).toHaveLength(n_writers * 3);
     });
 
-    it('times are in UTC, whatever the database is set to', async () => {
+    it('times are in UTC whatever time zone the database has', async () => {
       await sql.unsafe(`alter database ${new URL(direct).pathname.slice(1)} set timezone = 'Europe/Paris'`);
       const timestamp = '1850-06-01T12:00:00.000Z';
       const [entry] = await service.write(order(1, { timestamp }));
       expect(await (await service.request(`/api/logs/${entry?.id}`)).json()).toMatchObject({ timestamp });
     });
 
-    it('the inbox is emptied', async () => {
+    it('the inbox is drained', async () => {
       const streamed = take(await follow(service, '?event_type=INBOX'), 1);
       await sql`insert into activity_inbox (event_type, entity_type) values ('INBOX', 'order')`;
       expect(await streamed).toHaveLength(1);

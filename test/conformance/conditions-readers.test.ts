@@ -1,4 +1,4 @@
-/** Readers that do not read, that say nothing for long, or that want to speak something else. */
+/** Followers that never read, streams without events for long, and requests to upgrade to another protocol. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -6,11 +6,11 @@ import { eventually, startService } from '../support/harness.ts';
 import { deafReader, follow, followSocket, idsOf, order, orders, take } from './follow.ts';
 
 const n_deaf = 16;
-/** More than the kernel takes for a reader that never reads, with our own limit on top. */
+/** More than the kernel buffers for a follower that never reads plus the service's own limit. */
 const owed_bytes = 24 * 1024 * 1024;
 const batch = orders(400, { user_agent: 'x'.repeat(2_000) });
 const n_batches = Math.ceil(owed_bytes / (400 * 2_000));
-/** Longer than the 10 s after which Bun, left to itself, ends a quiet connection. */
+/** Longer than the 10 s after which Bun closes an idle connection by default. */
 const silence_ms = 11_000;
 
 const silent = await startService({ env: { HEARTBEAT_MS: '600000' } });
@@ -20,9 +20,9 @@ const silentSince = Date.now();
 
 const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: '500' } });
 
-/** What a reader left behind that never read: how to go on reading, and when it was told that it is cut. */
+/** A follower that never read: how to resume reading, and when the service cut it. */
 type Deaf = { resume(): void; cut(): Promise<void> };
-// Each asks something else, so that what they are owed is not shared.
+// Each has its own filter, so that followers do not share their buffers.
 const deafened: Record<string, (i: number) => Promise<Deaf>> = {
   SSE: async (i) => {
     const socket = await deafReader(service, `/api/logs/stream?entity_id!=never${i}`);
@@ -33,7 +33,7 @@ const deafened: Record<string, (i: number) => Promise<Deaf>> = {
     const { socket } = await followSocket(service, `?entity_id!=never${i}`);
     socket.pause();
     const cut = async () => {
-      // It has been told: workerd then leaves the connection to the reader.
+      // The close frame has arrived: workerd leaves the TCP connection to the client.
       await eventually('the socket is closed', () => socket.readyState >= socket.CLOSING);
       socket.terminate();
     };
@@ -47,40 +47,44 @@ describe('followers that never read', () => {
     for (let i = 0; i < n; i++) written.push(...(await service.write(batch)).map(({ id }) => id));
     return written;
   };
-  // The memory that writing takes by itself is taken before it is measured.
+  // Warms up the memory that writing takes, so that it is not measured.
   beforeAll(async () => void (await write(n_batches / 3)));
 
-  it.each(Object.keys(deafened))('by %s are cut, cost little, and can come back', { timeout: 60_000 }, async (how) => {
-    const deaf = await Promise.all(Array.from({ length: n_deaf }, (_, i) => deafened[how]?.(i)));
-    const before = service.rss_bytes();
-    const written = await write(n_batches);
-    const grown = service.rss_bytes() - before;
-    expect(grown).toBeLessThan((n_deaf * owed_bytes) / 2);
-    // Only reading shows a socket that it was closed.
-    for (const reader of deaf) reader?.resume();
-    await Promise.all(deaf.map((reader) => reader?.cut()));
-    const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
-    expect(idsOf(resumed)).toEqual(written);
-  });
+  it.each(Object.keys(deafened))(
+    'over %s are cut, cost little memory, and can resume',
+    { timeout: 60_000 },
+    async (how) => {
+      const deaf = await Promise.all(Array.from({ length: n_deaf }, (_, i) => deafened[how]?.(i)));
+      const before = service.rss_bytes();
+      const written = await write(n_batches);
+      const grown = service.rss_bytes() - before;
+      expect(grown).toBeLessThan((n_deaf * owed_bytes) / 2);
+      // A socket notices its close only by reading.
+      for (const reader of deaf) reader?.resume();
+      await Promise.all(deaf.map((reader) => reader?.cut()));
+      const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
+      expect(idsOf(resumed)).toEqual(written);
+    },
+  );
 });
 
-describe('quiet', () => {
-  it('over many heartbeats a stream stays open, and carries what comes at last', async () => {
+describe('a stream without events', () => {
+  it('stays open over many heartbeats and delivers the next event', async () => {
     const answer = await follow(service);
     const socket = await followSocket(service);
     const reading = take(answer, 1);
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const [entry] = await service.write(order(1));
     expect(idsOf(await reading)).toEqual([entry?.id]);
-    await eventually('the socket has it too', () => socket.ids().at(-1) === entry?.id);
+    await eventually('the socket has the event', () => socket.ids().at(-1) === entry?.id);
     socket.socket.terminate();
   });
 
-  it(`and without any for ${silence_ms / 1_000} s`, async () => {
+  it(`stays open for ${silence_ms / 1_000} s without a heartbeat and delivers the next event`, async () => {
     await new Promise((resolve) => setTimeout(resolve, silentSince + silence_ms - Date.now()));
     const [entry] = await silent.write(order(1));
     expect(idsOf(await take(silentStream, 1))).toEqual([entry?.id]);
-    await eventually('the socket has it too', () => silentSocket.ids().at(-1) === entry?.id);
+    await eventually('the socket has the event', () => silentSocket.ids().at(-1) === entry?.id);
     silentSocket.socket.terminate();
   });
 });
@@ -93,8 +97,8 @@ describe('Upgrade: h2c', () => {
     'Upgrade: h2c',
     'HTTP2-Settings: AAMAAABkAAQAAP__',
   ].join('\r\n');
-  /** A client that does not close its side when the other has closed its own. */
-  const stubborn = async () => {
+  /** A half-open client: it does not close its side when the server closes its own. */
+  const halfOpen = async () => {
     const { hostname: host, port } = new URL(service.url);
     const socket = connect({ host, port: Number(port), allowHalfOpen: true });
     socket.on('error', () => {});
@@ -102,25 +106,25 @@ describe('Upgrade: h2c', () => {
     return socket;
   };
 
-  it('is answered within a second, thirty times', async () => {
-    const sockets = await Promise.all(Array.from({ length: 30 }, stubborn));
-    const asked = Date.now();
+  it('gets a response within a second, 30 at once', async () => {
+    const sockets = await Promise.all(Array.from({ length: 30 }, halfOpen));
+    const started = Date.now();
     const answers = await Promise.all(sockets.map(async (socket) => String((await once(socket, 'data'))[0])));
-    expect(Date.now() - asked).toBeLessThan(1_000);
+    expect(Date.now() - started).toBeLessThan(1_000);
     for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 (200|501|426|400) /);
     for (const socket of sockets) socket.destroy();
     expect((await service.request('/livez')).status).toBe(200);
   });
 
-  it('leaves no socket behind that can do nothing any more', async () => {
-    const socket = await stubborn();
+  it('leaves no open socket that does not respond', async () => {
+    const socket = await halfOpen();
     await once(socket, 'data');
-    // Either it is an ordinary connection and answers the next request, or it is gone.
+    // The connection either responds to the next request or is closed.
     let text = '';
     socket.on('data', (chunk) => {
       text += chunk;
     });
-    await eventually('it answers or is gone', () => {
+    await eventually('the connection responds or is closed', () => {
       if (!socket.destroyed && text === '') socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
       return socket.destroyed || text.includes(' 200 ');
     });

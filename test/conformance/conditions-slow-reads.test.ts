@@ -37,7 +37,7 @@ async function slowDatabase(): Promise<string> {
 
 function promises(service: Awaited<ReturnType<typeof startService>>): void {
   it.each(['/api/logs', '/api/logs?user_id!=ana', '/api/logs/stats', '/api/logs/1'])(
-    'GET %s is a 503 soon after the deadline, and says why',
+    'GET %s gets a 503 with the reason soon after the deadline',
     async (path) => {
       const started = Date.now();
       const response = await service.request(path);
@@ -48,7 +48,7 @@ function promises(service: Awaited<ReturnType<typeof startService>>): void {
     },
   );
 
-  it('events are written at once, and the service is ready', async () => {
+  it('writes do not wait for the slow reads, and the service is ready', async () => {
     const readers = Array.from({ length: n_readers }, () => service.request('/api/logs'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     const started = Date.now();

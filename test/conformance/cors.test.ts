@@ -1,4 +1,4 @@
-/** Pages of other sites: those that the operator named may ask and read what they are answered; no others. */
+/** CORS: pages of the origins in CORS_ORIGINS may send requests and read the responses; other pages may not. */
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -27,7 +27,7 @@ const preflight = (path: string, origin: string, headers: Record<string, string>
   });
 const programs = ['/api/logs', '/api/logs/1', '/api/logs/stats', '/api/logs/export', '/api/logs/stream', '/ws/logs'];
 
-it.each(programs)('a preflight to %s is answered to a named origin, without credentials', async (path) => {
+it.each(programs)('a preflight to %s from a named origin succeeds without credentials', async (path) => {
   for (const origin of [desk, other]) {
     const answer = await preflight(path, origin);
     expect([answer.status, await answer.text()]).toEqual([204, '']);
@@ -45,15 +45,15 @@ it.each(programs)('a preflight to %s is answered to a named origin, without cred
 const strangers: Record<string, string> = {
   'another site': evil,
   'an opaque origin': 'null',
-  'a name that begins alike': `${desk}.evil.example`,
-  'a name that ends alike': 'https://evil-desk.example.com',
-  'the same name without TLS': desk.replace('https', 'http'),
-  'the same name at another port': `${desk}:8443`,
-  'the name in capitals': desk.toUpperCase(),
-  'two at once': `${desk}, ${evil}`,
+  'a host that begins with the named one': `${desk}.evil.example`,
+  'a host that ends with the named one': 'https://evil-desk.example.com',
+  'the named host without TLS': desk.replace('https', 'http'),
+  'the named host with another port': `${desk}:8443`,
+  'the named host in capitals': desk.toUpperCase(),
+  'two origins in one header': `${desk}, ${evil}`,
   any: '*',
 };
-it.each(Object.entries(strangers))('%s gets no word of it, and cannot write', async (_who, origin) => {
+it.each(Object.entries(strangers))('%s gets no CORS header and may not write', async (_who, origin) => {
   for (const path of programs) {
     const refused = await preflight(path, origin);
     expect([refused.status, corsHeaders(refused.headers), refused.headers.get('vary')]).toEqual([405, [], 'Origin']);
@@ -74,17 +74,17 @@ it.each<[string, number, string, Parameters<typeof service.request>[1]]>([
   ['the export', 200, '/api/logs/export', {}],
   ['the list, unchanged', 304, '/api/logs', { headers: { 'if-none-match': '*' } }],
   ['a write', 201, '/api/logs', json(event)],
-  ['nobody', 401, '/api/logs', { as: null }],
+  ['no credentials', 401, '/api/logs', { as: null }],
   ['a wrong token', 401, '/api/logs', { as: null, headers: { authorization: 'Bearer wrong-wrong-wrong-wrong' } }],
-  ['who may not', 403, '/api/logs/export', { as: 'guest' }],
-  ['a bad question', 400, '/api/logs?limit=-1', {}],
-  ['an event that is none', 422, '/api/logs', json({})],
-  ['a body that is no JSON', 415, '/api/logs', { method: 'POST', body: 'x' }],
-  ['what is not there', 404, '/api/logs/999999', {}],
-  ['an address that is not there', 404, '/api/nothing', {}],
-  ['a method that is not there', 405, '/api/logs/1', { method: 'DELETE' }],
+  ['a missing right', 403, '/api/logs/export', { as: 'guest' }],
+  ['an invalid query', 400, '/api/logs?limit=-1', {}],
+  ['an invalid event', 422, '/api/logs', json({})],
+  ['a body that is not JSON', 415, '/api/logs', { method: 'POST', body: 'x' }],
+  ['an unknown id', 404, '/api/logs/999999', {}],
+  ['an unknown path', 404, '/api/nothing', {}],
+  ['a method that is not allowed', 405, '/api/logs/1', { method: 'DELETE' }],
   ['a socket without a handshake', 426, '/ws/logs', {}],
-])('a named origin can read what it is answered: %s, %i', async (_what, status, path, init) => {
+])('a named origin can read the response: %s, %i', async (_what, status, path, init) => {
   const answer = await ask(path, desk, init);
   expect([answer.status, await answer.text()]).toEqual([status, expect.any(String)]);
   expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -96,17 +96,17 @@ it.each<[string, number, string, Parameters<typeof service.request>[1]]>([
 });
 
 it('a named origin may read the live stream', async () => {
-  const leave = new AbortController();
-  const answer = await ask('/api/logs/stream?after=0', desk, { signal: leave.signal });
+  const abort = new AbortController();
+  const answer = await ask('/api/logs/stream?after=0', desk, { signal: abort.signal });
   expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
   expect(answer.headers.get('access-control-allow-origin')).toBe(desk);
-  leave.abort();
+  abort.abort();
 });
 
 it.each([
   [desk, 'open'],
   [evil, 403],
-])('a socket of %s: %s', async (origin, becomes) => {
+])('a WebSocket handshake from %s: %s', async (origin, becomes) => {
   const socket = new WebSocket(`${service.url.replace('http', 'ws')}/ws/logs?after=0`, {
     headers: { authorization: credentials.admin, origin, 'sec-fetch-site': 'cross-site' },
   });
@@ -119,17 +119,17 @@ it.each([
   socket.terminate();
 });
 
-it('the pages are not for other sites, nor is what is public', async () => {
+it('pages, health checks and static files have no CORS headers', async () => {
   for (const path of ['/logs', '/logs/live?on=1', '/readyz', '/public/style.css'])
     expect(corsHeaders((await ask(path, desk)).headers), path).toEqual([]);
   expect((await preflight('/logs', desk)).status).toBe(405);
 });
 
-it('OPTIONS that is no preflight is a method that is not there', async () => {
+it('an OPTIONS request that is not a preflight gets 405', async () => {
   expect((await ask('/api/logs', desk, { method: 'OPTIONS' })).status).toBe(405);
 });
 
-it('without named origins nobody hears of CORS', async () => {
+it('without CORS_ORIGINS no response has CORS headers', async () => {
   const silent = await startService();
   for (const method of ['GET', 'OPTIONS']) {
     const headers = { origin: desk, 'access-control-request-method': 'POST' };
