@@ -1,4 +1,4 @@
-/** How somebody looks at the log: their clocks and colours, kept in cookies so that the first byte is right already. */
+/** The reader's time zone and theme. They are kept in cookies, so that the server renders with them. */
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
 import { localPath, pathOf } from '../auth/return-path.ts';
@@ -14,15 +14,15 @@ const form_bytes_max = 4_096;
 
 const isTheme = (text: string): text is DisplayOptions['theme'] => ['system', 'light', 'dark'].includes(text);
 
-/** As the cookies say; what they cannot mean counts for nothing. */
+/** The display options from the cookies. An invalid value is ignored. */
 export function displayOptionsOf(c: Context): DisplayOptions {
   const theme = getCookie(c, names.theme) ?? '';
   const zone = getCookie(c, names.zone) ?? '';
   return { theme: isTheme(theme) ? theme : 'system', zone: isZone(zone) ? zone : 'UTC', now_ms: Date.now() };
 }
 
-/** The page that the form stood on: htmx changes its address, so the form itself does not know it. */
-const shownBefore = (c: Context): string => localPath(pathOf(c.req.header('referer')));
+/** The page that contains the form, from the Referer: htmx changes the page's URL, so the form cannot contain it. */
+const referringPath = (c: Context): string => localPath(pathOf(c.req.header('referer')));
 
 export function displayOptionsRoutes(app: App, { limits }: Parts): void {
   app.post('/logs/display', async (c: Context<Env>) => {
@@ -38,7 +38,7 @@ export function displayOptionsRoutes(app: App, { limits }: Parts): void {
       if (!isZone(zone)) throw badField('zone', 'must be a time zone such as Europe/Berlin, or UTC');
       setCookie(c, names.zone, zone, keep);
     }
-    return c.redirect(shownBefore(c), 303);
+    return c.redirect(referringPath(c), 303);
   });
   allowMethods(app, '/logs/display', 'POST');
 }

@@ -1,7 +1,7 @@
-/** Every htmx attribute there is, in one place: htmx 4.0.1 is young, and another version must touch one file. */
+/** All htmx attributes of the service. htmx 4.0.1 is a young release: an update should change only this file. */
 import { raw } from 'hono/html';
 
-/** Config of the page (a meta element's content): no style element of htmx's own (CSP), and only the one extension. */
+/** The content of the htmx-config meta element: no style element by htmx (CSP), and only the SSE extension. */
 export const htmxConfig = JSON.stringify({ includeIndicatorCSS: false, extensions: 'sse' });
 
 const quoted = (text: string) => text.replace(/&/g, '&amp;').replace(/"/g, '&quot;');
@@ -12,61 +12,61 @@ const attributes = (pairs: Record<string, string>) =>
       .join(' '),
   );
 
-/** htmx swaps error answers too, unless told where they go. */
+/** htmx swaps error responses into the normal target unless another target is set. */
 const problemsIn = (target: string) => ({
   'hx-status:4xx': `target:${target} swap:innerHTML push:false replace:false`,
   'hx-status:5xx': `target:${target} swap:innerHTML push:false replace:false`,
 });
 const problems = problemsIn('#problem');
 
-/** What Back swaps: the scripts stand outside of it, or they would run again. */
+/** The element that Back replaces. The scripts are outside of it; otherwise they would run again. */
 export const historyElement = () => attributes({ 'hx-history-elt': '' });
 
-/** One queue for all that changes what is asked: what was asked last wins, and the one before is given up. */
+/** One queue for all requests that change the query: a new request aborts the previous one. */
 const newest = { 'hx-sync': '#query:replace', 'hx-indicator': '#busy', ...problems };
-/** The field that is there while the page follows; the button that starts it has the same name. */
+/** The hidden input that exists while the page follows; the start button has the same name. */
 const following = 'input[name=live]';
 const toTop = 'innerHTML show:top showTarget:#page';
 
-/** A form that asks when it is sent, and when a pause is made in writing in one of its fields. */
+/** A form that requests the log when it is submitted, and after a pause in typing in the field `whileTyping`. */
 export const filterForm = (whileTyping?: string) =>
   attributes({
     'hx-get': '/logs',
     'hx-target': '#log',
     'hx-swap': toTop,
-    // On one element: sending the form takes back the question that a keystroke was about to ask.
+    // Both triggers are on one element, so that submitting cancels the delayed request of a keystroke.
     'hx-trigger': whileTyping ? `submit, input changed delay:300ms target:${whileTyping}` : 'submit',
-    // The line's form has the field among its own.
+    // The search line's form already contains this input.
     ...(!whileTyping && { 'hx-include': following }),
     ...newest,
   });
 
 /**
- * On what holds links that ask something else, and no rows: each of them, and a form, asks the same way; with the
- * keys that open it elsewhere, a link stays a link. Following live goes on.
+ * For an element that contains links to other queries, and no rows: its links and forms load their result into the list.
+ * Opening a link in a new tab still works, and following live continues.
  */
 export const filterLinks = () =>
   attributes(
     inherited({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest }),
   );
 
-/** A link among them that leads to a page of its own. */
+/** For a link among them that opens another page. */
 export const plainLink = () => attributes({ 'hx-boost': 'false' });
 
-/** One such link by itself. */
+/** For a single link to another query. */
 export const filterLink = () =>
   attributes({ 'hx-boost': 'true', 'hx-target': '#log', 'hx-swap': toTop, 'hx-include': following, ...newest });
 
 const inherited = (pairs: Record<string, string>) =>
   Object.fromEntries(Object.entries(pairs).map(([name, value]) => [`${name}:inherited`, value]));
 
-/** What viewer.js names as the source when a row is opened: a failure leaves the row's plain link, to be tried again. */
+/** For the list, which viewer.js names as the source when a row is opened. After a failure the row keeps its plain link. */
 export const rowLoading = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
 
-/** An element that is not replaced by the one of its id in an answer. */
+/** For an element that a response with the same id does not replace. */
 export const preserve = () => attributes({ 'hx-preserve': '' });
 
-/** A control that replaces an element with what the server sends. */
+/** For a control that replaces the target with the response. */
 export const replaceOnClick = (url: string, target: string, include?: string) =>
   attributes({
     'hx-get': url,
@@ -78,8 +78,8 @@ export const replaceOnClick = (url: string, target: string, include?: string) =>
   });
 
 /**
- * The link to what is older: followed by itself when it comes near. A failure leaves it there, to be clicked. Boosted,
- * so that where it leads is its href, which viewer.js changes when rows are taken out of the page.
+ * For the link to older events: it is requested when it is scrolled near the screen. After a failure it remains and can
+ * be clicked. It is boosted so that htmx uses its href, which viewer.js changes when it removes rows from the page.
  */
 export const loadOnScroll = () =>
   attributes({
@@ -93,7 +93,7 @@ export const loadOnScroll = () =>
     ...problemsIn('#more-problem'),
   });
 
-/** What counts again while rows come, at most every five seconds; `now` also when it is put into the page. */
+/** For the element that refreshes the counts while rows arrive, at most every five seconds; `now`: also on load. */
 export const refreshCounts = (url: string, target: string, now: boolean) =>
   attributes({
     'hx-get': url,
@@ -106,8 +106,8 @@ export const refreshCounts = (url: string, target: string, now: boolean) =>
   });
 
 /**
- * An element that follows a stream while it is in the page; messages are put at the top of the target. A first
- * connection that fails is not retried by the extension, hence the trigger; while connected it is ignored.
+ * For an element that follows a stream while it is in the page; messages are inserted at the top of the target. The
+ * extension does not retry a failed first connection, hence the trigger, which is ignored while connected.
  */
 export const sseStream = (url: string, target: string) =>
   attributes({
@@ -116,12 +116,12 @@ export const sseStream = (url: string, target: string) =>
     'hx-sync': 'this:drop',
     'hx-target': target,
     'hx-swap': 'afterbegin',
-    // Doubling from a second: what the page counts down.
+    // The delay doubles from one second; the page shows it as a countdown.
     'hx-config': 'sse.reconnectDelay:1s sse.reconnectMaxDelay:16s',
     'hx-status:4xx': 'target:#live-state swap:textContent',
     'hx-status:5xx': 'target:#live-state swap:textContent',
   });
 
-/** Part of an answer that goes elsewhere than the rest. */
+/** A part of a response with a target of its own. */
 export const partial = (target: string, swap: 'innerHTML' | 'outerHTML' | 'beforeend', markup: unknown) =>
   raw(`<hx-partial ${attributes({ 'hx-target': target, 'hx-swap': swap })}>${String(markup)}</hx-partial>`);

@@ -1,4 +1,4 @@
-/** The page around things. Data in, markup out. */
+/** The HTML document around each page. Data in, markup out. */
 import { html } from 'hono/html';
 import { files } from '../http/files.ts';
 import type { DisplayOptions } from './format.ts';
@@ -6,7 +6,7 @@ import { historyElement, htmxConfig } from './htmx-attributes.ts';
 
 export type Markup = ReturnType<typeof html>;
 
-/** All that comes before the body's content. A page that takes its time is sent from here on as it comes. */
+/** The document up to the body's content. A slow page sends this before the rest is ready. */
 export const documentStart = (title: string, { theme, now_ms }: DisplayOptions): Markup => html`<!doctype html>
 <html lang="en"${theme === 'system' ? '' : html` data-theme="${theme}"`}>
 <head>
@@ -23,9 +23,9 @@ export const documentStart = (title: string, { theme, now_ms }: DisplayOptions):
 `;
 
 /**
- * The scripts stand at the end and are not deferred. A deferred htmx starts by a timer, which may fire before its
- * extension has arrived: a stream element is then never connected. Before the document is loaded it waits for all of
- * them. And viewer.js comes first: a stream that connects before it listens would never be said to be live.
+ * The end of the document. The scripts are at the end and not deferred: a deferred htmx starts by a timer, which may fire
+ * before its extension has loaded, and a stream element is then never connected. Without defer htmx starts after all
+ * scripts have run. viewer.js comes first: it must listen before a stream connects, or the page would never show "Live".
  */
 export const documentEnd = (): Markup => html`
 </div>

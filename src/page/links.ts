@@ -1,4 +1,4 @@
-/** Addresses within the viewer: the page's own query with something changed. Every one is a plain link. */
+/** URLs of the viewer: the page's query with one change each. */
 
 import type { Term } from '../log/filter.ts';
 import { earliest_ms, latest_ms } from '../log/instant.ts';
@@ -15,14 +15,14 @@ const changed = (query: Query, change: (to: Query) => void): string => {
 
 export const logHref = (query: Query): string => changed(query, () => {});
 
-/** Nothing else of this field. */
+/** Filters a field by this value only. */
 export const onlyHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(`${key}!`);
     to.set(key, value);
   });
 
-/** All but this. */
+/** Excludes this value. */
 export const excludeHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(key, value);
@@ -30,14 +30,14 @@ export const excludeHref = (query: Query, key: string, value: string) =>
     to.append(`${key}!`, value);
   });
 
-/** This as well as what is chosen of its field already. */
+/** Adds this value to those that the field is already filtered by. */
 export const includeHref = (query: Query, key: string, value: string) =>
   changed(query, (to) => {
     to.delete(`${key}!`, value);
     to.append(key, value);
   });
 
-/** One value no longer asked for. */
+/** Removes one value from the filter. */
 export const removeHref = (query: Query, { key, negated }: Pick<Term, 'key' | 'negated'>, value: string) =>
   changed(query, (to) => to.delete(negated ? `${key}!` : key, value));
 
@@ -51,16 +51,16 @@ export const relativeRangeHref = (query: Query, last: string) =>
     to.set('last', last);
   });
 const isoWithin = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
-/** From and to in epoch ms, both included, as far as time goes here. */
+/** From and to in epoch ms, both inclusive, clamped to the times that the log accepts. */
 export const timeRangeHref = (query: Query, from: number, to_ms: number) =>
   changed(query, (to) => {
     rangeless(to);
     to.set('start_date', isoWithin(from).replace('.000Z', 'Z'));
-    // With its milliseconds: an end to the second would include that whole second.
+    // The end keeps its milliseconds: an end to the second would include that whole second.
     to.set('end_date', isoWithin(to_ms));
   });
 
-/** What has these values, whatever else was asked. */
+/** Filters by these values only, without the current query. */
 export const filterHref = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
 
 export const eventHref = (id: number) => `/logs/${id}`;

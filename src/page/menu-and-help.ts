@@ -1,9 +1,9 @@
-/** What stands around the log: the header with its line and its menu, the help. Data in, markup out. */
+/** The user's menu in the header, and the help dialog. Data in, markup out. */
 import { html } from 'hono/html';
 import type { DisplayOptions } from './format.ts';
 import type { Markup } from './layout.ts';
 
-/** Who reads, and what they may. */
+/** The signed-in user and their rights. */
 export type Reader = { name: string; mayExport: boolean; bySession: boolean };
 
 const choiceButton = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>
@@ -11,7 +11,7 @@ const choiceButton = (name: string, value: string, label: string, isChosen: bool
 
 const themes = ['system', 'light', 'dark'] as const;
 
-/** What this browser is to be shown, kept in its cookies. */
+/** The form of the display options, which are kept in cookies. */
 const displayForm = (display: DisplayOptions): Markup => html`<form id="display" method="post" action="/logs/display">
 <fieldset><legend>Clocks</legend>${choiceButton('zone', 'UTC', 'UTC', display.zone === 'UTC')}${
   display.zone === 'UTC'
@@ -20,12 +20,12 @@ const displayForm = (display: DisplayOptions): Markup => html`<form id="display"
 }</fieldset>
 <fieldset><legend>Colours</legend>${themes.map((theme, i) => {
   const name = `${theme[0]?.toUpperCase()}${theme.slice(1)}`;
-  // The key goes round: from each to the next.
+  // The key selects the next theme, cyclically.
   const isNext = i === (themes.indexOf(display.theme) + 1) % themes.length;
   return choiceButton('theme', theme, name, display.theme === theme, isNext ? html` aria-keyshortcuts="t"` : '');
 })}</fieldset></form>`;
 
-/** For the head of a page, when its reader came by a session. */
+/** Shown only to a reader with a session; Basic authentication has no sign-out. */
 const signOutForm = (): Markup =>
   html`<form id="sign-out" method="post" action="/sign-out"><button type="submit">Sign out</button></form>`;
 
@@ -59,7 +59,7 @@ const syntaxExamples: [string, string][] = [
 const table = (caption: string, rows: [string, string][]): Markup =>
   html`<table><caption>${caption}</caption><tbody>${rows.map(([key, means]) => html`<tr><th scope="row"><kbd>${key}</kbd></th><td>${means}</td></tr>`)}</tbody></table>`;
 
-/** Where nothing else of a small screen is left to be touched. */
+/** Closes a popover on a small screen, where it may leave no area outside of it to tap. */
 export const closeButton = (id: string): Markup =>
   html`<p class="closer"><button type="button" popovertarget="${id}" popovertargetaction="hide">Close</button></p>`;
 

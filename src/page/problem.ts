@@ -1,11 +1,11 @@
-/** A refusal as a page and as a part of one. Data in, markup out. */
+/** An error response as a page and as a fragment. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Problem } from '../http/problem.ts';
 import type { DisplayOptions } from './format.ts';
 import { layout, type Markup } from './layout.ts';
 import { plainSearchForm } from './search-line.ts';
 
-/** What a person can do about a refusal. */
+/** What the user can do about an error, by status. */
 const advice: Partial<Record<number, string>> = {
   400: 'Change what is asked, or start again from the whole log.',
   404: 'The address may be mistyped. Events are never removed from the log.',
@@ -15,17 +15,17 @@ const advice: Partial<Record<number, string>> = {
   503: 'Nothing that was stored is lost. Try again in a moment.',
 };
 
-/** A refusal as htmx puts it into the page's #problem: what is shown stays as it is. */
+/** An error as a fragment, which htmx puts into #problem; the rest of the page stays. */
 export const problemFragment = (problem: Problem): Markup => html`<p>${problem.message}</p>`;
 
-/** What the status is called before people; problem+json has its own words for programs. */
+/** Titles for the HTML page; problem+json has its own titles. */
 const titles: Partial<Record<number, string>> = {
   400: 'This cannot be asked',
   422: 'This cannot be asked',
   404: 'Not found',
 };
 
-/** A refusal as a page of its own. `line`: what was written into the search, to be mended. */
+/** An error as a page. `line` is the text of the search line, so that the user can correct it. */
 export const problemPage = (problem: Problem, line: string, display: DisplayOptions): Markup => {
   const title = titles[problem.status] ?? problem.title;
   const hint = advice[problem.status];

@@ -1,9 +1,9 @@
-/** Wall clocks: a moment as the clocks of a time zone show it, and the moment that they show. */
+/** Converts between instants (epoch ms) and local times of a time zone. */
 import { earliest_ms, latest_ms } from '../log/instant.ts';
 
 const zone_chars_max = 64;
 const formats = new Map<string, Intl.DateTimeFormat>();
-/** There are some 600 names; what a client says must not fill the memory. */
+/** There are about 600 zone names. The bound keeps a client from filling the memory with aliases. */
 const formats_max = 700;
 
 /** Whether this runtime knows the zone by this name (IANA: Europe/Berlin). */
@@ -32,7 +32,7 @@ function formatOf(zone: string): Intl.DateTimeFormat | null {
   }
 }
 
-/** `2026-11-23T09:12:45.123` as the clocks of the zone show this moment (epoch ms); UTC where it is not known. */
+/** The local time in the zone, such as `2026-11-23T09:12:45.123`, of an instant (epoch ms); UTC for an unknown zone. */
 export function wallClock(ms: number, zone: string): string {
   const utc = new Date(ms).toISOString().slice(0, -1);
   const format = zone === 'UTC' ? null : formatOf(zone);
@@ -43,11 +43,11 @@ export function wallClock(ms: number, zone: string): string {
 }
 
 /**
- * The moment at which the clocks of the zone show this time, given as epoch ms of the same digits in UTC. An hour that
- * the clocks show twice has a first and a last moment. A time that they skip is read by the clocks before the change.
+ * The instant of a local time in the zone. The local time is given as epoch ms, as if it were UTC. A local time that
+ * occurs twice has a first and a last instant. A local time that is skipped is read with the offset before the change.
  */
 export function fromWallClock(digits_ms: number, zone: string, which: 'first' | 'last' = 'first'): number {
-  // At the ends of time the clocks of a zone show a year that no date has.
+  // Near the earliest and latest dates the local year may be out of range, which makes the parsed date NaN.
   const offset = (ms: number) => Date.parse(`${wallClock(ms, zone)}Z`) - ms || 0;
   const early = digits_ms - offset(clamp(digits_ms - day_ms));
   const late = digits_ms - offset(clamp(digits_ms + day_ms));

@@ -1,15 +1,15 @@
-/** Following at the pace of somebody who looks: what comes within a quarter of a second comes as one batch. */
+/** Batching for the live page: events that arrive within 250 ms are sent as one batch. */
 import { pause } from '../http/pause.ts';
 import type { Batch, Tail } from '../log/tail.ts';
 
 export const batchLimits = {
-  /** At most four messages a second: each is a paint. */
+  /** At most four messages per second, because the browser repaints for each message. */
   pause_ms: 250,
-  /** More is not gathered; the log waits, as it does for a slow reader. */
+  /** A larger batch is sent when its pause ends; until then no more events are read, as with a slow reader. */
   batch_rows_max: 2_000,
 } as const;
 
-/** A tail whose followers get what comes together: the first event at once, and then no more than one batch a pause. */
+/** A tail that batches events: the first event is sent at once, further events as one batch per pause. */
 export const inBatches = (tail: Tail): Tail => ({
   ...tail,
   follow: (after, filter, signal) => gathered(tail.follow(after, filter, signal), signal),
@@ -18,7 +18,7 @@ export const inBatches = (tail: Tail): Tail => ({
 async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): AsyncGenerator<Batch> {
   let due = 0;
   let held: Batch | null = null;
-  /** One a pause, and not one a batch: each is a timer and a listener. */
+  /** Created once per pause and not once per batch, because each one costs a timer and a listener. */
   let over: Promise<null> | null = null;
   let reading = batches.next();
   try {
@@ -37,7 +37,7 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
       const came: IteratorResult<Batch> | null = over ? await Promise.race([reading, over]) : await reading;
       if (came?.done || signal.aborted) return;
       if (!came) {
-        // A timer may be early by a moment.
+        // The pause is over. A timer may fire slightly early, so the time is not compared again.
         due = 0;
         continue;
       }
@@ -45,7 +45,7 @@ async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): A
       reading = batches.next();
     }
   } finally {
-    // What is being read is not waited for: the signal ends it.
+    // The pending read is not awaited: the signal ends it.
     reading.catch(() => {});
     void batches.return(undefined).catch(() => {});
   }

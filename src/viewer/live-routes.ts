@@ -1,4 +1,4 @@
-/** The page's live part: its control, its stream of rows, and what was too much to draw. */
+/** The routes of the live page: the start/stop control, the stream of rows, and the events that the stream skipped. */
 import type { Context, MiddlewareHandler } from 'hono';
 import { startOf } from '../api/follow.ts';
 import { sseHeaders, sseResponse } from '../api/follow-sse.ts';
@@ -23,12 +23,12 @@ import { endOfStream, type Gap, liveControl, liveRow, liveRows, message_rows_max
 import { skippedEventsFragment, skippedEventsPage } from './views/skipped-events.ts';
 
 export const liveLimits = {
-  /** A page that was away for longer than this gets the newest of it, and a link to the others. */
+  /** A page that missed more ids than this receives the newest ones and a link to the others. */
   behind_ids_max: 2_000,
   newest_ids: 200,
-  /** Rows that a link to what was not rendered puts into the page at once. */
+  /** The most rows that one click on a link to skipped events inserts. */
   between_rows_max: 200,
-  /** Reads of a rare filter before the rest stays a link. */
+  /** The most reads per click. A rare filter may need more; the rest remains a link. */
   between_reads_max: 20,
 } as const;
 
@@ -74,14 +74,14 @@ export function liveRoutes(app: App, parts: Parts): void {
   });
 
   app.get('/logs/between', requireRight(parts, 'read'), async (c) => {
-    const asked = queryOf(c);
+    const query = queryOf(c);
     const display = displayOptionsOf(c);
     const [after, upto] = ['after', 'upto'].map((key) =>
-      wholeNumber(key, asked.get(key), 0, 0, Number.MAX_SAFE_INTEGER),
+      wholeNumber(key, query.get(key), 0, 0, Number.MAX_SAFE_INTEGER),
     ) as [number, number];
-    const n = asked.get('n') ? wholeNumber('n', asked.get('n'), 0, 0, Number.MAX_SAFE_INTEGER) : null;
-    for (const key of ['upto', 'n']) asked.delete(key);
-    const pageQuery = readPageQuery(asked, display.now_ms, display.zone);
+    const n = query.get('n') ? wholeNumber('n', query.get('n'), 0, 0, Number.MAX_SAFE_INTEGER) : null;
+    for (const key of ['upto', 'n']) query.delete(key);
+    const pageQuery = readPageQuery(query, display.now_ms, display.zone);
     const { entries, gap } = await readSkipped(store, pageQuery, { after, upto, n });
     const markup = c.req.header('hx-request') ? skippedEventsFragment : skippedEventsPage;
     return c.html(markup({ entries, gap, pageQuery, display }));
@@ -90,44 +90,47 @@ export function liveRoutes(app: App, parts: Parts): void {
   for (const path of ['live', 'stream', 'between']) allowMethods(app, `/logs/${path}`, 'GET');
 }
 
-/** In the page that follows, in place of its control; where it was is where signing in leads. */
+/** The message that replaces the live control after a sign-out. Its link returns to the current page after signing in. */
 const signedOutMessage = (c: Context): string =>
   sseMessage({ data: endOfStream('Signed out.', signInUrl(pathOf(c.req.header('hx-current-url'))), 'Sign in') });
 
-/** In the oldest live page of a browser that has too many; its link starts live there again. */
+/** The message for the oldest live page of a browser that has too many. Its link starts live there again. */
 const tooManyMessage = (c: Context): string => {
   const why = `Live stopped: it runs in ${streams_per_session_max} newer windows, and without HTTPS a browser has no connection for more.`;
   return sseMessage({ data: endOfStream(why, pathOf(c.req.header('hx-current-url')), 'Start live here') });
 };
 
 /**
- * A door at which a page that may not come in is told so in its stream: the extension would take a refusal for an outage,
- * and knock for ever.
+ * Turns a 401 of the access check into a stream with one message: "Signed out". htmx's SSE extension treats a 401 as an
+ * outage and would reconnect for ever.
  */
 const signedOutInStream =
-  (door: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  (accessCheck: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
   async (c, next) => {
-    let isIn = false;
-    const enter = () => {
-      isIn = true;
+    let hasAccess = false;
+    const nextWithAccess = () => {
+      hasAccess = true;
       return next();
     };
     try {
-      return await door(c, enter);
+      return await accessCheck(c, nextWithAccess);
     } catch (error) {
-      if (isIn || !c.req.header('hx-request') || problemOf(error).status !== 401) throw error;
+      if (hasAccess || !c.req.header('hx-request') || problemOf(error).status !== 401) throw error;
       return c.body(signedOutMessage(c), 200, sseHeaders);
     }
   };
 
-/** What a page missed that is too much to be sent; the log is not read for it, so without a filter alone it is counted. */
+/**
+ * The events to skip when a page missed too many, or null. The log is not read for this, so the count is known only
+ * without a filter.
+ */
 function backlogOf({ filter }: PageQuery, after: number, head: number): Gap | null {
   if (head - after <= liveLimits.behind_ids_max) return null;
   const upto = head - liveLimits.newest_ids;
   return { after, upto, n: filter.where ? null : upto - after };
 }
 
-/** A tail whose followers first hear that all up to an id is over, and then of what comes after it. */
+/** A tail that starts after `upto`: its first batch is empty and moves the cursor there. */
 const startingAfter = (tail: Tail, upto: number): Tail => ({
   ...tail,
   async *follow(_after, filter, signal) {
@@ -136,7 +139,7 @@ const startingAfter = (tail: Tail, upto: number): Tail => ({
   },
 });
 
-/** Rows are rendered once for all followers whose clocks agree. */
+/** Cache of rendered rows, by entry and time zone: followers in the same zone share one rendering. */
 const rendered = new WeakMap<Entry, Map<string, string>>();
 function renderedRow(entry: Entry, display: DisplayOptions): string {
   const forms = rendered.get(entry) ?? new Map<string, string>();
@@ -146,17 +149,20 @@ function renderedRow(entry: Entry, display: DisplayOptions): string {
   return known;
 }
 
-/** A batch as one message: its newest rows, and of the others how many they are. Its id is where a reconnect goes on. */
+/**
+ * Renders a batch as one message: the newest rows, and a count of the rows that were left out. The message's id is the
+ * position from which a reconnect continues.
+ */
 function messagesOf({ query }: PageQuery, display: DisplayOptions, missed: Gap | null) {
   let first = missed;
   return (entries: Entry[]): string[] => {
     const before = first;
     first = null;
-    const n_left = Math.max(0, entries.length - message_rows_max);
-    const [oldest, left] = [entries[0], entries[n_left - 1]];
-    const gap = oldest && left ? { after: oldest.id - 1, upto: left.id, n: n_left } : before;
+    const n_skipped = Math.max(0, entries.length - message_rows_max);
+    const [oldest, lastSkipped] = [entries[0], entries[n_skipped - 1]];
+    const gap = oldest && lastSkipped ? { after: oldest.id - 1, upto: lastSkipped.id, n: n_skipped } : before;
     const rows = entries
-      .slice(n_left)
+      .slice(n_skipped)
       .toReversed()
       .map((entry) => renderedRow(entry, display));
     const newest = entries.at(-1);
@@ -166,7 +172,7 @@ function messagesOf({ query }: PageQuery, display: DisplayOptions, missed: Gap |
   };
 }
 
-/** The oldest of what lies between two ids, as many as are rendered at once, and what is left of it. */
+/** Reads the oldest skipped events between two ids, up to the row limit. Returns them and the gap that remains. */
 async function readSkipped(store: Store, { filter }: PageQuery, { after, upto, n }: Gap) {
   const entries: Entry[] = [];
   let cursor = after;

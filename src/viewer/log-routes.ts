@@ -1,4 +1,4 @@
-/** The log for people: /logs, its counts, and the page of one event. */
+/** The routes of the log's HTML pages: /logs, its counts, and the page of one event. */
 import type { Context } from 'hono';
 import { html } from 'hono/html';
 import { pathOf } from '../auth/return-path.ts';
@@ -31,10 +31,10 @@ import {
 } from './views/log-page.ts';
 
 const page_rows = '50';
-/** How long the end of a page waits for its counts, and a fragment of nothing else. */
+/** How long the end of the page waits for the counts, and how long a request for the counts alone waits. */
 const counts_timeout_ms = { page: 700, fragment: 8_000 } as const;
 
-/** With it htmx says whether it wants a part of the page. */
+/** The header in which htmx says whether it requests a part of the page. */
 const fragment = 'HX-Request-Type';
 const isFragment = (c: Context) => c.req.header(fragment) === 'partial';
 
@@ -49,25 +49,25 @@ export function logRoutes(app: App, parts: Parts): void {
 
   app.get('/logs', requireRight(parts, 'read'), async (c) => {
     const display = displayOptionsOf(c);
-    const asked = queryOf(c);
-    const pageQuery = readPageQuery(asked, display.now_ms, display.zone);
+    const query = queryOf(c);
+    const pageQuery = readPageQuery(query, display.now_ms, display.zone);
     const { filter } = pageQuery;
-    const live = asked.get('live') === '1';
-    if (isFormQuery(asked) && !isFragment(c)) return c.redirect(canonicalAddress(pageQuery, live), 303);
-    const paging = new URLSearchParams(asked);
+    const live = query.get('live') === '1';
+    if (isFormQuery(query) && !isFragment(c)) return c.redirect(canonicalAddress(pageQuery, live), 303);
+    const paging = new URLSearchParams(query);
     if (!paging.get('limit')) paging.set('limit', page_rows);
     const around = await resolveCursor(parts, paging, filter);
     const page = readPage(paging);
     const reader = readerOf(c);
-    // Before the rows: what comes in between is then pushed again rather than missed.
+    // Read before the rows: an event that is stored in between is sent twice instead of being missed.
     const newest = await store.newest();
     const head = newest.id;
-    const tag = await etagOf(c, currentMinute(), newest, asked.toString(), live, reader, display.theme, display.zone);
+    const tag = await etagOf(c, currentMinute(), newest, query.toString(), live, reader, display.theme, display.zone);
     if (!isFragment(c) && clientHasEtag(c, tag)) return notModified(c, tag, [fragment]);
     await checkCursor(page, store.isOwn);
     c.header(logHeader, newest.log_id);
     const found = await store.page(filter, page);
-    // What is on the page need not be pushed: ids are in the order of commits, so all up to its newest was there.
+    // The stream starts after the newest id on the page: ids are in commit order, so all smaller ids were visible.
     const after = writePosition(
       found.logs.map(positionOf).reduce((latest: Position, next) => (next.id > latest.id ? next : latest), newest),
     );
@@ -158,14 +158,14 @@ const canonicalAddress = ({ query }: PageQuery, live: boolean) => {
   return logHref(to);
 };
 
-/** The parts of the page that changed, and the address that they belong to. */
+/** Responds with the parts of the page that changed and with the URL that they belong to. */
 function respondWithFragment(c: Context<Env>, log: LogPage): Response | Promise<Response> {
   if (c.req.header('HX-Source')?.endsWith('#more')) return respondWithOlderRows(c, log);
   const by = c.req.header('HX-Source') ?? '';
   const source: RequestSource = by === 'form#query' ? 'line' : by.startsWith('a#bar-') ? 'bar' : 'other';
   const address = canonicalAddress(log.pageQuery, log.live);
   const before = withLimit(browserAddress(c), null);
-  // Each keystroke would be a step for Back otherwise: only what was sent is.
+  // Only a submitted search becomes a history entry; otherwise each keystroke would be one.
   const isStep = !(source === 'line' && !queryOf(c).has('show')) && before !== address;
   c.header(isStep ? 'hx-push-url' : 'hx-replace-url', address);
   return c.html(logFragment(log, source));
@@ -194,10 +194,10 @@ function withLimit(address: string, limit: number | null): string {
   return query.size > 0 ? `${path}?${query}` : path;
 }
 
-/** The address in the browser's bar, as htmx tells it. */
+/** The URL in the browser's address bar; htmx sends it as a header. */
 const browserAddress = (c: Context): string => pathOf(c.req.header('HX-Current-URL'));
 
-/** What the page asks on which a row was opened: its values are added to that. */
+/** The query of the page on which a row was opened. The links in the row's details extend this query. */
 function browserQuery(c: Context, { now_ms, zone }: ReturnType<typeof displayOptionsOf>): URLSearchParams {
   const [path, search = ''] = browserAddress(c).split('?');
   try {
@@ -208,19 +208,19 @@ function browserQuery(c: Context, { now_ms, zone }: ReturnType<typeof displayOpt
 }
 
 /**
- * A body that is sent in two pieces, and when it has been. The second is begun a moment after the first: the embedded
- * database leaves nobody else the time to send anything.
+ * A body that is sent in two parts, and a promise that resolves when it has been sent. The second part starts after a
+ * short pause: the embedded database blocks the event loop, so the first part would not be sent before it.
  */
-function twoPartBody(first: string, second: () => Promise<string>, left: AbortSignal) {
+function twoPartBody(first: string, second: () => Promise<string>, disconnected: AbortSignal) {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
   const writer = writable.getWriter();
   const send = async () => {
     await writer.write(encoder.encode(first));
-    await pause(second_part_delay_ms, left);
+    await pause(second_part_delay_ms, disconnected);
     await writer.write(encoder.encode(await second()));
     await writer.close();
   };
-  // What fails here is the writing, to reader has left: `second` reports what is our own fault.
+  // Only writing to a client that has disconnected fails here: `second` reports the service's own errors.
   const sent = send().catch((error) => writer.abort(error).catch(() => {}));
   return { body: readable, sent };
 }

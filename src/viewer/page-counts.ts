@@ -1,4 +1,4 @@
-/** The numbers of a page, asked for together: what fails or takes too long is left out, and the page says so. */
+/** Runs the count queries of a page together. A count that fails or times out is null, and the page says so. */
 
 import { isTransient } from '../http/problem.ts';
 import type { Histogram } from '../log/store.ts';
@@ -9,12 +9,12 @@ import type { Counts } from './views/counts.ts';
 
 export const noCounts: Counts = { total: null, recent: null, facets: null, histogram: null };
 
-/** Whether there is nothing to be asked for once more. */
+/** Whether every count is known, so that the page need not request the counts again. */
 export const isComplete = (counts: Counts | null): boolean => counts !== null && !Object.values(counts).includes(null);
 
-/** What could be counted in time, or null. Never rejects: a page whose rows are there is not broken by a number. */
-export function countWithin(ms_max: number, parts: Parts, ...asked: CountArguments): Promise<Counts | null> {
-  const counting = countAll(parts, ...asked);
+/** The counts, or null after `ms_max`. Never rejects: a failed count must not break a page that has its rows. */
+export function countWithin(ms_max: number, parts: Parts, ...request: CountArguments): Promise<Counts | null> {
+  const counting = countAll(parts, ...request);
   parts.waitUntil?.(counting);
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(null), ms_max);

@@ -1,6 +1,6 @@
 /**
- * What the page is params: the API's filter, and what only people use beside it: the line, "the last hour", the wall
- * clocks of a zone. Read into one canonical query, which is the page's address.
+ * Parses the page's query: the API's filter, and the parameters that only the page has (the search line, relative ranges,
+ * times in the reader's time zone). The result is one canonical query, which is the page's URL.
  */
 
 import { Problem } from '../http/problem.ts';
@@ -14,7 +14,7 @@ const minute_ms = 60_000;
 const hour_ms = 60 * minute_ms;
 const day_ms = 24 * hour_ms;
 
-/** The ranges that end now, by their name in the address. */
+/** The ranges that end now, by their name in the URL. */
 export const relativeRanges = {
   '15m': 15 * minute_ms,
   '1h': hour_ms,
@@ -25,13 +25,13 @@ export const relativeRanges = {
 export type RelativeRange = keyof typeof relativeRanges;
 const isLast = (text: string): text is RelativeRange => Object.hasOwn(relativeRanges, text);
 
-/** From and to in epoch milliseconds, both included; null is without end on that side. */
+/** From and to in epoch milliseconds, both inclusive; null means unbounded on that side. */
 export type Range = { last: RelativeRange | null; from: number | null; to: number | null };
 
 export type PageQuery = {
-  /** With the range as times. */
+  /** The complete filter, with the range as timestamps. */
   filter: Filter;
-  /** All that is params but the range. */
+  /** The terms of the filter without the range. */
   terms: Term[];
   range: Range;
   /** The canonical query of the page. */
@@ -41,26 +41,26 @@ export type PageQuery = {
 const rangeKeys = ['start_date', 'end_date'];
 const isRange = ({ key }: Term) => rangeKeys.includes(key);
 
-/** What the page understands beside the filter and the place in it; they never stay in its address. */
+/** Parameters that forms send. They are converted to filter parameters and do not stay in the URL. */
 const formOnlyKeys = ['q', 'show', 'from', 'to'];
 
-/** Whether the address is one that a form made: then there is a shorter one that means the same. */
+/** Whether a form made this query: then a shorter URL with the same meaning exists. */
 export const isFormQuery = (params: URLSearchParams): boolean =>
   formOnlyKeys.some((key) => params.has(key)) || [...params.values()].includes('');
 
 /**
- * Reads what was params at `now_ms` by somebody whose clocks show `zone`. Throws a 400 that names the parameter, and a
- * 422 for a line that cannot be understood.
+ * Parses a page's query at `now_ms` for a reader in the time zone `zone`. Throws a 400 that names the parameter, and a
+ * 422 for a search line that cannot be parsed.
  */
 export function readPageQuery(params: URLSearchParams, now_ms: number, zone: string): PageQuery {
   const query = new URLSearchParams(params);
   readRangeForm(query, zone);
   const line = query.get('q') ?? '';
   for (const key of [...formOnlyKeys, 'around']) query.delete(key);
-  const meant = readLine(line, zone);
-  // A time in the line is newer than the one that the form carried along.
-  if (rangeKeys.some((key) => meant.has(key))) for (const key of ['last', ...rangeKeys]) query.delete(key);
-  for (const [key, value] of meant) query.append(key, value);
+  const lineQuery = readLine(line, zone);
+  // A time in the search line overrides the range that the form sends in hidden fields.
+  if (rangeKeys.some((key) => lineQuery.has(key))) for (const key of ['last', ...rangeKeys]) query.delete(key);
+  for (const [key, value] of lineQuery) query.append(key, value);
 
   const last = query.get('last') ?? '';
   if (last && !isLast(last)) throw new Problem(400, `last: must be one of ${Object.keys(relativeRanges).join(', ')}`);
@@ -79,13 +79,13 @@ export function readPageQuery(params: URLSearchParams, now_ms: number, zone: str
 function readLine(line: string, zone: string): URLSearchParams {
   const { query, faults } = readSyntax(line, (text, edge) => toInstant(text, edge, zone) ?? text);
   if (faults.length === 0) return query;
-  const said = faults.map(({ word, reason }) => `${word} ${reason}`).join('; ');
-  throw new Problem(422, `${said}.`, { errors: faults.map(({ word, reason }) => ({ field: word, reason })) });
+  const message = faults.map(({ word, reason }) => `${word} ${reason}`).join('; ');
+  throw new Problem(422, `${message}.`, { errors: faults.map(({ word, reason }) => ({ field: word, reason })) });
 }
 
 /**
- * The custom range form: `from` and `to` as the reader's clocks show them, to the second, beside the times of the range
- * that was shown. An unchanged field keeps that time with its milliseconds; an empty one removes the bound.
+ * Reads the custom range form: `from` and `to` in the reader's time zone, to the second, and the times of the range that
+ * was shown. An unchanged field keeps that time with its milliseconds; an empty field removes the bound.
  */
 function readRangeForm(query: URLSearchParams, zone: string): void {
   const shown = rangeOf([...query].map(([key, value]) => ({ key, negated: false, values: [value] })));
@@ -106,12 +106,12 @@ function readRangeForm(query: URLSearchParams, zone: string): void {
   if (query.get('from') || query.get('to')) query.delete('last');
 }
 
-/** A moment as the value of a datetime-local field, by the clocks of the zone, to the second. */
+/** A time as the value of a datetime-local field in the zone, to the second. */
 export const clockFieldValue = (ms: number, zone: string): string => wallClock(ms, zone).slice(0, 19);
 
 /**
- * A time as the reader's clocks show it (`2026-11-23T09:30`, or with a zone of its own), in UTC. An end is the last
- * millisecond of the day, minute or second that was given; `before` excludes what was given. Null when it is no time.
+ * Converts a time in the reader's time zone (`2026-11-23T09:30`) or with an explicit zone to UTC. An end is the last
+ * millisecond of the given day, minute or second; `before` is exclusive. Null when the text is not a time.
  */
 function toInstant(text: string, edge: 'start' | 'end' | 'before', zone: string): string | null {
   const read = parseInstant(text);
@@ -137,7 +137,7 @@ function rangeOf(terms: Term[]): Range {
   return { last: null, from: at('start_date', Math.min), to: at('end_date', Math.max) };
 }
 
-/** The widths of a histogram's bars: what a clock or a calendar has. */
+/** The widths of a histogram's bars: round units of clock and calendar. */
 const widths_ms = [
   ...[1, 2, 5, 10, 30].map((s) => s * 1_000),
   ...[1, 2, 5, 10, 30].map((minutes) => minutes * minute_ms),
@@ -146,9 +146,9 @@ const widths_ms = [
 ];
 const bars_max = 50;
 
-/** The buckets of a histogram over a period, at most 50, each beginning where the clocks of the zone are at a whole width. */
+/** The buckets of a histogram over a period, at most 50. Each begins at a multiple of its width in the zone's local time. */
 export function histogramBuckets(from: number, to: number, zone: string): Buckets {
-  // A change of the clocks within the period moves the bars before it by an hour: all buckets have one width.
+  // All buckets have one width, so a clock change within the period shifts the bars before it by an hour.
   const offset = Date.parse(`${wallClock(to, zone)}Z`) - to;
   const [start, end] = [from + offset, to + offset];
   const fits = (width_ms: number) => Math.floor(end / width_ms) - Math.floor(start / width_ms) < bars_max;

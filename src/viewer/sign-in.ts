@@ -1,4 +1,4 @@
-/** /sign-in and /sign-out: a password for a session's cookie, and back. */
+/** /sign-in exchanges a password for a session cookie; /sign-out ends the session. */
 import type { Context } from 'hono';
 import { bearerChallenge } from '../auth/auth.ts';
 import { browserStoresCookie, clearSessionCookie, readSessionCookie, setSessionCookie } from '../auth/cookie.ts';
@@ -22,20 +22,23 @@ export function sessionRoutes(app: App, parts: Parts): void {
   });
 
   app.post('/sign-in', async (c) => {
-    // Else another site could sign a visitor in as somebody else, and read what that one was made to look for.
+    // Otherwise another site could sign a visitor in to the attacker's account (login CSRF).
     demandSameOrigin(c, parts);
     const form = await readForm(c);
     const [to, user, password] = [localPath(form.get('to')), form.get('user') ?? '', form.get('password') ?? ''];
-    const again = (status: ProblemStatus, fault: string, headers: Record<string, string> = {}) =>
+    const pageWithFault = (status: ProblemStatus, fault: string, headers: Record<string, string> = {}) =>
       page(c, status, { to, user, fault }, headers);
     if (!browserStoresCookie(c, PUBLIC_URL))
-      return again(403, 'Your browser keeps no session without TLS. Come by https, or ask the operator for it.');
+      return pageWithFault(
+        403,
+        'Your browser keeps no session without TLS. Come by https, or ask the operator for it.',
+      );
     try {
       const setUp = auth.passwordOf(user);
       if (!(await auth.prove(user, password)) || setUp === null)
-        return again(401, 'The user name or password is not right.', bearerChallenge);
+        return pageWithFault(401, 'The user name or password is not right.', bearerChallenge);
       const { secret, max_age_s } = await sessions.open(user, setUp);
-      // What was in the cookie before is worth nothing from now on, whoever put it there.
+      // The previous session ends: somebody else may have set its cookie (session fixation).
       const before = readSessionCookie(c, PUBLIC_URL);
       if (before) await sessions.close(await sessionDigest(before));
       setSessionCookie(c, PUBLIC_URL, secret, max_age_s);
@@ -43,14 +46,14 @@ export function sessionRoutes(app: App, parts: Parts): void {
     } catch (error) {
       const problem = problemOf(error);
       if (problem.status !== 503) throw error;
-      return again(503, problem.message, problem.headers);
+      return pageWithFault(503, problem.message, problem.headers);
     }
   });
 
   app.post('/sign-out', async (c) => {
     demandSameOrigin(c, parts);
     const secret = readSessionCookie(c, PUBLIC_URL);
-    // First the table: a cookie that is gone while its session lives on would be no sign-out.
+    // The session is deleted first: if that fails, the cookie stays and the user can try again.
     if (secret) await sessions.close(await sessionDigest(secret));
     clearSessionCookie(c, PUBLIC_URL);
     return c.redirect(signInUrl(null), 303);

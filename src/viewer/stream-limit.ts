@@ -1,15 +1,15 @@
-/** How many live pages one session may have where a browser shares a few connections between all of its tabs. */
+/** Limits the live pages of one session without HTTP/2, where a browser shares six connections between all tabs. */
 
 /**
- * Without HTTP/2 browsers open six connections to a host, and each live page occupies one: a seventh page would never
- * load. One connection stays free for the pages themselves.
+ * Without HTTP/2 a browser opens six connections per host, and each live page occupies one: a seventh page would never
+ * load. One connection stays free for ordinary requests.
  */
 export const streams_per_session_max = 5;
 
-/** Registers a stream that was opened; `signal` is its end. The oldest stream beyond the limit is closed. */
+/** Registers an open stream; `signal` aborts when it ends. Beyond the limit the oldest stream is closed. */
 export type StreamLimit = (session: string, close: () => void, signal: AbortSignal) => void;
 
-/** A limit of its own for each service. Only streams of this instance are counted. */
+/** Creates the limit of one service. It counts only the streams of this instance. */
 export function streamLimit(): StreamLimit {
   const open = new Map<string, Set<() => void>>();
   return (session, close, signal) => {

@@ -1,4 +1,4 @@
-/** A list without rows: why, and what to do about it. Data in, markup out. */
+/** The hint in an empty list: the reason, and links that help. Data in, markup out. */
 import { html, raw } from 'hono/html';
 import type { Markup } from '../../page/layout.ts';
 import { allTimeHref, logHref, timeRangeHref } from '../../page/links.ts';

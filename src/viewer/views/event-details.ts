@@ -1,4 +1,4 @@
-/** All that is known of an event: fields, what changed, metadata as a tree, and where to go from there. */
+/** The details of an event: its fields, its changes, its metadata as a tree, and links to related events. */
 import { html } from 'hono/html';
 import { type Change, readChanges } from '../../log/changes.ts';
 import type { Json, Metadata } from '../../log/entry.ts';
@@ -11,10 +11,10 @@ import type { Markup } from '../../page/layout.ts';
 import { eventHref, excludeHref, filterHref, onlyHref, type Query, timeRangeHref } from '../../page/links.ts';
 
 const around_ms = 30_000;
-/** Beyond this a branch of the tree is closed at first. */
+/** A branch with more keys is initially closed. */
 const open_keys_max = 12;
 
-/** Links that narrow what is asked by a value; none for what cannot be asked. */
+/** Links that filter by a value or exclude it; none for a value that cannot be filtered by. */
 const filterByValueLinks = (query: Query, key: string, value: string): Markup | '' => {
   if (value === '' || key === 'search' || faultOf(key, value) !== null) return '';
   return html` <span class="narrow"><a href="${onlyHref(query, key, value)}" aria-label="only this ${key}">only this</a> <a href="${excludeHref(query, key, value)}" aria-label="not this ${key}">not this</a></span>`;
@@ -39,19 +39,21 @@ const isBranch = (value: Json): value is Metadata | Json[] => typeof value === '
 const branchSize = (value: Metadata | Json[]) =>
   Array.isArray(value) ? `${value.length} in a list` : `${Object.keys(value).length} inside`;
 
-/** Metadata as terms and values; a branch opens and closes. `path` is null where a value cannot be asked for. */
+/** Metadata as a description list with collapsible branches. `path` is null where a value cannot be filtered by. */
 const tree = (value: Metadata | Json[], path: string | null, query: Query): Markup => {
   const entries: [string, Json][] = Array.isArray(value)
     ? value.map((item, i) => [String(i), item])
     : Object.entries(value);
   return html`<dl>${entries.map(([key, inner]) => {
     const at = path === null || Array.isArray(value) ? null : `${path}.${metadataStep(key)}`;
-    const askedAt = at && pathFault(at) === null ? at : null;
+    const filterPath = at && pathFault(at) === null ? at : null;
     if (isBranch(inner)) {
       const open = branchSize(inner) !== '' && Object.keys(inner).length <= open_keys_max;
-      return html`<dt dir="auto">${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, askedAt, query)}</details></dd>`;
+      return html`<dt dir="auto">${visible(key)}</dt><dd><details${open ? html` open` : ''}><summary>${branchSize(inner)}</summary>${tree(inner, filterPath, query)}</details></dd>`;
     }
-    const narrow = askedAt ? filterByValueLinks(query, askedAt, typeof inner === 'string' ? inner : String(inner)) : '';
+    const narrow = filterPath
+      ? filterByValueLinks(query, filterPath, typeof inner === 'string' ? inner : String(inner))
+      : '';
     return html`<dt dir="auto">${visible(key)}</dt><dd>${shown(inner)}${narrow}</dd>`;
   })}</dl>`;
 };
@@ -81,14 +83,14 @@ const relatedLinks = (entry: Entry): Markup => {
   } <button type="button" class="copy" value="json-${entry.id}">Copy as JSON</button></p>`;
 };
 
-/** The body of an opened row, and of the event's own page. `query` is what its values are added to. */
+/** The body of an open row and of the event's own page. Links of its values extend `query`. */
 export const eventDetails = (entry: Entry, query: Query, display: DisplayOptions, isInRow: boolean): Markup => {
   const { metadata } = entry;
   const { changes, rest } =
     metadata !== null && isBranch(metadata) && !Array.isArray(metadata)
       ? readChanges(metadata)
       : { changes: [], rest: {} };
-  const left = Object.keys(rest).length > 0;
+  const hasRest = Object.keys(rest).length > 0;
   return html`<div class="details"${isInRow ? html` ${filterLinks()}` : ''}>
 <dl class="fields">
 <dt>Time</dt><dd><time datetime="${entry.timestamp}">${formatExactTime(Date.parse(entry.timestamp), display)}</time></dd>
@@ -100,7 +102,7 @@ ${names.map(([key, label]) => {
 ${entry.unreadable === undefined ? '' : html`<dt>Unreadable</dt><dd>${visible(entry.unreadable)}</dd>`}
 <dt>Stored</dt><dd><time datetime="${entry.created_at}">${formatExactTime(Date.parse(entry.created_at), display)}</time> as event ${entry.id}</dd>
 </dl>
-<div>${changes.length > 0 ? changesTable(changes) : ''}${left ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
+<div>${changes.length > 0 ? changesTable(changes) : ''}${hasRest ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
 <details class="json"><summary>JSON</summary><pre id="json-${entry.id}" tabindex="0">${visibleJson(entry)}</pre></details></div>
 ${relatedLinks(entry)}</div>`;
 };

@@ -10,7 +10,7 @@ import { eventDetails } from './event-details.ts';
 
 const title_chars_max = 120;
 
-/** `newest` is the newest id: before and after it in the log there is always the next. */
+/** `newest` is the newest id of the log. Ids have no gaps, so the neighbours of an event are id - 1 and id + 1. */
 export const eventPage = (entry: Entry, newest: number, reader: Reader, display: DisplayOptions): Markup => {
   const { id, event_type, entity_type, entity_id } = entry;
   const title = visible(

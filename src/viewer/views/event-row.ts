@@ -1,4 +1,4 @@
-/** One event as a line that opens: drawn by the page, and pushed by the stream. Data in, markup out. */
+/** One event as an expandable row, used by the page and by the live stream. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Entry } from '../../log/schema.ts';
 import {
@@ -17,7 +17,7 @@ import { eventHref } from '../../page/links.ts';
 const description_chars_max = 300;
 const name_chars_max = 80;
 
-/** A moment: its age to read, the time of day beside it where there is room, the time itself to see on hover. */
+/** A time as its age; with the time of day on wide screens, and the exact time on hover. */
 const moment = (timestamp: string, display: DisplayOptions): Markup => {
   const ms = Date.parse(timestamp);
   const at = timeOfDay(ms, display);
@@ -26,7 +26,7 @@ const moment = (timestamp: string, display: DisplayOptions): Markup => {
 
 const name = (text: string | null) => visible(truncate(text ?? '', name_chars_max));
 
-/** Live rows are in the order of arrival. More than this between its time and its arrival, and a row says so. */
+/** Live rows are in order of arrival. A row whose time differs from its arrival by more than this says so. */
 const on_time_ms_max = 60_000;
 
 const arrivalNote = ({ timestamp, created_at }: Entry): Markup | '' => {
@@ -36,7 +36,7 @@ const arrivalNote = ({ timestamp, created_at }: Entry): Markup | '' => {
   return html`<em title="${title}">${late_ms > 0 ? 'arrived late' : 'dated ahead'}</em> `;
 };
 
-/** The body is fetched when it is opened. Without a script the row leads to the page of the event. */
+/** The details are fetched when the row is opened. Without JavaScript the row links to the event's page. */
 export const eventRow = (entry: Entry, display: DisplayOptions, mark: '' | 'new' | 'marked' = ''): Markup => {
   const { id, timestamp, event_type, entity_type, entity_id, user_id, description } = entry;
   const attributes = html`${mark && html` class="${mark}"`}${mark === 'marked' ? html` aria-current="true"` : ''}`;

@@ -1,4 +1,4 @@
-/** What is asked, to be changed: the line, a field for each parameter, chips to take away. Data in, markup out. */
+/** The controls of the filter: the search line, the form of fields, and the chips. Data in, markup out. */
 import { html } from 'hono/html';
 import { suggested } from '../../log/entry.ts';
 import { filterRows, type Term, writeFilter } from '../../log/filter.ts';
@@ -11,7 +11,7 @@ import type { PageQuery } from '../page-query.ts';
 
 export const searchLineOf = ({ terms }: PageQuery) => writeSyntax(terms);
 
-/** What the line does not say, sent along with it: the range. It stands in the part that is always new. */
+/** Hidden inputs that send the range with the search line. They are in the part of the page that each response replaces. */
 export const hiddenRangeInputs = ({ range, query }: PageQuery): Markup => {
   const keys = range.last ? ['last'] : ['start_date', 'end_date'];
   return html`${keys.flatMap((key) =>
@@ -22,7 +22,7 @@ export const hiddenRangeInputs = ({ range, query }: PageQuery): Markup => {
 const listId = (key: string) => `known-${key}`;
 const isTime = (key: string) => key === 'start_date' || key === 'end_date';
 
-/** A field for each row of the filter table but the times. A repeated or negated parameter stays as a hidden one. */
+/** A field for each row of the filter table except the times. Repeated and negated parameters are hidden inputs. */
 export const fieldsForm = ({ terms, range, query }: PageQuery): Markup => {
   const plain = ({ key, negated, values }: Term) => !negated && values.length === 1 && !key.startsWith('metadata.');
   const shown = new Map(terms.filter(plain).map(({ key, values }) => [key, values[0]]));
@@ -43,14 +43,14 @@ ${(['event_type', 'entity_type'] as const).map((key) => html`<datalist id="${lis
 const words = new Map(filterRows.map(({ key, word }) => [key, word || 'text']));
 const wordOf = (key: string) => words.get(key) ?? key.replace(/^metadata\./, 'meta.');
 
-/** Each value that is asked for, with the link that asks no more for it. */
+/** A chip for each value of the filter, with a link that removes it. */
 export const filterChips = ({ terms, query }: PageQuery): Markup | '' => {
   const all = terms.flatMap((term) => term.values.map((value) => ({ term, value })));
   if (all.length === 0) return '';
-  const cleared = query.get('last');
+  const last = query.get('last');
   const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTime(key)));
   return html`<ul id="chips" aria-label="What is asked">${all.map(({ term, value }) => {
     const label = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: `;
     return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${label}${visible(value)}"${term.negated ? html` class="not"` : ''}><span>${label}<bdi>${visible(value)}</bdi></span> ×</a></li>`;
-  })}<li><a href="${cleared ? relativeRangeHref(new URLSearchParams(), cleared) : logHref(rangeOnly)}">Clear all</a></li></ul>`;
+  })}<li><a href="${last ? relativeRangeHref(new URLSearchParams(), last) : logHref(rangeOnly)}">Clear all</a></li></ul>`;
 };

@@ -1,4 +1,4 @@
-/** Events over time as SVG, stacked by event type; every bar is a link to its own stretch of time. */
+/** Events over time as SVG, stacked by event type; each bar links to its time range. */
 import { html } from 'hono/html';
 import { earliest_ms, latest_ms } from '../../log/instant.ts';
 import type { Histogram } from '../../log/store.ts';
@@ -15,12 +15,12 @@ import type { Markup } from '../../page/layout.ts';
 import { timeRangeHref } from '../../page/links.ts';
 import type { PageQuery } from '../page-query.ts';
 
-/** Units of the drawing: it is stretched to the width there is. */
+/** Units of the SVG's view box, which is stretched to the available width. */
 const height = 100;
 const step = 10;
 const minute_ms = 60_000;
 const legend_chars_max = 16;
-/** One event among thousands is still seen. */
+/** The minimum height of a bar, so that one event beside thousands stays visible. */
 const height_min = 3;
 
 type Bar = Histogram['bars'][number];
@@ -36,7 +36,7 @@ const stack = ({ n, by }: Bar, types: string[], x: number, most: number): Markup
   return html`${parts
     .filter(([, m]) => m > 0)
     .map(([name, m]) => {
-      // Whole units, and rounded where they meet: no gap between them.
+      // The boundaries are rounded, not the heights, so that no gap appears between two parts.
       const below = Math.round(sum * scale);
       sum += m;
       const above = Math.round(sum * scale);
@@ -69,7 +69,7 @@ export const histogramChart = (
   const { bars, types, bucket_ms, exact } = histogram;
   const at = (ms: number) =>
     formatTime(Math.min(latest_ms, Math.max(earliest_ms, ms)), display).slice(0, bucket_ms < minute_ms ? 19 : 16);
-  // The first and the last bar may stand for more than was asked for.
+  // The first and the last bucket may extend beyond the requested range.
   const partOf = ({ from }: Bar) =>
     timeRangeHref(query, Math.max(from, range.from ?? from), Math.min(from + bucket_ms - 1, range.to ?? latest_ms));
   const most = Math.max(0, ...bars.map(({ n }) => n));
@@ -81,8 +81,8 @@ export const histogramChart = (
   return html`<figure class="chart"><svg viewBox="0 0 ${bars.length * step} ${height}" preserveAspectRatio="none" role="group" aria-label="${summary}">${bars.map(
     (each, i) => {
       if (each.n === 0) return '';
-      const said = `${at(each.from)}: ${about}${formatEventCount(each.n)}${byType(each, types)}`;
-      return html`<a id="bar-${i}" href="${partOf(each)}"><title>${said}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
+      const title = `${at(each.from)}: ${about}${formatEventCount(each.n)}${byType(each, types)}`;
+      return html`<a id="bar-${i}" href="${partOf(each)}"><title>${title}</title><rect class="hit" x="${i * step}"/>${stack(each, types, i * step, most)}</a>`;
     },
   )}</svg><figcaption>${first ? html`<span>${at(first.from)}</span>` : ''}<span>${types.map((type) => html`<b class="${colourClass(type)}" dir="auto">${visible(truncate(type, legend_chars_max))}</b> `)}${about}${formatCount(most)} at most in ${widthInWords(bucket_ms)}</span>${last ? html`<span>${at(last.from + bucket_ms)}</span>` : ''}</figcaption></figure>`;
 };

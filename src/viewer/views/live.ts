@@ -1,4 +1,4 @@
-/** Following live: the control, the rows that are pushed, and what was too much to draw. Data in, markup out. */
+/** Markup of the live page: the control, pushed rows, and links to skipped events. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Entry } from '../../log/schema.ts';
 import { type DisplayOptions, formatCount } from '../../page/format.ts';
@@ -8,10 +8,10 @@ import type { Query } from '../../page/links.ts';
 import type { PageQuery } from '../page-query.ts';
 import { eventRow } from './event-row.ts';
 
-/** Rows of one message: what comes at once beyond them is named in a row with a link. */
+/** The most rows of one message. Further events of the batch are replaced by one row with a link. */
 export const message_rows_max = 40;
 
-/** Two and a half missed heartbeats: then the connection is taken for dead, whatever the network says. */
+/** After 2.5 heartbeat intervals without data the page treats the connection as dead. */
 const heartbeats_missed = 2.5;
 
 const withAfter = (query: Query, after: string, more: Record<string, string> = {}) => {
@@ -21,9 +21,9 @@ const withAfter = (query: Query, after: string, more: Record<string, string> = {
 };
 
 /**
- * The control, stopped or following. `after` is the newest position that the page knows of; viewer.js keeps the field up to
- * date and it is sent along, so that what comes while it is stopped is there when it goes on. `again`: the list is the
- * one that was there, and so is the field: what came while the control was asked for is in it.
+ * The control, stopped or following. `after` is the newest position that the page has; viewer.js keeps the field up to
+ * date, and starting again sends it, so that events stored while stopped are not missed. `again`: the list is unchanged,
+ * so the existing field is preserved, because it may be newer than this response.
  */
 export const liveControl = (
   { query }: PageQuery,
@@ -43,17 +43,17 @@ export const liveControl = (
 };
 
 /**
- * The last message of a stream that will not go on, in place of the control. Its first number says that it brings no
- * event: viewer.js lets it through to who reads, too.
+ * The last message of a stream that must not reconnect: it replaces the control. Its first number is 0, the number of
+ * events in it: viewer.js then shows it even while it queues rows.
  */
 export const endOfStream = (why: string, href: string, label: string): string =>
   `<!--0-->${partial('#live', 'outerHTML', html`<p id="live">${why} <a class="button" href="${href}">${label}</a></p>`)}`;
 
-/** Where following has no meaning: the page shows a stretch that has ended. */
+/** The link in place of the control on a page that no new event can match. */
 export const newestLink = (newest: string): Markup =>
   html`<p id="live"><a class="button" href="${newest}">To the newest</a></p>`;
 
-/** Events between two ids that were not drawn. `n` is null where they have not been counted. */
+/** Events after one id, up to another, that were skipped. `n` is null where they have not been counted. */
 export type Gap = { after: number; upto: number; n: number | null };
 
 export const gapRow = (gap: Gap, query: Query): Markup => {
@@ -69,8 +69,8 @@ export const gapRow = (gap: Gap, query: Query): Markup => {
 export const liveRow = (entry: Entry, display: DisplayOptions): string => String(eventRow(entry, display, 'new'));
 
 /**
- * Rows of one message of the stream, the newest on top, and what was left out beneath them. Its first number is how many
- * events it tells of: viewer.js counts what it holds back.
+ * The rows of one message of the stream, newest first, and the link to skipped events below them. The first number is the
+ * number of events in the message: viewer.js adds it to the count of queued events.
  */
 export const liveRows = (newestFirst: string[], gap: Gap | null, query: Query): string => {
   const n = newestFirst.length + (gap?.n ?? (gap ? 1 : 0));

@@ -1,4 +1,4 @@
-/** The page at /logs, whole and in the parts that change. Data in, markup out: no store, no request, no clock. */
+/** The page at /logs, complete and as fragments. Data in, markup out: no store, no request, no clock. */
 import { html } from 'hono/html';
 import type { formats } from '../../api/export-formats.ts';
 import { writeFilter } from '../../log/filter.ts';
@@ -23,15 +23,15 @@ export type LogPage = {
   logs: Entry[];
   hasOlder: boolean;
   hasNewer: boolean;
-  /** The newest position of which the page knows: a stream goes on after it. */
+  /** The newest position that the page has: the stream starts after it. */
   after: string;
   live: boolean;
   heartbeat_ms: number;
-  /** The event that was asked for by `around`: its row is marked. */
+  /** The id in the parameter `around`: its row is marked. */
   around: number | null;
   reader: Reader;
   display: DisplayOptions;
-  /** Where the service is, as the browser sees it. */
+  /** The origin of the service as the browser sees it. */
   origin: string;
 };
 
@@ -43,7 +43,7 @@ const exportChoices = [
   ['ndjson', 'NDJSON'],
 ] as const satisfies [keyof typeof formats, string][];
 
-/** All that matches, in the words of the API: a file knows of no "last hour". */
+/** The export menu. Its links use the API's absolute times, because the API has no relative ranges. */
 const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
   const to = (format: string) => {
     const query = writeFilter(filter.terms);
@@ -58,18 +58,20 @@ const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
   }</div></div>`;
 };
 
-/** The link to what is older. At the end of the list it leads nowhere, until rows are taken out of the page there. */
+/** The link to older events. At the end of the list it has no href until viewer.js removes rows there. */
 const olderLink = (logs: Entry[], hasOlder: boolean, query: Query): Markup => {
   const oldest = logs.at(-1);
   const isLink = hasOlder && oldest !== undefined;
-  const how = isLink ? html` rel="next" href="${olderHref(query)}${writeCursor(oldest)}" ${loadOnScroll()}` : '';
-  return html`<a id="more"${how}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
+  const linkAttributes = isLink
+    ? html` rel="next" href="${olderHref(query)}${writeCursor(oldest)}" ${loadOnScroll()}`
+    : '';
+  return html`<a id="more"${linkAttributes}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
 };
 
-/** Where what is older begins, up to the place in it. */
+/** The URL of older events, to which the cursor is appended. */
 const olderHref = (query: Query) => `${logHref(query)}${query.size > 0 ? '&' : '?'}before=`;
 
-/** Whether what comes can belong here: the newest page of a stretch that has not ended. */
+/** Whether new events can appear on this page: it is the newest page of a range that has not ended. */
 const canFollowLive = ({ pageQuery: { range }, hasNewer, display }: LogPage) =>
   !hasNewer && (range.to === null || range.to > display.now_ms);
 
@@ -78,7 +80,7 @@ const live = (page: LogPage): Markup =>
     ? liveControl(page.pageQuery, page.after, page.live, page.heartbeat_ms)
     : newestLink(page.hasNewer ? logHref(page.pageQuery.query) : allTimeHref(page.pageQuery.query));
 
-/** What changes with the query: what is in force, and the rows. */
+/** The part that changes with the query: range, export menu, chips, and rows. */
 const logContents = ({
   pageQuery,
   logs,
@@ -95,11 +97,11 @@ ${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pag
 <ol id="rows">${logs.map((entry) => eventRow(entry, display, entry.id === around ? 'marked' : ''))}</ol>
 ${logs.length === 0 ? html`<div id="empty">${emptyHint(pageQuery, origin)}</div>` : ''}${olderLink(logs, hasOlder, pageQuery.query)}<div id="more-problem" role="alert"></div></section>`;
 
-/** A new one is closed: the form has been sent, and what it changed lies beneath it. */
+/** The form of fields. Each response replaces it, which closes it, so that it does not cover the new rows. */
 const fields = (pageQuery: PageQuery): Markup =>
   html`<div id="fields" popover>${fieldsForm(pageQuery)}${closeButton('fields')}</div>`;
 
-/** The page up to and with its rows. The counts come after it: no row waits for a number. */
+/** The page up to its rows, inclusive. It is sent before the counts, so that no row waits for a count. */
 export const logPageStart = (page: LogPage): Markup => html`<a class="skip" href="#rows">To the events</a>
 <header><a id="brand" href="/logs">Edgetrail</a>
 ${searchForm(searchLineOf(page.pageQuery))}
@@ -117,17 +119,17 @@ ${help()}
 <div id="log">${logContents(page)}</div>
 `;
 
-/** And its end. `countsLater`: what could not be counted in time is asked for once more. */
+/** The end of the page. `countsLater`: the browser requests the counts again, because one was not ready in time. */
 export const logPageEnd = (counts: Markup, pageQuery: PageQuery, countsLater: boolean): Markup =>
   html`${counts}${countsRefresher(pageQuery, countsLater)}</main>`;
 
 /**
- * Whose request it is: the line that somebody is writing in is not replaced under their hands, and a bar that was
- * followed is taken away at once, or the focus would be lost when its histogram is.
+ * The element that made the request. The search line is not replaced while the user types in it. After a click on a bar
+ * the histogram is removed at once: replacing it later would lose the focus.
  */
 export type RequestSource = 'line' | 'bar' | 'other';
 
-/** The same to htmx: what changes, in its places. */
+/** The response to htmx: the parts that change, each with its target. */
 export const logFragment = (page: LogPage, source: RequestSource): Markup => html`${logContents(page)}
 ${partial('#live', 'outerHTML', live(page))}
 ${partial('#recount', 'outerHTML', countsRefresher(page.pageQuery, true))}
@@ -136,7 +138,7 @@ ${partial('#fields', 'outerHTML', fields(page.pageQuery))}
 ${source === 'bar' ? partial('#overview', 'innerHTML', '') : ''}
 ${clearProblem()}`;
 
-/** Older rows, put below those that are there. */
+/** Older rows, appended to those in the page. */
 export const olderRows = ({
   pageQuery,
   logs,
@@ -148,5 +150,5 @@ export const olderRows = ({
 >): Markup => html`${olderLink(logs, hasOlder, pageQuery.query)}
 ${partial('#rows', 'beforeend', html`${logs.map((entry) => eventRow(entry, display))}`)}${partial('#more-problem', 'innerHTML', '')}`;
 
-/** An earlier problem is over. */
+/** Removes the message of an earlier problem. */
 export const clearProblem = () => partial('#problem', 'innerHTML', '');

@@ -1,18 +1,18 @@
-/** The form to sign in with, and the button to sign out. Data in, markup out. */
+/** The sign-in page. Data in, markup out. */
 import { html } from 'hono/html';
 import type { DisplayOptions } from '../../page/format.ts';
 import { layout, type Markup } from '../../page/layout.ts';
 
 export type SignInPage = {
-  /** Where it leads: a path of ours. */
+  /** The path of this service to which the form redirects. */
   to: string;
-  /** What was entered before. */
+  /** The user name that was entered before. */
   user: string;
-  /** Why the last try did not work. */
+  /** The reason why the last attempt failed, or null. */
   fault: string | null;
 };
 
-/** The page at /sign-in. The caret stands where something is to be entered. */
+/** The page at /sign-in. The first field that is empty has the focus. */
 export const signInPage = ({ to, user, fault }: SignInPage, display: DisplayOptions): Markup =>
   layout(
     'Sign in',

@@ -1,4 +1,4 @@
-/** Events between two ids, in the order in which they were stored: what a live page was too small for. */
+/** The events that a live page skipped, in the order in which they were stored. Data in, markup out. */
 import { html, raw } from 'hono/html';
 import type { Entry } from '../../log/schema.ts';
 import { type DisplayOptions, formatEventCount } from '../../page/format.ts';
@@ -11,13 +11,13 @@ import { type Gap, gapRow } from './live.ts';
 
 export type SkippedEvents = { entries: Entry[]; gap: Gap | null; pageQuery: PageQuery; display: DisplayOptions };
 
-/** Newest first, like everything here; what is left of the stretch is newer still. */
+/** The rows, newest first. The events that remain are newer than these, so their link is on top. */
 const betweenRows = ({ entries, gap, pageQuery, display }: SkippedEvents): Markup =>
   html`${gap ? gapRow(gap, pageQuery.query) : ''}${entries.toReversed().map((entry) => eventRow(entry, display))}${
     !gap && entries.length === 0 ? html`<li class="gap">None of them matches.</li>` : ''
   }`;
 
-/** The same in place of the link that had the focus: it goes to what came. */
+/** The rows that replace the link in the live page. The link had the focus, so the first row gets it. */
 export const skippedEventsFragment = (between: SkippedEvents): Markup =>
   raw(String(betweenRows(between)).replace('<summary', '<summary autofocus'));
 

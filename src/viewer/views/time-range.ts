@@ -1,4 +1,4 @@
-/** The range: presets, steps, a custom one, and always in words what is in force. Data in, markup out. */
+/** The range bar: presets, steps, the custom range form, and the current range as text. Data in, markup out. */
 import { html } from 'hono/html';
 import { earliest_ms, latest_ms } from '../../log/instant.ts';
 import { type DisplayOptions, formatTime } from '../../page/format.ts';
@@ -23,7 +23,7 @@ const rangeText = ({ range }: PageQuery, display: DisplayOptions): Markup => {
   return html`${at(range.from)} – ${at(range.to)}`;
 };
 
-/** The windows beside this one, where it has two ends. */
+/** Links to the previous and the next range of the same length, for a range with two ends. */
 const stepLinks = ({ range, query }: PageQuery, display: DisplayOptions): Markup | '' => {
   const to = range.to ?? (range.last ? display.now_ms : null);
   if (range.from === null || to === null || to < range.from) return '';
@@ -37,7 +37,7 @@ const stepLinks = ({ range, query }: PageQuery, display: DisplayOptions): Markup
   }`;
 };
 
-/** As a clock in a form shows it, to the second. The form also sends the time itself: an unchanged field keeps it. */
+/** The value of a datetime field, to the second. The form also sends the exact time, which an unchanged field keeps. */
 const field = (ms: number | null, display: DisplayOptions) => (ms === null ? '' : clockFieldValue(ms, display.zone));
 
 export const rangeBar = (pageQuery: PageQuery, display: DisplayOptions): Markup => {
