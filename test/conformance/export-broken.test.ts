@@ -1,4 +1,4 @@
-/** A file that is long under way: in constant memory, at the reader's pace, and cut visibly when something breaks. */
+/** A large export: constant memory, back-pressure from a slow client, and a visible truncation when the database fails. */
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/api/export-formats.ts';
@@ -8,7 +8,7 @@ import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { exported, type Format, formatNames, idsIn } from './files.ts';
 
-/** Whether a reader who got all that was sent takes it for the whole file. */
+/** True for a text that ends without the truncation mark. */
 const isWhole = (format: Format, text: string) => !text.endsWith(formats[format].truncation_mark);
 
 const sample: Record<Format, string> = {
@@ -33,11 +33,11 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
   const service = await startService({ place: { DATABASE_URL: proxy.url }, env: { POLL_MS_MAX: '60000' } });
   const bytes_all = rows * 2_000;
 
-  /** Resolves when the database has sent nothing for a while; returns how much it had sent since `from`. */
+  /** Resolves when the database has sent nothing for 400 ms; returns the bytes it sent since `from`. */
   async function settled(from: number): Promise<number> {
     let last = proxy.received();
     let since = Date.now();
-    await eventually('the database is left alone', () => {
+    await eventually('the database sends nothing', () => {
       if (proxy.received() !== last) {
         last = proxy.received();
         since = Date.now();
@@ -49,11 +49,11 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
 
   const complete = async (format: Format) => idsIn[format](await exported(service, `format=${format}`)).length;
 
-  it('is whole when nothing breaks', async () => {
+  it('is complete without an outage', async () => {
     expect(await complete('ndjson')).toBe(rows);
   });
 
-  it('waits for a reader that reads nothing, and goes on to the end when it does', async () => {
+  it('waits for a client that does not read, and is complete when the client reads again', async () => {
     const { hostname, port } = new URL(service.url);
     const before = proxy.received();
     const socket = connect(Number(port), hostname);
@@ -62,27 +62,27 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
     );
     socket.pause();
     await eventually('the export has begun', () => proxy.received() - before > 1_000_000);
-    // What the kernel's two socket buffers hold, and a page: not the log.
+    // At most the two socket buffers of the kernel and one page of rows, not the whole log.
     expect(await settled(before)).toBeLessThan(bytes_all / 2);
     let text = '';
     for await (const chunk of socket) text += chunk;
     expect(text.match(/"event_type":"HEAVY"/g)?.length).toBe(rows);
   });
 
-  it('is not read on for a reader who has left', async () => {
-    const leave = new AbortController();
-    const answer = await service.request('/api/logs/export?format=ndjson', { signal: leave.signal });
+  it('stops reading the database when the client disconnects', async () => {
+    const abort = new AbortController();
+    const answer = await service.request('/api/logs/export?format=ndjson', { signal: abort.signal });
     await answer.body?.getReader().read();
-    leave.abort();
+    abort.abort();
     const before = proxy.received();
     expect(await settled(before)).toBeLessThan(bytes_all / 2);
     expect((await service.request('/readyz')).status).toBe(200);
   });
 
-  /** Reads to the end, and breaks something after the first piece; returns the text, or null when the body was cut. */
+  /** Reads an export and calls `breakIt` after the first chunk; returns the text, or null when the response was cut. */
   async function readWhile(format: Format, breakIt: () => Promise<void>): Promise<string | null> {
     const answer = await service.request(`/api/logs/export?format=${format}`).catch(() => null);
-    // Broken before its first byte it may still be refused, or is cut before its headers.
+    // An outage before the first byte is a 503, or a connection closed before the headers.
     if (answer === null || answer.status === 503) return null;
     expect(answer.status).toBe(200);
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
@@ -126,14 +126,17 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
     await readyAgain();
   }
 
-  it.each(formatNames)('is cut, not ended, when the database goes away: %s', cutWhenItGoesAway);
-  it.each(formatNames)('is cut or complete when its connections are killed again and again: %s', cutOrComplete);
+  it.each(formatNames)('is truncated visibly when the database becomes unreachable: %s', cutWhenItGoesAway);
+  it.each(formatNames)(
+    'is truncated visibly or complete when its connections are killed repeatedly: %s',
+    cutOrComplete,
+  );
 
-  it.each(formatNames)('no reader of %s takes what was cut for whole', (format) => {
+  it.each(formatNames)('a truncated %s file does not parse', (format) => {
     expect(() => idsIn[format](`${sample[format]}${formats[format].truncation_mark}`)).toThrow();
   });
 
-  it('that cannot begin is not an empty file', async () => {
+  it('gets a refusal, not an empty file, when the database is unreachable', async () => {
     await proxy.close();
     const answer = await service.request('/api/logs/export?format=ndjson').catch(() => null);
     if (answer) {

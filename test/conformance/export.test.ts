@@ -1,4 +1,4 @@
-/** The log as files: complete, correct, and harmless to a spreadsheet. */
+/** The export as files: complete, correct, and without cells that a spreadsheet runs. */
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { startService } from '../support/harness.ts';
@@ -9,7 +9,7 @@ const base = { event_type: 'CREATE', entity_type: 'order' };
 const inOrderOfTime = (a: Entry, b: Entry) =>
   a.timestamp === b.timestamp ? a.id - b.id : a.timestamp < b.timestamp ? -1 : 1;
 
-/** What a spreadsheet takes for a formula (OWASP, CSV injection), bare and behind what is skipped before one. */
+/** Texts that a spreadsheet takes for a formula (OWASP, CSV injection), also after characters that it skips. */
 const formulas = [
   '=1+1',
   '=1+1\nfoo',
@@ -41,7 +41,7 @@ const formulas = [
   '=";=1',
 ];
 
-/** What looks a little like one, and must come back as it is. */
+/** Texts that look similar but are not formulas: they must not change. */
 const harmless = [
   'a=b',
   '1-1',
@@ -101,7 +101,7 @@ describe('the file', () => {
     expect(headers.get('content-type')).toContain('utf-8');
   });
 
-  it('has a name that says what is in it', async () => {
+  it('has a name with the log, the time range, a hash of the filter and the last id', async () => {
     const nameOf = async (query: string) =>
       (await service.request(`/api/logs/export?${query}`)).headers.get('content-disposition') ?? '';
     const [one, same, other] = await Promise.all(
@@ -112,16 +112,16 @@ describe('the file', () => {
     expect(await nameOf('')).toMatch(/"edgetrail-[0-9a-f]{8}-[\d-]{10}-upto-\d+\.csv"$/);
   });
 
-  it('is CSV when nothing is said', async () => {
+  it('is CSV by default', async () => {
     expect(await exported(service, small)).toBe(await exported(service, `${small}format=csv`));
   });
 
-  it('JSON and NDJSON hold the entries as the API gives them, in the order of time', async () => {
+  it('JSON and NDJSON contain the entries as in the API, in order of time', async () => {
     expect(JSON.parse(await exported(service, `${small}format=json`))).toEqual(ordered);
     expect(readLines(await exported(service, `${small}format=ndjson`))).toEqual(ordered);
   });
 
-  it('CSV holds every field of every entry, metadata as JSON text, nothing as an empty cell', async () => {
+  it('CSV contains every field of every entry: metadata as JSON text, null as an empty cell', async () => {
     const text = await exported(service, `${small}format=csv`);
     const { rows, columns } = readCsv(text);
     expect(columns.toSorted()).toEqual([...Object.keys(kept[0] ?? {}), 'unreadable'].toSorted());
@@ -143,11 +143,11 @@ describe('the file', () => {
     ['spreadsheet', /^"=""id""","=""timestamp""",[\w,"=]+\r\n$/],
     ['json', /^\[\s*\]\s*$/],
     ['ndjson', /^$/],
-  ])('%s of nothing is whole', async (format, text) => {
+  ])('%s without rows is a valid file', async (format, text) => {
     expect(await exported(service, `entity_id=nobody&format=${format}`)).toMatch(text);
   });
 
-  it('a HEAD asks for no rows', async () => {
+  it('a HEAD request gets the headers without rows', async () => {
     const answer = await service.request('/api/logs/export', { method: 'HEAD' });
     expect(answer.status).toBe(200);
     expect(await answer.text()).toBe('');
@@ -170,15 +170,15 @@ describe('a cell that a spreadsheet would run', async () => {
   const { rows } = readCsv(await exported(service, 'format=csv'));
   const rowOf = (i: number) => rows.find((row) => row.user_id === `cell ${i}`);
 
-  it.each(formulas.map((text, i) => ({ text, i })))('$text is text', ({ text, i }) => {
+  it.each(formulas.map((text, i) => ({ text, i })))('$text gets a leading quote', ({ text, i }) => {
     for (const cell of cells) expect(rowOf(i)?.[cell], cell).toBe(`'${text}`);
   });
 
-  it.each(harmless.map((text, i) => ({ text, i: formulas.length + i })))('$text is as it was', ({ text, i }) => {
+  it.each(harmless.map((text, i) => ({ text, i: formulas.length + i })))('$text is unchanged', ({ text, i }) => {
     for (const cell of cells) expect(rowOf(i)?.[cell], cell).toBe(text);
   });
 
-  it('is as it was in JSON, which no spreadsheet runs', async () => {
+  it('is unchanged in NDJSON, which spreadsheets do not run', async () => {
     const entries = readLines(await exported(service, 'format=ndjson')).filter(({ user_id }) =>
       user_id?.startsWith('cell '),
     );
@@ -186,13 +186,13 @@ describe('a cell that a spreadsheet would run', async () => {
   });
 });
 
-// A cap would show at 10,000.
+// More than 10,000, where a limit of the database or the API would be likely.
 const rows = 11_000;
 describe(`${rows} rows`, async () => {
   const start = Date.UTC(2020, 0, 1);
   for (let from = 0; from < rows; from += 1_000)
     await service.write(
-      // Few moments, in no order: every page ends within a crowd of the same millisecond.
+      // 23 different times in mixed order: every page ends between rows of the same millisecond.
       Array.from({ length: 1_000 }, (_, i) => ({
         ...base,
         entity_type: 'many',
@@ -202,23 +202,23 @@ describe(`${rows} rows`, async () => {
     );
   const many = (text: Format) => `entity_type=many&format=${text}`;
 
-  it.each(formatNames)('come out complete as %s, each once', async (format) => {
+  it.each(formatNames)('are exported as %s, each once', async (format) => {
     const ids = idsIn[format](await exported(service, many(format)));
     expect(ids).toHaveLength(rows);
     expect(new Set(ids).size).toBe(rows);
   });
 
-  it('are in the order of time', async () => {
+  it('are in order of time', async () => {
     const entries = readLines(await exported(service, many('ndjson')));
     expect(entries.toSorted(inOrderOfTime).map(({ id }) => id)).toEqual(entries.map(({ id }) => id));
   });
 
-  it('are those that were there when it began, whatever is written while it runs', async () => {
+  it('are those that existed at the start of the export, also when others are written during it', async () => {
     const answer = await service.request(`/api/logs/export?${many('ndjson')}`);
     const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
     if (!reader) throw new Error('no body');
     let text = (await reader.read()).value ?? '';
-    // At the end of the time that it goes along, where it has not been yet.
+    // Later than every exported row: the export has not reached this time yet.
     await service.write(
       Array(500).fill({ ...base, entity_type: 'many', timestamp: '2020-06-01', description: 'late' }),
     );

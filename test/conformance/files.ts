@@ -1,4 +1,4 @@
-/** Reading exported files back. */
+/** Parsers for exported files. */
 import Papa from 'papaparse';
 import { expect } from 'vitest';
 import type { formats } from '../../src/api/export-formats.ts';
@@ -15,7 +15,7 @@ export const exported = async (service: TestService, query: string) => {
 
 type Row = Record<string, string>;
 
-/** Reads CSV as RFC 4180 has it, with PapaParse: a fault in the form fails the test. */
+/** Parses CSV (RFC 4180) with PapaParse; throws on a malformed file. */
 export function readCsv(text: string): { rows: Row[]; columns: string[] } {
   const { data, errors, meta } = Papa.parse<Row>(text, {
     header: true,

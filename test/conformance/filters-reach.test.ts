@@ -1,4 +1,4 @@
-/** What can be stored can be found: keys with dots, long labels, texts in another encoding or case, times as people write them. */
+/** Every stored value can be found: keys with dots, long labels, other Unicode forms and cases, other formats of time. */
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 
@@ -63,7 +63,7 @@ describe('an event is found', async () => {
       'too long',
     ],
     ['a value of 256 characters', `user_id=${e(emoji.repeat(256))}`, 'at most 255 characters'],
-  ])('a filter with %s is refused, and says why', async (_what, query, reason) => {
+  ])('a filter with %s is refused with the reason', async (_what, query, reason) => {
     const response = await service.request(`/api/logs?${query}`);
     expect(response.status).toBe(400);
     expect(((await response.json()) as { detail: string }).detail).toContain(reason);

@@ -1,4 +1,4 @@
-/** Followers of a test: some read, some do not. */
+/** Followers for tests: by SSE, by WebSocket, reconnecting, and one that never reads. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
@@ -17,7 +17,7 @@ export const orders = (n: number, more: object = {}) => Array.from({ length: n }
 export const follow = (service: TestService, query = '', headers: Record<string, string> = {}) =>
   service.request(`/api/logs/stream${query}`, { as: 'guest', headers });
 
-/** Reads messages of a stream until there are as many as wanted, then hangs up. */
+/** Reads the first `n` wanted messages of a stream, then closes it. */
 export async function take(
   answer: Response,
   n: number,
@@ -38,7 +38,7 @@ export type Envelope = { type: string; count: number; data: Entry[] };
 export type SocketFollower = {
   socket: WebSocket;
   messages: Envelope[];
-  /** The ids of all events it has been sent. */
+  /** The ids of all events that it received. */
   ids(): number[];
   /** The code it was closed with. */
   closed: Promise<number>;
@@ -48,18 +48,18 @@ export type SocketFollower = {
 export async function followSocket(
   service: TestService,
   query = '',
-  hear: (message: Envelope) => void = () => {},
+  onMessage: (message: Envelope) => void = () => {},
 ): Promise<SocketFollower> {
   const socket = new WebSocket(`${service.url.replace('http', 'ws')}/ws/logs${query}`, {
     headers: { authorization: credentials.guest },
   });
   const messages: Envelope[] = [];
-  // Before it is open: the first message may come with the answer to the handshake.
+  // Before `open`: the first message may arrive together with the response to the handshake.
   socket.on('message', (text) => {
     const message = JSON.parse(String(text)) as Envelope;
-    // The first says which log it is, and has no event.
+    // The first message names the log and has no event.
     if (message.count > 0) messages.push(message);
-    hear(message);
+    onMessage(message);
   });
   const closed = new Promise<number>((resolve) => socket.once('close', resolve));
   await new Promise((resolve, reject) => {
@@ -70,7 +70,7 @@ export async function followSocket(
   return { socket, messages, ids: () => messages.flatMap(({ data }) => data.map(({ id }) => id)), closed };
 }
 
-/** An open request whose answer nobody reads. */
+/** A follower that sends its request and never reads the response. */
 export async function deafReader(service: TestService, path: string): Promise<Socket> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
@@ -81,7 +81,7 @@ export async function deafReader(service: TestService, path: string): Promise<So
   return socket;
 }
 
-/** A follower that comes back whenever it is cut off or refused, after the last id it was told; until the signal. */
+/** A follower that reconnects after each cut or refusal, from the last id it received, until `over` aborts. */
 export function resuming(service: TestService, how: 'sse' | 'socket', over: AbortSignal): { ids: number[] } {
   const followed = { ids: [] as number[] };
   let last = 0;

@@ -1,4 +1,4 @@
-/** Which log a response, a tag or a position is from: numbers that begin again must not be taken for the same. */
+/** The identity of a log: an ETag, a cursor or a position of another log is not accepted, although the ids are the same. */
 import { cp, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { follow, followSocket, orders, take } from './follow.ts';
 
 const paths = ['/api/logs', '/api/logs/stats', '/api/logs/2', '/logs'];
 
-/** All that a client may keep of a log with at least two events. */
+/** Everything that a client may store about a log with at least two events. */
 async function keptOf(service: TestService) {
   const tags = await Promise.all(paths.map(async (path) => (await service.request(path)).headers.get('etag') ?? ''));
   const link = (await service.request('/api/logs?limit=1')).headers.get('link') ?? '';
@@ -28,12 +28,12 @@ async function keptOf(service: TestService) {
 }
 type Kept = Awaited<ReturnType<typeof keptOf>>;
 
-/** Claims that a service refuses everything that was kept of another history. */
+/** Claims that a service refuses everything that was stored about another log. */
 function refusesAll(what: string, open: () => Promise<{ service: TestService; kept: Kept }>) {
   describe(what, async () => {
     const { service, kept } = await open();
 
-    it.each(paths.map((path, i) => [path, i] as const))('a tag of %s is not taken for its own', async (path, i) => {
+    it.each(paths.map((path, i) => [path, i] as const))('a tag of %s gets the full response', async (path, i) => {
       const response = await service.request(path, { headers: { 'if-none-match': kept.tags[i] ?? '' } });
       expect(response.status).toBe(200);
     });
@@ -44,7 +44,7 @@ function refusesAll(what: string, open: () => Promise<{ service: TestService; ke
       ['a position', 'after', `/api/logs/stream?after=${kept.position}`, {}],
       ['a Last-Event-ID', 'Last-Event-ID', '/api/logs/stream', { 'last-event-id': kept.position }],
       ['a Last-Event-ID of the page', 'Last-Event-ID', '/logs/stream', { 'last-event-id': kept.position }],
-    ])('%s is refused by name', async (_what, field, path, headers) => {
+    ])('%s is refused with the name of the parameter', async (_what, field, path, headers) => {
       const response = await service.request(path, { headers });
       expect(response.status).toBe(400);
       expect(await response.text()).toMatch(new RegExp(`${field}: is (from another log|beyond)`));
@@ -72,11 +72,11 @@ describe('a log', () => {
     expect(first).toEqual({ type: 'logs', data: [], count: 0, log: kept.log, cursor: kept.position });
   });
 
-  it('takes its own positions, and a bare id', async () => {
+  it('accepts its own positions and a bare id', async () => {
     for (const place of [kept.position, '3', '0'])
       expect((await made.request(`/api/logs/stream?after=${place}`)).status, place).toBe(200);
     expect((await made.request(`/api/logs?before=${kept.before}`)).status).toBe(200);
-    // The tags of what shows the last 24 hours change with the minute.
+    // The tag of a response that counts the last 24 hours changes with the minute.
     for (const [i, path] of paths.entries())
       if (path.startsWith('/api/logs') && !path.endsWith('stats'))
         expect((await made.request(path, { headers: { 'if-none-match': kept.tags[i] ?? '' } })).status, path).toBe(304);
@@ -84,7 +84,7 @@ describe('a log', () => {
 });
 
 refusesAll('another log with as many events', async () => {
-  // On Workers a database is migrated before: a copy of the same one, with other events.
+  // On Workers each database is a copy of one migrated database, here with other events.
   const place = target().runtime === 'workers' ? {} : { place: await emptyDatabase(target().database) };
   const service = await startService(place);
   await service.write(orders(3));
@@ -114,20 +114,23 @@ refusesAll('a log restored from a backup, after new writes', async () => {
   return { service, kept: keptOfLost };
 });
 
-notOn(reasons.embedded).it('a stream ends when its log is replaced under it, and cannot be resumed', async () => {
-  const service = await startService();
-  await service.write(orders(3));
-  const response = await follow(service, '?after=0');
-  const position = (await take(await follow(service, '?after=0'), 3)).at(-1)?.cursor ?? '';
-  // As a restore of a backup with one event fewer, and another event after it.
-  const sql = sqlClient('DATABASE_URL' in service.place ? service.place.DATABASE_URL : '');
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  await sql.begin(async (tx) => {
-    for (const table of ['activity_logs', 'log_batches']) await tx`alter table ${tx(table)} disable trigger user`;
-    await tx`delete from activity_logs`;
-    await tx`delete from log_batches`;
-    await tx`select count(*) from append_logs('[{"event_type":"A","entity_type":"b"},{"event_type":"A","entity_type":"b"},{"event_type":"A","entity_type":"b"}]')`;
-  });
-  for await (const _chunk of response.body ?? []); // Until it ends.
-  expect((await service.request(`/api/logs/stream?after=${position}`)).status).toBe(400);
-});
+notOn(reasons.embedded).it(
+  'a stream ends when its log is replaced in the database, and cannot be resumed',
+  async () => {
+    const service = await startService();
+    await service.write(orders(3));
+    const response = await follow(service, '?after=0');
+    const position = (await take(await follow(service, '?after=0'), 3)).at(-1)?.cursor ?? '';
+    // Like a backup restored with one event fewer, and a different event written after it.
+    const sql = sqlClient('DATABASE_URL' in service.place ? service.place.DATABASE_URL : '');
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sql.begin(async (tx) => {
+      for (const table of ['activity_logs', 'log_batches']) await tx`alter table ${tx(table)} disable trigger user`;
+      await tx`delete from activity_logs`;
+      await tx`delete from log_batches`;
+      await tx`select count(*) from append_logs('[{"event_type":"A","entity_type":"b"},{"event_type":"A","entity_type":"b"},{"event_type":"A","entity_type":"b"}]')`;
+    });
+    for await (const _chunk of response.body ?? []); // Until it ends.
+    expect((await service.request(`/api/logs/stream?after=${position}`)).status).toBe(400);
+  },
+);

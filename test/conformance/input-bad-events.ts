@@ -10,7 +10,7 @@ export const badEvents: [what: string, body: unknown, field: string][] = [
     .concat(['session_id', 'event_uid', 'ip_address', 'timestamp'])
     .flatMap((field): [string, unknown, string][] => [
       [`NUL in ${field}`, with_(field, 'a\0b'), field],
-      // PGlite's reader would drop it: what was stored would not come back.
+      // PGlite drops it when it reads a row: the event would change.
       [`a byte order mark before ${field}`, with_(field, '\ufeffa'), field],
       [`half a surrogate pair in ${field}`, with_(field, 'a\ud800b'), field],
       [`the other half in ${field}`, with_(field, '\udc00'), field],
@@ -41,9 +41,9 @@ export const badEvents: [what: string, body: unknown, field: string][] = [
   ['no entity_type', { event_type: 'CREATE' }, 'entity_type'],
   ['event_type null', with_('event_type', null), 'event_type'],
   ['event_type as a number', with_('event_type', 1), 'event_type'],
-  ['an identifier that is no whole number', with_('entity_id', 1.5), 'entity_id'],
+  ['an identifier that is not a whole number', with_('entity_id', 1.5), 'entity_id'],
   ['an identifier that JSON has rounded', withField('entity_id', '9007199254740993'), 'entity_id'],
-  ['an identifier beyond every number', withField('user_id', '1e400'), 'user_id'],
+  ['an identifier out of the range of numbers', withField('user_id', '1e400'), 'user_id'],
   ...[
     '10.0.0.0/8',
     '10.0.0.1/32',

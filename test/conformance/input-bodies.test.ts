@@ -35,7 +35,7 @@ const types: [what: string, headers: Record<string, string>, status: number][] =
   ['a multipart form', { 'content-type': 'multipart/form-data; boundary=x' }, 415],
   ['XML', { 'content-type': 'application/xml' }, 415],
   ['no type', { 'content-type': '' }, 415],
-  ['a type that only begins like JSON', { 'content-type': 'application/jsonx' }, 415],
+  ['a type that begins with application/json', { 'content-type': 'application/jsonx' }, 415],
   ['JSON behind text/plain', { 'content-type': 'text/plain; application/json' }, 415],
   ['UTF-16', { 'content-type': 'application/json; charset=utf-16' }, 415],
   ['Latin-1', { 'content-type': 'application/json;charset="iso-8859-1"' }, 415],
@@ -52,7 +52,7 @@ const goodTypes = [
   'application/x-ndjson; charset=utf-8',
 ];
 
-// Made before the service runs in this same process: it blocks the loop for a while.
+// Built before the service starts in this process, because it blocks the event loop.
 const millionKeys = withMetadata(keys(1_000_000));
 const { service, unchanged } = await startWithOneEvent();
 
@@ -81,14 +81,14 @@ describe('a line of NDJSON', () => {
     ['that is not an event', `${JSON.stringify(event)}\n\n{}\n`, 422, /event 1.*event_type/],
     ['that is missing', '\n\n', 422, /no event/],
     ['too many', `${JSON.stringify(event)}\n`.repeat(1_001), 413, /1001/],
-  ] as const)('%s refuses them all', async (_what, body, status, names) => {
+  ] as const)('%s causes all lines to be refused', async (_what, body, status, names) => {
     expect(await refused(await service.request('/api/logs', ndjson(body)), status)).toMatch(names);
     await unchanged();
   });
 });
 
 it.each([
-  ['a byte that no character begins with', [0xff]],
+  ['a byte that begins no character', [0xff]],
   ['an overlong slash', [0xc0, 0xaf]],
   ['a surrogate half', [0xed, 0xa0, 0x80]],
   ['a character cut off', [0xf0, 0x9f]],
@@ -103,12 +103,12 @@ it.each([
 describe('a body that is too large', () => {
   const large = JSON.stringify({ ...event, metadata: { a: 'x'.repeat(2_000_000) } });
 
-  it('is refused by its length', async () => {
+  it('is refused by its Content-Length', async () => {
     await refused(await service.request('/api/logs', json(large)), 413);
     await unchanged();
   });
 
-  it('is refused without one', async () => {
+  it('is refused without a Content-Length', async () => {
     const init = { ...json(''), body: new Blob([large]).stream(), duplex: 'half' } as RequestInit;
     await refused(await service.request('/api/logs', init), 413);
     await unchanged();
@@ -120,7 +120,7 @@ describe('a body that is too large', () => {
   });
 });
 
-/** Sends bytes as they are, and others when a refusal has come; returns what comes back until the connection ends. */
+/** Sends raw bytes, and more bytes after a refusal; returns what the server sends until the connection closes. */
 async function raw(bytes: string, { end = false, next = '' } = {}): Promise<string> {
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.on('error', () => {});
@@ -128,7 +128,7 @@ async function raw(bytes: string, { end = false, next = '' } = {}): Promise<stri
   let rest = next;
   socket.on('data', (chunk) => {
     text += chunk;
-    // The refusal is whole: its JSON has ended, and the last chunk has come if it came in chunks.
+    // The refusal is complete: its JSON has ended, and so has the last chunk of a chunked body.
     if (!rest || !/\}(\r\n0\r\n\r\n)?$/.test(text)) return;
     socket.write(rest, 'latin1');
     rest = '';
@@ -150,15 +150,15 @@ it.each([
   await unchanged();
 });
 
-notOn(reasons.edge).describe('a refusal does not cost the connection', () => {
-  // Clients keep theirs, and must not lose the next request on it.
+notOn(reasons.edge).describe('a refusal does not close the connection', () => {
+  // Clients reuse connections and must not lose the next request.
   it.each([
     ['too large, by its length', `content-length: 2000000\r\n\r\n${'x'.repeat(2_000_000)}`],
     ['too large, in chunks', `transfer-encoding: chunked\r\n\r\n${chunk('x'.repeat(2_000_000))}${chunk('')}`],
     ['not UTF-8', `transfer-encoding: chunked\r\n\r\n${chunk('\xff')}${chunk('x'.repeat(100_000))}${chunk('')}`],
     ['of no type', `content-encoding: br\r\ncontent-length: 200000\r\n\r\n${'x'.repeat(200_000)}`],
     ['not JSON', 'content-length: 2\r\n\r\n{{'],
-  ])('a body that is %s is refused, and the connection it came on goes on', async (_what, body) => {
+  ])('a body that is %s is refused, and its connection serves the next request', async (_what, body) => {
     const next = `GET /livez HTTP/1.1\r\n${head}\r\n`;
     const answers = await raw(`${postHead.replace('connection: close\r\n', '')}${body}`, { next });
     expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual([expect.stringMatching(/ 4\d\d$/), 'HTTP/1.1 200']);
@@ -177,15 +177,15 @@ it.each(unreadable)('%s is refused', async (_what, bytes) => {
   await unchanged();
 });
 
-notOn(reasons.parser).describe('what the parser of HTTP refuses', () => {
-  it.each(unreadable)('is a problem too: %s', async (_what, bytes) => {
+notOn(reasons.parser).describe('a message that the HTTP parser refuses', () => {
+  it.each(unreadable)('gets a problem response: %s', async (_what, bytes) => {
     expect((await raw(bytes)).toLowerCase()).toContain('content-type: application/problem+json');
   });
 });
 
 const headers = { 'content-type': 'application/json', authorization: credentials.admin };
 const body_bytes = 8_000_000;
-/** Longer than a server waits for the rest of a request that it has answered (workerd: one second). */
+/** Longer than a server waits for the rest of a request after its response (workerd: one second). */
 const send_ms = 2_000;
 const pieces = 10;
 
@@ -210,7 +210,7 @@ function postSlowly(
     sending.on('response', (response) => {
       const answer = { status: response.statusCode, type: response.headers['content-type'] };
       response.resume();
-      // Not before the last piece: a reset while sending must fail the test.
+      // Only after the last piece: a reset while sending must fail the test.
       sending.on('finish', () => resolve(answer));
       if (sending.writableFinished) resolve(answer);
     });
@@ -226,7 +226,7 @@ it.concurrent.each([
   expect(await postSlowly(sent_headers)).toEqual({ status, type: 'application/problem+json' });
 });
 
-// The last ones, because they store something.
+// These tests are last because they store events.
 describe('a body is accepted with', () => {
   it.each(goodTypes)('the content type %s', async (type) => {
     const init = { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(event) };

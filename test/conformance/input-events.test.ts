@@ -38,7 +38,7 @@ describe('an unusual value that is valid is stored unchanged:', () => {
     ['white space around a label', with_('event_type', ' CREATE ')],
     ['white space alone', with_('description', '  ')],
     ['blanks as none', with_('entity_id', ''), { entity_id: null }],
-    ['a blank time as none', with_('timestamp', ''), { timestamp: expect.stringMatching(/Z$/) }],
+    ['a blank time as no time', with_('timestamp', ''), { timestamp: expect.stringMatching(/Z$/) }],
     ['null as none', with_('metadata', null), { metadata: null }],
     ['a number as identifier', with_('entity_id', 55), { entity_id: '55' }],
     ['zero as identifier', with_('entity_id', 0), { entity_id: '0' }],
@@ -103,37 +103,37 @@ describe('generated JSON', () => {
     { requiredKeys: ['event_type', 'entity_type'] },
   );
 
-  /** What docs/api.md says is made of a value: a blank is none, a whole number is its digits. */
+  /** The normalisation of docs/api.md: a blank value is null, a whole number becomes its digits. */
   function normalised(field: string, value: unknown): unknown {
     if (value === '' || value === undefined) return null;
     if (field === 'timestamp') return new Date(String(value)).toISOString();
     return typeof value === 'number' && field !== 'metadata' ? String(value) : value;
   }
 
-  async function check(value: unknown): Promise<void> {
-    const sent = JSON.stringify(value);
+  async function check(body: unknown): Promise<void> {
+    const sent = JSON.stringify(body);
     const answer = await service.request('/api/logs', json(sent));
     const text = await answer.text();
     expect([201, 400, 413, 422], text).toContain(answer.status);
     if (answer.status !== 201) return;
     const stored = JSON.parse(text) as Entry | { logs: Entry[] };
-    const told = [JSON.parse(sent)].flat() as Record<string, unknown>[];
+    const events = [JSON.parse(sent)].flat() as Record<string, unknown>[];
     for (const [i, entry] of ('logs' in stored ? stored.logs : [stored]).entries()) {
       const got = (await (await service.request(`/api/logs/${entry.id}`)).json()) as Record<string, unknown>;
       expect(got).toEqual(entry);
-      for (const [field, said] of Object.entries(told[i] ?? {})) {
-        if (field === 'ip_address' && said !== '') expect(canonical(got[field])).toBe(canonical(said));
-        else if (field === 'timestamp' && said === '') expect(got.timestamp).toMatch(/Z$/);
-        else if (!isDeepStrictEqual(got[field], normalised(field, said))) expect(got[field]).toEqual(said);
+      for (const [field, value] of Object.entries(events[i] ?? {})) {
+        if (field === 'ip_address' && value !== '') expect(canonical(got[field])).toBe(canonical(value));
+        else if (field === 'timestamp' && value === '') expect(got.timestamp).toMatch(/Z$/);
+        else if (!isDeepStrictEqual(got[field], normalised(field, value))) expect(got[field]).toEqual(value);
       }
     }
   }
 
-  /** One spelling of an address: PostgreSQL writes 2001:DB8:0::1 as RFC 5952 wants it. */
+  /** The canonical form of an address: PostgreSQL writes 2001:DB8:0::1 as in RFC 5952. */
   const canonical = (address: unknown) =>
     String(address).includes(':') ? new URL(`http://[${address}]`).hostname : String(address);
 
-  it('as a body is stored or refused, and what is stored comes back equal', async () => {
+  it('is stored or refused, and a stored event is returned unchanged', async () => {
     await fc.assert(fc.asyncProperty(event, check), { numRuns: 150 });
     await fc.assert(fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 5 }), check), { numRuns: 50 });
     await fc.assert(fc.asyncProperty(fc.jsonValue({ stringUnit: 'binary' }), check), { numRuns: 100 });

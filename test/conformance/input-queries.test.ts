@@ -22,13 +22,16 @@ describe('GET /api/logs', () => {
     expect(await answer.json()).toMatchObject({ total: expect.any(Number), total_is_exact: true });
   });
 
-  // The ends of time: a cursor may name any moment that a Date can hold.
-  it.each(['before', 'after'])('?%s=<the end of time>-1 is answered, or refused by its name', async (name) => {
-    for (const ms of [8.64e15, -8.64e15, 253_402_300_800_000, -62_135_596_800_001]) {
-      const answer = await service.request(`/api/logs?${name}=${ms}-1`);
-      if (answer.status !== 200) expect(await refused(answer, 400)).toContain(`"field":"${name}"`);
-    }
-  });
+  // The largest and smallest times: a cursor may contain any time that a Date can represent.
+  it.each(['before', 'after'])(
+    '?%s=<the largest time>-1 is answered, or refused with the name of the parameter',
+    async (name) => {
+      for (const ms of [8.64e15, -8.64e15, 253_402_300_800_000, -62_135_596_800_001]) {
+        const answer = await service.request(`/api/logs?${name}=${ms}-1`);
+        if (answer.status !== 200) expect(await refused(answer, 400)).toContain(`"field":"${name}"`);
+      }
+    },
+  );
 });
 
 describe.each(readers)('%s', (path) => {
@@ -44,15 +47,15 @@ describe.each(readers)('%s', (path) => {
   });
 });
 
-// A filter that the database itself would choke on must be refused before the first byte of a stream or a file.
+// A filter that fails in the database must fail before the first byte of a stream or a file.
 it.each(readers.flatMap((path) => goodQueries.filter((q) => /date|metadata|search/.test(q)).map((q) => [path, q])))(
-  '%s?%s is answered to its end',
+  '%s?%s gets a complete response',
   async (path, query) => {
-    const leave = new AbortController();
-    const answer = await service.request(`${path}?${query}`, { signal: leave.signal });
+    const abort = new AbortController();
+    const answer = await service.request(`${path}?${query}`, { signal: abort.signal });
     expect(answer.status).toBe(200);
     if (!path?.endsWith('stream')) await answer.text();
-    leave.abort();
+    abort.abort();
   },
 );
 
@@ -60,15 +63,15 @@ it.each(['xml', 'CSV', 'constructor', '__proto__', 'csv%00', '../csv'])('format=
   expect(await refused(await service.request(`/api/logs/export?format=${format}`), 400)).toContain('format');
 });
 
-describe.each(['/api/logs/stream', '/logs/stream'])('a place in %s', (path) => {
+describe.each(['/api/logs/stream', '/logs/stream'])('an invalid position in %s', (path) => {
   it.each(['-1', 'abc', '999999999999999999999', '9007199254740991', '2', '1.0', '1e0', '0x1', ' ', '1;2'])(
-    '%j is refused by the name of the one who said it',
-    async (place) => {
-      const header = await service.request(path, { headers: { 'last-event-id': place } });
+    '%j is refused with the name of the header or parameter',
+    async (position) => {
+      const header = await service.request(path, { headers: { 'last-event-id': position } });
       // White space alone is no header value: HTTP drops it.
-      if (place.trim() !== '') expect(await refused(header, 400)).toContain('Last-Event-ID');
+      if (position.trim() !== '') expect(await refused(header, 400)).toContain('Last-Event-ID');
       else await header.body?.cancel();
-      expect(await refused(await service.request(`${path}?after=${encodeURIComponent(place)}`), 400)).toContain(
+      expect(await refused(await service.request(`${path}?after=${encodeURIComponent(position)}`), 400)).toContain(
         'after',
       );
     },

@@ -69,7 +69,7 @@ export const badQueries: [query: string, names: string][] = [
   ['format=csv', 'format'],
 ];
 
-/** Odd, and right. */
+/** Unusual queries that are valid. */
 export const goodQueries = [
   'limit=1',
   'limit=1000',

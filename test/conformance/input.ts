@@ -1,4 +1,4 @@
-/** What the tests of input share: events to send, and a service that holds one event and must hold no other. */
+/** Shared by the input tests: events to send, and a service whose log has one event and must get no other. */
 import { expect } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { startService } from '../support/harness.ts';
@@ -22,7 +22,7 @@ type Listing = { logs: Entry[]; total: number };
 /** A service whose log holds one event. */
 export async function startWithOneEvent() {
   const service = await startService();
-  const [kept] = await service.write({ ...event, description: 'the one that is there' });
+  const [kept] = await service.write({ ...event, description: 'the only event' });
   const list = async (query = '') => (await (await service.request(`/api/logs${query}`)).json()) as Listing;
   return {
     service,

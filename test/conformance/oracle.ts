@@ -1,4 +1,4 @@
-/** Events, questions about them, and what a question means of an event, in plain JavaScript: an oracle for the filter. */
+/** The oracle for the filter: random events, random queries, and which events a query matches, in plain JavaScript. */
 import fc from 'fast-check';
 import type { Entry } from '../../src/log/schema.ts';
 import type { TestService } from '../support/harness.ts';
@@ -10,7 +10,7 @@ const characters = ['a', 'A', 'b', 'B', '%', '_', '\\', "'", '"', ' ', 'ä¸­', 'ð
 const snippet = (maxLength: number) =>
   fc.array(fc.constantFrom(...characters), { maxLength }).map((chars) => chars.join(''));
 
-/** Moments around midnight and around a second, so that every kind of bound has something on both of its sides. */
+/** Times around midnight and around a full second, so that every kind of bound has events on both sides. */
 const moments = [
   '2024-02-28T12:00:00.000Z',
   '2024-02-28T23:59:59.999Z',
@@ -71,7 +71,7 @@ const event = fc.record({
   timestamp: fc.constantFrom(...moments),
 });
 
-/** A time as it may be asked for, the first moment it means and the last. */
+/** A time as a query writes it, and the first and the last millisecond that it covers. */
 const times: [text: string, first: string, last: string][] = [
   ['2024-02-28', '2024-02-28T00:00:00.000Z', '2024-02-28T23:59:59.999Z'],
   ['2024-02-29', '2024-02-29T00:00:00.000Z', '2024-02-29T23:59:59.999Z'],
@@ -88,12 +88,12 @@ const times: [text: string, first: string, last: string][] = [
 ];
 const timeOf = new Map(times.map(([text, first, last]) => [text, { first, last }]));
 
-/** One parameter with its values and what it means of an entry. */
+/** One parameter with its values, and whether it matches an entry. */
 type Asked = { name: string; values: string[]; holds(entry: Entry): boolean };
 
 const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.array(arbitrary, { minLength: 1, maxLength: 3 });
 
-/** `name=a&name=b` is any of them, `name!=a&name!=b` none of them: an entry without a value is none of them either. */
+/** `name=a&name=b` matches any of the values, `name!=a&name!=b` none of them: an entry without a value also matches. */
 const anyOrNone = (
   name: string,
   values: string[],
@@ -105,7 +105,7 @@ const anyOrNone = (
   holds: (entry) => values.some((value) => is(entry, value)) !== negated,
 });
 
-/** Texts: all of them, or none. */
+/** A text filter: every text must match, or none when it is negated. */
 const allOrNone: typeof anyOrNone = (name, values, negated, is) => ({
   ...anyOrNone(name, values, negated, is),
   holds: (entry) => (negated ? !values.some((value) => is(entry, value)) : values.every((value) => is(entry, value))),
@@ -151,7 +151,7 @@ const between = fc
     return {
       name,
       values: texts,
-      // Any of several bounds: the widest.
+      // The widest of several bounds applies.
       holds: ({ timestamp }) =>
         name === 'start_date'
           ? meant.some(({ first }) => timestamp >= first)
@@ -159,7 +159,7 @@ const between = fc
     };
   });
 
-/** Several parameters, each once: all of them must hold. */
+/** A query of different parameters: all of them must match. */
 export const question = fc.uniqueArray(fc.oneof(exactly, exactly, searching, inMetadata, between), {
   maxLength: 3,
   selector: ({ name }) => name,
@@ -180,15 +180,15 @@ export async function get<T>(service: TestService, path: string): Promise<T> {
 export const list = (service: TestService, query: URLSearchParams | string) =>
   get<Listing>(service, `/api/logs?${query}`);
 
-/** A seed of this run: the name of a test says it, so that a failure can be had again. */
+/** The seed of this run. It is in the test titles, so that a failure can be reproduced. */
 export const seed = Math.floor(Math.random() * 2 ** 31);
 
-/** Writes events at random; returns them as the list has them. */
+/** Writes random events; returns them in the order of the list. */
 export async function writeSample(service: TestService): Promise<Entry[]> {
   return (await service.write(fc.sample(event, { numRuns: 400, seed }))).sort(newestFirst);
 }
 
-/** Those for which everything that is asked holds. */
+/** The entries that match every parameter. */
 export const matching = (entries: Entry[], asked: Asked[]) =>
   entries.filter((entry) => asked.every(({ holds }) => holds(entry)));
 

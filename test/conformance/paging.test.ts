@@ -1,4 +1,4 @@
-/** Pages: by cursor every row once however many are written meanwhile, by offset as one would count. */
+/** Paging: by cursor every row appears once, also during writes; by offset the rows are those at that position. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
@@ -8,13 +8,13 @@ import { ids, type Listing, list, matching, newestFirst, queryOf, question, seed
 const service = await startService();
 const all = await writeSample(service);
 
-/** The targets of a Link header by their relation (RFC 8288). */
+/** The targets of a Link header by relation (RFC 8288). */
 function linksOf(answer: Response): Record<string, string> {
   const links = (answer.headers.get('link') ?? '').matchAll(/<([^>]*)>; rel="([^"]*)"/g);
   return Object.fromEntries([...links].map(([, target = '', rel = '']) => [rel, target]));
 }
 
-/** Follows a relation from a page to its end; returns the pages. */
+/** Follows a link relation from a page to the last one; returns the pages. */
 async function walk(
   service: TestService,
   from: string,
@@ -26,7 +26,7 @@ async function walk(
     const answer = await service.request(path);
     if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
     pages.push(((await answer.json()) as Listing).logs);
-    if (pages.length > 2_000) throw new Error('the pages do not end');
+    if (pages.length > 2_000) throw new Error('the links never end');
     last = path;
     path = linksOf(answer)[rel];
   }
@@ -34,7 +34,7 @@ async function walk(
 }
 
 describe(`events of seed ${seed}`, () => {
-  it('the pages of the Link header hold every row once, forward and back', async () => {
+  it('the pages of the Link header contain every row once, forward and back', async () => {
     await fc.assert(
       fc.asyncProperty(question, fc.integer({ min: 17, max: 130 }), async (asked, limit) => {
         const expected = ids(matching(all, asked));
@@ -48,7 +48,7 @@ describe(`events of seed ${seed}`, () => {
     );
   });
 
-  it('the pages by offset hold every row once', async () => {
+  it('the pages by offset contain every row once', async () => {
     const limit = 37;
     const pages = [];
     for (let offset = 0; offset <= all.length; offset += limit)
@@ -57,7 +57,7 @@ describe(`events of seed ${seed}`, () => {
   });
 
   describe('a page', () => {
-    it('links to the first and the older ones, with the same filter and limit', async () => {
+    it('links to the first and the next page, with the same filter and limit', async () => {
       const links = linksOf(await service.request('/api/logs?user_id!=u&event_type=A&event_type=%27&limit=3'));
       expect(Object.keys(links).sort()).toEqual(['first', 'next']);
       const next = new URL(links.next ?? '', service.url).searchParams;
@@ -67,20 +67,20 @@ describe(`events of seed ${seed}`, () => {
       expect(next.get('before')).toMatch(/^\d+-\d+-[0-9a-z]+$/);
     });
 
-    it('that holds everything links to no other', async () => {
+    it('with all rows has no link to a next or previous page', async () => {
       expect(Object.keys(linksOf(await service.request('/api/logs?limit=1000')))).toEqual(['first']);
     });
   });
 });
 
-describe('a crowd in one millisecond', () => {
-  const crowd = { service: 'crowd', event_type: 'CREATE', entity_type: 'order', timestamp: '2024-05-05T05:05:05.055Z' };
+describe('many rows of the same millisecond', () => {
+  const same = { service: 'crowd', event_type: 'CREATE', entity_type: 'order', timestamp: '2024-05-05T05:05:05.055Z' };
   let expected: number[];
-  // Not before: the pages above are of all that is there.
+  // In a hook, because the tests above read all events of the log.
   beforeAll(async () => {
     const written = await service.write(
       Array.from({ length: 241 }, (_, n) => ({
-        ...crowd,
+        ...same,
         ...(n % 10 === 0 && { timestamp: '2024-05-05T05:05:05.054Z' }),
         ...(n % 10 === 1 && { timestamp: '2024-05-05T05:05:05.056Z' }),
       })),
@@ -88,20 +88,20 @@ describe('a crowd in one millisecond', () => {
     expected = ids(written.toSorted(newestFirst));
   });
 
-  it.each([7, 24, 240, 241])('is paged through, %i at a time', async (limit) => {
+  it.each([7, 24, 240, 241])('are paged through, %i at a time', async (limit) => {
     const forward = await walk(service, `/api/logs?service=crowd&limit=${limit}`, 'next');
     expect(ids(forward.pages.flat())).toEqual(expected);
     const back = await walk(service, forward.last, 'prev');
     expect(ids(back.pages.toReversed().flat())).toEqual(expected);
   });
 
-  // By offset the rows would move under the reader; a cursor stays where it is.
-  it('is paged through once while others write before, into and after it', async () => {
+  // Writes shift the rows of an offset; a cursor stays at its row.
+  it('are each returned once while others write earlier, equal and later times', async () => {
     const seen: number[] = [];
     for (let path: string | undefined = '/api/logs?service=crowd&limit=20'; path; ) {
       const answer = await service.request(path);
       seen.push(...ids(((await answer.json()) as Listing).logs));
-      await service.write(['.054', '.055', '.056'].map((ms) => ({ ...crowd, timestamp: `2024-05-05T05:05:05${ms}Z` })));
+      await service.write(['.054', '.055', '.056'].map((ms) => ({ ...same, timestamp: `2024-05-05T05:05:05${ms}Z` })));
       path = linksOf(answer).next;
     }
     expect(new Set(seen).size).toBe(seen.length);

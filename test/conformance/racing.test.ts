@@ -1,4 +1,4 @@
-/** Writers race, followers come and go: nothing is lost, doubled or out of order. */
+/** Concurrent writers, and followers that disconnect and resume: no event is lost, doubled or out of order. */
 import { expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Entry } from '../../src/log/schema.ts';
@@ -27,7 +27,7 @@ const event = (writer: string, n: number) => ({
   user_id: writer,
 });
 
-/** Posts one or a few events at a time; returns the keys of what was acknowledged. */
+/** Posts one or a few events at a time; returns the keys of the acknowledged events. */
 async function httpWriter(service: TestService, name: string, until: number): Promise<string[]> {
   const acknowledged: string[] = [];
   for (let n = 0; Date.now() < until; ) {
@@ -40,7 +40,7 @@ async function httpWriter(service: TestService, name: string, until: number): Pr
   return acknowledged;
 }
 
-/** Writes plain SQL in slow transactions, of which some roll back; returns the keys of what was committed. */
+/** Inserts by plain SQL in slow transactions, some of which roll back; returns the keys of the committed events. */
 async function sqlWriter(sql: ReturnType<typeof sqlClient>, name: string, until: number): Promise<string[]> {
   const committed: string[] = [];
   for (let n = 0; Date.now() < until; ) {
@@ -49,7 +49,7 @@ async function sqlWriter(sql: ReturnType<typeof sqlClient>, name: string, until:
       .begin(async (tx) => {
         for (let i = 0; i < 3; i++, n++) {
           const { event_type, entity_type, entity_id, user_id } = event(name, n);
-          // Half through the inbox, half as the old dashboard's code does it.
+          // Half of them into the inbox, half into activity_logs like the code of the old dashboard.
           if (chance(0.5))
             await tx`insert into activity_inbox (event_type, entity_type, entity_id, user_id) values (${event_type}, ${entity_type}, ${entity_id}, ${user_id})`;
           else
@@ -71,7 +71,7 @@ async function sqlWriter(sql: ReturnType<typeof sqlClient>, name: string, until:
   return committed;
 }
 
-/** Who comes back may be answered by another instance. */
+/** The instance of the n-th connection: a follower may reconnect to another one. */
 const next = (services: TestService[], n: number) => services[n % services.length] ?? fail();
 const fail = () => {
   throw new Error('no service');
@@ -79,7 +79,7 @@ const fail = () => {
 
 type Follower = { got: Entry[]; connections: number };
 
-/** Follows by SSE from a place; hangs up at random and resumes by the last id it saw. */
+/** Follows by SSE from an id; disconnects at random times and resumes from its last cursor. */
 async function sseFollower(
   services: TestService[],
   start: number,
@@ -88,20 +88,20 @@ async function sseFollower(
 ): Promise<number> {
   let lastId = `${start}`;
   while (!over.aborted) {
-    const hangUp = new AbortController();
-    const timer = setTimeout(() => hangUp.abort(), 50 + Math.random() * 500);
+    const disconnect = new AbortController();
+    const timer = setTimeout(() => disconnect.abort(), 50 + Math.random() * 500);
     follower.connections += 1;
     try {
       const answer = await next(services, follower.connections).request('/api/logs/stream?event_type=RACE', {
         headers: { 'last-event-id': lastId },
-        signal: AbortSignal.any([hangUp.signal, over]),
+        signal: AbortSignal.any([disconnect.signal, over]),
       });
       for await (const message of sseMessages(answer)) {
         if (message.cursor !== null) lastId = message.cursor;
         if (isEntry(message)) got.push(JSON.parse(message.data ?? ''));
       }
     } catch (error) {
-      if (!hangUp.signal.aborted && !over.aborted) throw error;
+      if (!disconnect.signal.aborted && !over.aborted) throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -109,7 +109,7 @@ async function sseFollower(
   return follower.connections;
 }
 
-/** Follows by WebSocket; is cut off at random and resumes after the last id it saw. */
+/** Follows by WebSocket; is disconnected at random times and resumes after its last id. */
 async function socketFollower(
   services: TestService[],
   start: number,
@@ -151,7 +151,7 @@ const service = await startService();
 const postgresUrl = 'DATABASE_URL' in service.place ? service.place.DATABASE_URL : null;
 const sql = postgresUrl ? sqlClient(postgresUrl, n_writers) : null;
 
-/** Writers and followers race for a while, at any of the services; then every follower must have everything, once. */
+/** Runs writers and followers on the instances at once; then every follower must have every event once. */
 async function race(services: TestService[]): Promise<void> {
   const { total: before } = (await (await service.request('/api/logs')).json()) as { total: number };
   const until = Date.now() + racing_ms;
@@ -183,7 +183,7 @@ async function race(services: TestService[]): Promise<void> {
     expect(got.map(({ id }) => id)).toEqual(expected);
     expect(got.map(({ user_id, entity_id }) => `${user_id} ${entity_id}`).toSorted()).toEqual(written.toSorted());
   }
-  // Who writes one after the other is read in that order.
+  // The events of one writer, which waits for each response, are in the order of its writes.
   for (const writer of new Set(written.map((key) => key.split(' ')[0]))) {
     const own = (followers[0]?.got ?? [])
       .filter(({ user_id }) => user_id === writer)
@@ -194,10 +194,10 @@ async function race(services: TestService[]): Promise<void> {
   console.log(`${written.length} events, ${connections.join(' + ')} connections`);
 }
 
-it('gives every follower every committed event once and in id order', () => race([service]), 60_000);
+it('every follower gets every committed event once, in the order of ids', () => race([service]), 60_000);
 
 notOn(reasons.alone).it(
-  'and so do two instances over one database, though who comes back is answered by the other',
+  'followers that reconnect to another instance get every committed event once, in the order of ids',
   async () => race([service, await startService({ place: service.place })]),
   60_000,
 );

@@ -1,11 +1,11 @@
-/** What JSON.parse would change without an error is refused, with its path: numbers and duplicate keys. */
+/** Numbers and duplicate keys that JSON.parse changes without an error are refused with their path. */
 import { describe, expect, it } from 'vitest';
 import { json, startService } from '../support/harness.ts';
 
 const withMetadata = (metadata: string) => `{"event_type":"CREATE","entity_type":"order","metadata":${metadata}}`;
 const good = withMetadata('{"a":1.0,"b":1e2,"c":1.50,"d":0.1,"e":"1e400"}');
 
-describe('an event whose text would not be kept', async () => {
+describe('an event with JSON that JSON.parse changes', async () => {
   const service = await startService();
   const post = async (body: string, type = 'application/json') => {
     const response = await service.request('/api/logs', { ...json(body), headers: { 'content-type': type } });
@@ -38,13 +38,13 @@ describe('an event whose text would not be kept', async () => {
     ['a duplicate field', '{"event_type":"A","event_type":"B","entity_type":"order"}', 'event_type'],
     ['a rounded identifier', '{"event_type":"A","entity_type":"order","entity_id":4503599627370496.3}', 'entity_id'],
     ['a rounded identifier beyond 2^53', '{"event_type":"A","entity_type":"o","user_id":9007199254740993}', 'user_id'],
-  ])('%s is refused with its name', async (_what, event, field) => {
+  ])('%s is refused with the name of the field', async (_what, event, field) => {
     const { status, body } = await post(event);
     expect(status).toBe(422);
     expect(body.errors).toEqual([{ index: 0, field, reason: expect.any(String) }]);
   });
 
-  it('numbers of equal value are kept, however they are written', async () => {
+  it('numbers in another notation are stored with the same value', async () => {
     const { status, body } = await post(good);
     expect(status).toBe(201);
     expect(body.metadata).toEqual({ a: 1, b: 100, c: 1.5, d: 0.1, e: '1e400' });

@@ -1,4 +1,4 @@
-/** How it is said that something is not there, not allowed or not understood; and what every answer carries. */
+/** Refusals of unknown paths, methods and content types, and the security headers of every response. */
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { type Answer, ask as askOf, event, expectProblem } from './ask.ts';
 const service = await startService();
 const ask = (route: string) => askOf(service, route, credentials.admin);
 
-describe('an address or a method that is not there', () => {
+describe('an unknown path or method', () => {
   it.each([
     '/nothing',
     '/api',
@@ -32,7 +32,7 @@ describe('an address or a method that is not there', () => {
     expectProblem(await ask(`GET ${path}`), 404);
   });
 
-  it('a traversal that no client tidies up is 404 too', async () => {
+  it('a path traversal that the client does not normalise is 404', async () => {
     const raw = httpRequest(service.url, { path: '/public/../package.json', headers: { connection: 'close' } }).end();
     const [answer] = await once(raw, 'response');
     answer.resume();
@@ -57,14 +57,14 @@ describe('an address or a method that is not there', () => {
     ['POST', '/livez', 'GET'],
     ['POST', '/readyz', 'GET'],
     ['POST', '/', 'GET'],
-  ])('%s %s is 405 and names what is allowed', async (method, path, allow) => {
+  ])('%s %s is 405 with the allowed methods', async (method, path, allow) => {
     const answer = await ask(`${method} ${path}`);
     expectProblem(answer, 405);
     expect(answer.headers.get('allow')).toBe(allow);
   });
 });
 
-describe('other refusals are problems too', () => {
+describe('other refusals are problem responses', () => {
   const post = async (init: RequestInit): Promise<Answer> => {
     const answer = await service.request('/api/logs', { ...json(event), ...init });
     return { status: answer.status, headers: answer.headers, text: await answer.text() };
@@ -74,33 +74,33 @@ describe('other refusals are problems too', () => {
     expectProblem(await post({ body: JSON.stringify({ ...event, description: 'x'.repeat(2_000_000) }) }), 413);
   });
 
-  it('415: a content type that is no JSON, and what is accepted', async () => {
+  it('415: a content type that is not JSON, with the accepted types', async () => {
     const answer = await post({ headers: { 'content-type': 'text/plain' } });
     expectProblem(answer, 415);
     expect(answer.headers.get('accept-post')).toContain('application/json');
   });
 
-  it('422: an event that is none', async () => {
+  it('422: an invalid event', async () => {
     expectProblem(await post({ body: '{}' }), 422);
   });
 
-  it('426: a socket address without a handshake', async () => {
+  it('426: the WebSocket path without a handshake', async () => {
     const answer = await service.request('/ws/logs');
     expectProblem({ status: answer.status, headers: answer.headers, text: await answer.text() }, 426);
   });
 
-  notOn(reasons.edge).it('and the protocol that is spoken there', async () => {
+  notOn(reasons.edge).it('426: the Upgrade header names websocket', async () => {
     expect((await service.request('/ws/logs')).headers.get('upgrade')).toBe('websocket');
   });
 
-  it('a browser gets a page that it can read, with the same status', async () => {
+  it('a browser gets an HTML page with the same status', async () => {
     const answer = await service.request('/logs?limit=-1', { headers: { accept: 'text/html,*/*' } });
     expect(answer.status).toBe(400);
     expect(answer.headers.get('content-type')).toMatch(/^text\/html/);
     expect(await answer.text()).toContain('limit');
   });
 
-  it('what was asked comes back escaped', async () => {
+  it('the query is escaped in the HTML page', async () => {
     const answer = await service.request('/logs?%3Cscript%3Ealert(1)%3C/script%3E=1', {
       headers: { accept: 'text/html' },
     });
@@ -113,7 +113,7 @@ it.each([
   ['an answer', '/api/logs'],
   ['the page', '/logs'],
   ['nothing', '/nothing'],
-])('%s carries the strict policy and is not kept by a cache', async (_what, path) => {
+])('%s has the strict Content-Security-Policy and is not cached', async (_what, path) => {
   const { headers } = await service.request(path);
   const policy = headers.get('content-security-policy') ?? '';
   expect(policy).toContain("script-src 'self'");

@@ -1,4 +1,4 @@
-/** Who may do what, and that nobody else may, at every door. */
+/** Authorization: which credentials may use which route, and that all others are refused. */
 import { describe, expect, it } from 'vitest';
 import { credentials, startService } from '../support/harness.ts';
 import { ask as askOf, expectProblem, expectRefusal } from './ask.ts';
@@ -22,18 +22,18 @@ const needs = {
 } as const;
 type Route = keyof typeof needs;
 
-/** Authorization headers that prove somebody, and what that one may do. */
-const proven = {
+/** Valid Authorization headers and their rights. */
+const valid = {
   admin: [credentials.admin, 'read', 'write', 'export'],
   guest: [credentials.guest, 'read'],
   'the write token': [credentials.writer, 'write'],
   'the read+export token': [credentials.exporter, 'read', 'export'],
 } as const;
 
-/** Proves nobody, but only a hash of a quarter of a second tells. */
+/** Invalid credentials that cost a password hash of a quarter of a second. */
 const wrong = { 'a wrong password': basic('admin:admin-passwore') };
 
-/** More of them: for their hashes they are tried at one door only. */
+/** More of them, tried on one route only because of the cost of the hashes. */
 const alsoWrong: Record<string, string> = {
   'an unknown user': basic('mallory:admin-password'),
   'an empty password': basic('admin:'),
@@ -44,9 +44,9 @@ const alsoWrong: Record<string, string> = {
   'a development user': basic('admin:admin123'),
 };
 
-/** What proves nobody without a hash. */
+/** Invalid credentials that are refused without a hash. */
 const malformed: Record<string, string | null> = {
-  nobody: null,
+  'no credentials': null,
   'Basic without credentials': 'Basic',
   'Basic without a colon': basic('admin'),
   'Basic that is not base64': 'Basic !!!!',
@@ -55,10 +55,10 @@ const malformed: Record<string, string | null> = {
   'two schemes': `${credentials.admin}, ${credentials.writer}`,
   'a bearer token that is unknown': 'Bearer writer-secret-0002',
   'a prefix of a token': 'Bearer writer-secret-000',
-  'a token and more': 'Bearer writer-secret-00011',
+  'a token with one more character': 'Bearer writer-secret-00011',
   'a token in capitals': 'Bearer WRITER-SECRET-0001',
   'an empty token': 'Bearer ',
-  'a token by its name': 'Bearer orders',
+  'the name of a token': 'Bearer orders',
   'another scheme': 'Digest username="admin"',
 };
 
@@ -72,12 +72,12 @@ const total = async () => ((await (await service.request('/api/logs')).json()) a
 describe.each(routes)('%s', (route) => {
   const everyone = { ...wrong, ...malformed };
   it.each(Object.entries(everyone).map(([who, header]) => refusing(who, header)))(
-    'is closed to $who',
+    'refuses $who',
     async ({ authorization }) => expectRefusal(route, await ask(route, authorization), 401),
   );
 
-  it.each(Object.entries(proven).map(([who, [authorization, ...has]]) => ({ who, authorization, has })))(
-    'asks $who for the right it needs',
+  it.each(Object.entries(valid).map(([who, [authorization, ...has]]) => ({ who, authorization, has })))(
+    'requires its right of $who',
     async ({ authorization, has }) => {
       const answer = await ask(route, authorization);
       if ((has as string[]).includes(needs[route])) expect([200, 201, 101]).toContain(answer.status);
@@ -90,25 +90,25 @@ describe.each(routes)('%s', (route) => {
   );
 });
 
-it.each(Object.entries(alsoWrong))('the log is closed to %s', async (_who, authorization) => {
+it.each(Object.entries(alsoWrong))('the list refuses %s', async (_who, authorization) => {
   expectProblem(await ask('GET /api/logs', authorization), 401);
 });
 
-it('who is refused stores nothing', async () => {
+it('a refused request stores nothing', async () => {
   const before = await total();
   for (const header of [credentials.guest, credentials.exporter, ...Object.values(malformed)])
     expect((await ask('POST /api/logs', header)).status).toBeGreaterThanOrEqual(401);
   expect(await total()).toBe(before);
 });
 
-it.each(['/livez', '/readyz'])('%s asks nobody who they are', async (path) => {
+it.each(['/livez', '/readyz'])('%s needs no credentials', async (path) => {
   expect((await service.request(path, { as: null })).status).toBe(200);
 });
 
 it.each([
   ['basic in lower case', credentials.admin.replace('Basic', 'basic')],
   ['BEARER in capitals', credentials.exporter.replace('Bearer', 'BEARER')],
-])('the name of a scheme has no case: %s', async (_what, authorization) => {
+])('the case of the scheme does not matter: %s', async (_what, authorization) => {
   expect((await ask('GET /api/logs', authorization)).status).toBe(200);
 });
 
@@ -117,24 +117,24 @@ describe('a page of another site', () => {
     'another origin': { origin: 'https://evil.example' },
     'an opaque origin': { origin: 'null' },
     'another port': { origin: 'http://127.0.0.1:1' },
-    'a host that only begins like ours': { origin: `${service.url}.evil.example` },
-    'ours in the user part': { origin: `http://${service.url.slice('http://'.length)}@evil.example` },
+    'a host that begins with ours': { origin: `${service.url}.evil.example` },
+    'our host in the user part': { origin: `http://${service.url.slice('http://'.length)}@evil.example` },
     'cross-site': { 'sec-fetch-site': 'cross-site' },
     'same-site': { 'sec-fetch-site': 'same-site' },
-    'cross-site that calls itself ours': { 'sec-fetch-site': 'cross-site', origin: service.url },
+    'cross-site with our origin': { 'sec-fetch-site': 'cross-site', origin: service.url },
   };
   describe.each(['POST /api/logs', 'GET /ws/logs'])('%s', (route) => {
-    it.each(Object.entries(strangers))('is closed to %s, even with the right password', async (_who, headers) => {
+    it.each(Object.entries(strangers))('refuses %s, even with the right password', async (_who, headers) => {
       const before = await total();
       expectRefusal(route, await ask(route, credentials.admin, headers), 403);
       expect(await total()).toBe(before);
     });
 
     it.each<[string, Record<string, string>]>([
-      ['our own page', { origin: service.url, 'sec-fetch-site': 'same-origin' }],
-      ['our own page in a browser without Sec-Fetch', { origin: service.url }],
-      ['no page at all', {}],
-    ])('is open to %s', async (_who, headers) => {
+      ['our page', { origin: service.url, 'sec-fetch-site': 'same-origin' }],
+      ['our page in a browser without Sec-Fetch-Site', { origin: service.url }],
+      ['a client that is not a browser', {}],
+    ])('accepts %s', async (_who, headers) => {
       expect([201, 101]).toContain((await ask(route, credentials.admin, headers)).status);
     });
   });
