@@ -63,10 +63,10 @@ export function historyOf(db: Database, reads: Reads) {
   async function isOwn({ id, at_ms }: Position): Promise<boolean> {
     if (at_ms === null) return true;
     if ((await batchOf(id))?.at_ms === at_ms) return true;
-    // An entry that was taken over from an older table is older than its batch.
-    const at = sql`extract(epoch from ${log.created_at}) * 1000`.mapWith(Number);
-    const [entry] = await reads((from) => from.select({ at }).from(log).where(eq(log.id, id)).limit(1));
-    return entry?.at === at_ms;
+    // An entry that was taken over from an older table is older than its batch. Compared as entries show it: an infinite
+    // time is shown as the nearest one in the years 1 to 9999.
+    const [entry] = await reads((from) => from.select({ at: log.created_at }).from(log).where(eq(log.id, id)).limit(1));
+    return entry !== undefined && Date.parse(entry.at) === at_ms;
   }
 
   /** What a poll reads, in one statement. */
