@@ -1,4 +1,4 @@
-/** Signing in and out as a person does, in a real browser: with a keyboard, without JavaScript, and Back afterwards. */
+/** Sign-in and sign-out in a real browser: by keyboard, without JavaScript, and Back after the sign-out. */
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
@@ -21,7 +21,7 @@ inChromium.describe('in Chromium', async () => {
   let browser: Browser;
   const faults: string[] = [];
   beforeAll(async () => {
-    // Playwright turns off what people have: whole pages kept for Back.
+    // Playwright disables the back/forward cache, which browsers of users have.
     browser = await openChromium({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   });
   afterAll(() => browser.close());
@@ -30,7 +30,7 @@ inChromium.describe('in Chromium', async () => {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     page.on('console', (message) => {
-      // A browser says of every refused document that it was refused.
+      // A browser logs an error for every document with status 401 or 403.
       const refused = /status of 40[13]/.test(message.text());
       if (['error', 'warning'].includes(message.type()) && !refused) faults.push(message.text());
     });
@@ -44,14 +44,14 @@ inChromium.describe('in Chromium', async () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
   }
 
-  it('leads to the form, says what is wrong in place, and leads back to what was asked for', async () => {
+  it('redirects to the form, shows the error in the form, and redirects back to the requested page', async () => {
     const page = await open('/logs?entity_type=order');
     await page.waitForURL('**/sign-in?to=*');
     await enter(page, 'guest', 'wrong');
     expect(await page.getByRole('alert').textContent()).toBe('The user name or password is not right.');
     expect(await page.getByLabel('User name').inputValue()).toBe('guest');
     expect(await page.getByLabel('Password').inputValue()).toBe('');
-    // The caret stands where something is missing.
+    // The password field has the focus.
     await page.keyboard.type('guest-password');
     await page.keyboard.press('Enter');
     await page.waitForURL('**/logs?entity_type=order');
@@ -61,7 +61,7 @@ inChromium.describe('in Chromium', async () => {
     expect(await page.evaluate(() => document.cookie)).not.toContain('edgetrail');
   });
 
-  it('works without JavaScript, and at a reload of what was refused', async () => {
+  it('works without JavaScript, and after a reload of the refused form', async () => {
     const page = await open('/logs', { javaScriptEnabled: false });
     await enter(page, 'guest', 'wrong');
     await page.reload();
@@ -73,7 +73,7 @@ inChromium.describe('in Chromium', async () => {
   it.each([
     ['light', 1200],
     ['dark', 360],
-  ] as const)('has no fault that axe finds: %s, %i px wide', async (colorScheme, width) => {
+  ] as const)('has no violation that axe finds: %s, %i px wide', async (colorScheme, width) => {
     const page = await open('/sign-in', { colorScheme, viewport: { width, height: 700 }, bypassCSP: true });
     for (const user of ['', 'guest']) {
       if (user) await enter(page, user, 'wrong');
@@ -86,7 +86,7 @@ inChromium.describe('in Chromium', async () => {
     }
   });
 
-  it('shows nothing of the log on Back after signing out', async () => {
+  it('Back after the sign-out shows no events', async () => {
     const page = await open('/logs');
     await enter(page, 'guest', 'guest-password');
     await page.waitForURL('**/logs');
@@ -99,18 +99,18 @@ inChromium.describe('in Chromium', async () => {
       form.submit();
     });
     await page.waitForURL('**/sign-in');
-    // Not goBack(): it waits for a page to load, and a page that was kept does not.
+    // Not goBack(): it waits for a load, and a page from the back/forward cache does not load.
     await page.evaluate(() => history.back());
-    // Chromium keeps a page that must not be stored now and then nevertheless: it is then loaded anew.
+    // Chromium sometimes caches a page with no-store nevertheless: the page then reloads itself.
     await page.getByLabel('Password').waitFor();
     expect(await page.getByText('for members only').count()).toBe(0);
   });
 
-  it('a neighbour can neither sign in nor out, though the cookie comes along', async () => {
+  it('a page on another port can neither sign in nor sign out, although the browser sends the cookie', async () => {
     const forms = ['/sign-out', '/sign-in']
       .map((path) => `<form method="post" action="${service.url}${path}"><button>${path}</button></form>`)
       .join('');
-    // Another port is the same site: SameSite keeps nothing from it.
+    // Another port is the same site: SameSite does not protect against it.
     const neighbour = createServer((_request, answer) =>
       answer.setHeader('content-type', 'text/html').end(`<!doctype html><title>n</title>${forms}`),
     );
@@ -135,7 +135,7 @@ inChromium.describe('in Chromium', async () => {
     neighbour.closeAllConnections();
   });
 
-  it('had nothing to complain about in the console', () => {
+  it('the console has no error or warning', () => {
     expect(faults).toEqual([]);
   });
 });

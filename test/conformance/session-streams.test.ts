@@ -1,4 +1,4 @@
-/** The live streams of a session end with it, wherever it is ended; those of others go on. */
+/** The live streams of a session end with it, on every instance; other streams stay open. */
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { freshPostgres, sqlClient, startService, type TestService } from '../support/harness.ts';
@@ -8,22 +8,22 @@ import { follow, followSocket, order } from './follow.ts';
 import { signIn, signOut } from './sign-in.ts';
 
 const soon_ms = 5_000;
-/** A stream that does not end with the session that was ended is still there after this. */
+/** A stream that must stay open is checked after this time. */
 const long_ms = 6_000;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 type Stream = {
-  /** What it ended with: `end` of an answer, or the code of a socket. */
+  /** How it ended: `end` for a response, the close code for a socket. */
   ended: Promise<string | number>;
-  /** What it has been sent. */
+  /** The text that it received. */
   text(): string;
   leave(): void;
 };
 
 async function sse(service: TestService, path: string, headers: Record<string, string>): Promise<Stream> {
-  const left = new AbortController();
-  const answer = await fetch(service.url + path, { headers, signal: left.signal });
+  const abort = new AbortController();
+  const answer = await fetch(service.url + path, { headers, signal: abort.signal });
   if (answer.status !== 200) throw new Error(`${answer.status} ${await answer.text()}`);
   let text = '';
   const decoder = new TextDecoder();
@@ -32,7 +32,7 @@ async function sse(service: TestService, path: string, headers: Record<string, s
     return 'end';
   };
   const ended = read().catch((error) => String(error));
-  return { ended, text: () => text, leave: () => left.abort() };
+  return { ended, text: () => text, leave: () => abort.abort() };
 }
 
 async function socket(service: TestService, headers: Record<string, string>): Promise<Stream> {
@@ -42,9 +42,9 @@ async function socket(service: TestService, headers: Record<string, string>): Pr
     text += message;
   });
   const ended = new Promise<number>((resolve) => opened.once('close', resolve));
-  // The close frame is what counts: workerd leaves the connection beneath it open for longer.
-  const look = setInterval(() => opened.readyState === WebSocket.CLOSING && opened.terminate(), 20);
-  void ended.then(() => clearInterval(look));
+  // The close frame counts: workerd keeps the TCP connection open for longer.
+  const check = setInterval(() => opened.readyState === WebSocket.CLOSING && opened.terminate(), 20);
+  void ended.then(() => clearInterval(check));
   await new Promise((resolve, reject) => {
     opened.once('open', resolve);
     opened.once('error', reject);
@@ -60,22 +60,22 @@ const streamsOf = (service: TestService, cookie: string): Promise<Stream[]> =>
   ]);
 
 const ends = (streams: Stream[], within_ms: number) =>
-  Promise.all(streams.map(({ ended }) => Promise.race([ended, pause(within_ms).then(() => 'goes on')])));
+  Promise.all(streams.map(({ ended }) => Promise.race([ended, pause(within_ms).then(() => 'open')])));
 
-const how = ['end', 'end', 1008];
+const endings = ['end', 'end', 1008];
 
 describe('one service', async () => {
   const service = await startService();
 
-  it('ends them when the session is ended, and sends them nothing afterwards', async () => {
+  it('ends the streams of a session at the sign-out, and sends them nothing afterwards', async () => {
     const [cookie, other] = [await signIn(service, 'guest'), await signIn(service, 'guest')];
     const [streams, others] = [await streamsOf(service, cookie), await streamsOf(service, other)];
     const byBasic = [await follow(service), await followSocket(service)] as const;
     await service.write(order(1));
     await signOut(service, cookie);
-    expect(await ends(streams, soon_ms)).toEqual(how);
+    expect(await ends(streams, soon_ms)).toEqual(endings);
     await service.write(order(2));
-    expect(await ends(others, 1_000)).toEqual(['goes on', 'goes on', 'goes on']);
+    expect(await ends(others, 1_000)).toEqual(['open', 'open', 'open']);
     for (const stream of others) expect(stream.text()).toMatch(/order <i>2<|"entity_id":"2"/);
     for (const stream of streams) {
       expect(stream.text()).toMatch(/order <i>1<|"entity_id":"1"/);
@@ -87,19 +87,19 @@ describe('one service', async () => {
     for (const stream of others) stream.leave();
   });
 
-  it('does not open them anew', async () => {
+  it('refuses a new stream after the sign-out', async () => {
     const cookie = await signIn(service, 'guest');
     await signOut(service, cookie);
     await expect(sse(service, '/api/logs/stream', { cookie })).rejects.toThrow(/^Error: 401|^401/);
     await expect(socket(service, { cookie })).rejects.toThrow(/401/);
   });
 
-  it('asks a socket of a session where it comes from, too', async () => {
+  it('checks the origin of a WebSocket with a session', async () => {
     const cookie = await signIn(service, 'guest');
     await expect(socket(service, { cookie, origin: 'https://evil.example' })).rejects.toThrow(/403/);
   });
 
-  it('leaves them to whoever has no session, though a cookie came along', async () => {
+  it('keeps a stream open that has an Authorization header beside the cookie', async () => {
     const cookie = await signIn(service, 'guest');
     const authorization = `Basic ${btoa('guest:guest-password')}`;
     const streams = [
@@ -107,42 +107,42 @@ describe('one service', async () => {
       await socket(service, { cookie, authorization }),
     ];
     await signOut(service, cookie);
-    expect(await ends(streams, long_ms)).toEqual(['goes on', 'goes on']);
+    expect(await ends(streams, long_ms)).toEqual(['open', 'open']);
     for (const stream of streams) stream.leave();
   });
 });
 
-it('end when the time of their session is over', async () => {
+it('streams end when their session expires', async () => {
   const brief = await startService({ env: { SESSION_SECONDS_MAX: '2' } });
   const streams = await streamsOf(brief, await signIn(brief, 'guest'));
-  expect(await ends(streams, 2_000 + soon_ms)).toEqual(how);
+  expect(await ends(streams, 2_000 + soon_ms)).toEqual(endings);
   await brief.stop();
 });
 
-notOn(reasons.alone).describe('another instance', async () => {
+notOn(reasons.alone).describe('two instances', async () => {
   const place = { DATABASE_URL: await freshPostgres() };
   const [one, two] = [await startService({ place }), await startService({ place })];
   const sql = sqlClient(place.DATABASE_URL, 1);
 
-  it('ends them as well, and as soon', async () => {
+  it('a sign-out on one instance ends the streams on the other within the same time', async () => {
     const cookie = await signIn(one, 'guest');
     const streams = await streamsOf(two, cookie);
-    // At the worst moment: the other instance has just asked.
+    // The worst case: the other instance has just checked the sessions.
     await pause(1_000);
     await signOut(one, cookie);
-    expect(await ends(streams, soon_ms)).toEqual(how);
+    expect(await ends(streams, soon_ms)).toEqual(endings);
   });
 
-  it('and so does whoever deletes the session by hand', async () => {
+  it('a session deleted in the database ends its streams on both instances', async () => {
     const streams = [
       ...(await streamsOf(one, await signIn(one, 'guest'))),
       ...(await streamsOf(two, await signIn(one, 'admin'))),
     ];
     await sql`delete from log_sessions`;
-    expect(await ends(streams, soon_ms)).toEqual([...how, ...how]);
+    expect(await ends(streams, soon_ms)).toEqual([...endings, ...endings]);
   });
 
-  it('sessions whose time is over are removed at a sign-in, and no secret is in the table', async () => {
+  it('a sign-in deletes expired sessions, and the table contains no secret', async () => {
     const cookie = await signIn(one, 'guest');
     await sql`update log_sessions set expires_at = now() - interval '1 second'`;
     const [, secret = ''] = (await signIn(two, 'guest')).split('=');

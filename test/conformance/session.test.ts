@@ -1,4 +1,4 @@
-/** Signing in by the form, and out: what a session opens, to whom it is closed, and when it is over. */
+/** Sign-in by the form and sign-out: what a session allows, which requests are refused, and when a session ends. */
 import { createHash } from 'node:crypto';
 import { HtmlValidate } from 'html-validate';
 import { describe, expect, it } from 'vitest';
@@ -20,15 +20,15 @@ const get = (path: string, headers: Record<string, string> = html) =>
 const ask = (route: string, headers: Record<string, string>, authorization: string | null = null) =>
   askOf(service, route, authorization, headers);
 
-/** All that a request may say of where it comes from, when that is not a page of ours. */
+/** Origin and Sec-Fetch-Site headers of requests that do not come from a page of the service. */
 const strangers: Record<string, Record<string, string>> = {
   'a page of another site': { origin: 'https://evil.example' },
   'an opaque origin': { origin: 'null' },
   'another port': { origin: 'http://127.0.0.1:1' },
-  'a host that only begins like ours': { origin: `${service.url}.evil.example` },
-  'a neighbour of the same site': { 'sec-fetch-site': 'same-site', origin: service.url },
-  'another site that calls itself ours': { 'sec-fetch-site': 'cross-site', origin: service.url },
-  'a page that the operator named for the API': { origin: 'https://desk.example.com', 'sec-fetch-site': 'cross-site' },
+  'a host that begins with ours': { origin: `${service.url}.evil.example` },
+  'another origin of the same site': { 'sec-fetch-site': 'same-site', origin: service.url },
+  'another site with our origin': { 'sec-fetch-site': 'cross-site', origin: service.url },
+  'a page of an origin in CORS_ORIGINS': { origin: 'https://desk.example.com', 'sec-fetch-site': 'cross-site' },
   'the address bar': { 'sec-fetch-site': 'none', origin: '' },
 };
 
@@ -39,7 +39,7 @@ async function expectValid(markup: string): Promise<void> {
 }
 
 describe('the form', () => {
-  it('is a valid page that nobody keeps, and asks for nothing but a name and a password', async () => {
+  it('is valid HTML, is not cached, and has a name and a password', async () => {
     const answer = await get('/sign-in?to=/logs?user_id=ana');
     const text = await answer.text();
     expect(answer.status).toBe(200);
@@ -52,20 +52,20 @@ describe('the form', () => {
     expect(text).not.toContain('role="alert"');
   });
 
-  it.each(Object.entries(strangers))('is not taken from %s', async (_who, headers) => {
+  it.each(Object.entries(strangers))('is refused from %s', async (_who, headers) => {
     const answer = await postForm(service, '/sign-in', right, headers);
     expect(answer.status).toBe(403);
     expect(cookieOf(answer)).toBeNull();
   });
 
-  it('is not taken from who does not say where it comes from', async () => {
+  it('is refused without Origin and Sec-Fetch-Site', async () => {
     const body = new URLSearchParams(right);
     const answer = await fetch(`${service.url}/sign-in`, { method: 'POST', body, redirect: 'manual' });
     expect([answer.status, cookieOf(answer)]).toEqual([403, null]);
   });
 
   it.each(['application/json', 'text/plain', 'multipart/form-data; boundary=x', ''])(
-    'is not taken as %j',
+    'is refused with the content type %j',
     async (type) => {
       const answer = await fetch(`${service.url}/sign-in`, {
         method: 'POST',
@@ -76,7 +76,7 @@ describe('the form', () => {
     },
   );
 
-  it('is not read beyond what a form can be', async () => {
+  it('is refused when it is larger than a form can be', async () => {
     const answer = await postForm(service, '/sign-in', { ...right, to: 'x'.repeat(10_000) });
     expect([answer.status, cookieOf(answer)]).toEqual([413, null]);
   });
@@ -87,14 +87,14 @@ describe('the form', () => {
     ['a name with a colon', { user: 'admin:admin', password: '-password' }],
     ['a token', { user: 'orders', password: 'writer-secret-0001' }],
     ['no password', { user: 'admin', password: '' }],
-    ['nothing', {}],
+    ['no fields', {}],
     ['a hostile name', { user: '"><script>alert(1)</script>', password: 'guest-password' }],
-  ])('says in place that %s is not right, and keeps the name alone', async (_what, form: Record<string, string>) => {
+  ])('shows an error for %s, and keeps the name but not the password', async (_what, form: Record<string, string>) => {
     const answer = await postForm(service, '/sign-in', { ...form, to: '/logs?user_id=ana' });
     const text = await answer.text();
     expect(answer.status).toBe(401);
     expect(cookieOf(answer)).toBeNull();
-    // At the word Basic a browser would put its own dialog before the page.
+    // With a Basic challenge the browser would open its own dialog.
     expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /);
     await expectValid(text);
     expect(text).toMatch(/role="alert">The user name or password is not right\./);
@@ -107,7 +107,7 @@ describe('the form', () => {
     expect(text).not.toContain('<script>alert');
   });
 
-  it.each(['PUT', 'DELETE', 'PATCH'])('knows no %s', async (method) => {
+  it.each(['PUT', 'DELETE', 'PATCH'])('refuses the method %s', async (method) => {
     for (const path of ['/sign-in', '/sign-out']) {
       const answer = await fetch(service.url + path, { method });
       expect([answer.status, answer.headers.get('allow')]).toEqual([405, path === '/sign-in' ? 'GET, POST' : 'POST']);
@@ -131,7 +131,7 @@ describe('the form', () => {
     '/sign-out',
     '',
     '/logs\r\nset-cookie: x=1',
-  ])('leads to a page of ours and not to %j', async (to) => {
+  ])('redirects to a page of the service and not to %j', async (to) => {
     const shown = await (await get(`/sign-in?${new URLSearchParams({ to })}`)).text();
     const landing = /name="to" value="([^"]*)"/.exec(shown)?.[1];
     const answer = await postForm(service, '/sign-in', { ...right, to });
@@ -143,14 +143,14 @@ describe('the form', () => {
   });
 
   it.each(['/logs', '/logs?user_id=ana&entity_type=%C3%BC', '/api/logs/export?format=csv', '/logs/55'])(
-    'leads back to %s',
+    'redirects back to %s',
     async (to) => {
       const answer = await postForm(service, '/sign-in', { ...right, to });
       expect([answer.status, answer.headers.get('location')]).toEqual([303, to]);
     },
   );
 
-  it('is not shown to who is signed in', async () => {
+  it('is a redirect for a user who is signed in', async () => {
     const cookie = await signIn(service, 'guest');
     const answer = await get('/sign-in?to=/logs?limit=5', { ...html, cookie });
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/logs?limit=5']);
@@ -158,7 +158,7 @@ describe('the form', () => {
 });
 
 describe('the cookie', () => {
-  it('of one port leaves the session of another port alone', async () => {
+  it('of one port does not replace the cookie of another port', async () => {
     const other = await startService();
     const [here, there] = [await signIn(service, 'admin'), await signIn(other, 'admin')];
     expect(here.split('=')[0]).not.toBe(there.split('=')[0]);
@@ -166,7 +166,7 @@ describe('the cookie', () => {
     expect([await opens(service, both), await opens(other, both)]).toEqual([true, true]);
   });
 
-  it('is of this machine alone without TLS, and cannot be read by a page', async () => {
+  it('without TLS has no domain, and is HttpOnly', async () => {
     const cookie = cookieOf(await postForm(service, '/sign-in', right));
     expect(cookie).toMatchObject({ name, value: expect.stringMatching(/^[A-Za-z0-9_-]{43}$/) });
     expect(cookie?.attributes).toEqual(['httponly', 'max-age=43200', 'path=/', 'samesite=lax']);
@@ -184,7 +184,7 @@ describe('the cookie', () => {
     'GET /logs/live?on=1': 'guest',
     'GET /logs/stream': 'guest',
   };
-  it.each(Object.entries(needs))('opens %s to the role %s and above', async (route, role) => {
+  it.each(Object.entries(needs))('allows %s for the role %s and above', async (route, role) => {
     const origin = service.url;
     expect([200, 201, 101]).toContain((await ask(route, { cookie: await signIn(service, 'admin'), origin })).status);
     const answer = await ask(route, { cookie: await signIn(service, 'guest'), origin });
@@ -192,7 +192,7 @@ describe('the cookie', () => {
     else expectRefusal(route, answer, 403);
   });
 
-  it('is another one at every sign-in, and what was there before is worth nothing', async () => {
+  it('is new at every sign-in, and the previous cookie is no longer valid', async () => {
     const planted = `${name}=${'A'.repeat(43)}`;
     const first = await signIn(service, 'guest', { cookie: planted });
     expect(first).not.toBe(planted);
@@ -203,7 +203,7 @@ describe('the cookie', () => {
     expect(await opens(service, first)).toBe(false);
   });
 
-  it('a failed sign-in leaves the session that was there', async () => {
+  it('stays valid after a failed sign-in', async () => {
     const cookie = await signIn(service, 'guest');
     await postForm(service, '/sign-in', { user: 'admin', password: 'wrong' }, { cookie });
     expect(await opens(service, cookie)).toBe(true);
@@ -211,18 +211,18 @@ describe('the cookie', () => {
 
   const digest = (secret: string) => createHash('sha256').update(secret).digest('base64url');
   it.each<[string, (secret: string) => string]>([
-    ['one character changed', (secret) => `${name}=${secret.startsWith('A') ? 'B' : 'A'}${secret.slice(1)}`],
-    ['the case of one changed', (secret) => `${name}=${secret.replace(/[a-z]/, (char) => char.toUpperCase())}`],
-    ['the last cut off', (secret) => `${name}=${secret.slice(0, -1)}`],
-    ['one more', (secret) => `${name}=${secret}A`],
-    ['what the table has of it', (secret) => `${name}=${digest(secret)}`],
-    ['nothing', () => `${name}=`],
+    ['one character replaced', (secret) => `${name}=${secret.startsWith('A') ? 'B' : 'A'}${secret.slice(1)}`],
+    ['one letter in the other case', (secret) => `${name}=${secret.replace(/[a-z]/, (char) => char.toUpperCase())}`],
+    ['the last character missing', (secret) => `${name}=${secret.slice(0, -1)}`],
+    ['one more character', (secret) => `${name}=${secret}A`],
+    ['the digest in the table', (secret) => `${name}=${digest(secret)}`],
+    ['an empty value', () => `${name}=`],
     ['SQL', () => `${name}=' or 1=1 --`],
-    ['a million characters', () => `${name}=${'A'.repeat(10_000)}`],
+    ['10,000 characters', () => `${name}=${'A'.repeat(10_000)}`],
     ['another name', (secret) => `session=${secret}`],
-    ['the name of what needs TLS', (secret) => `__Host-${name}=${secret}`],
+    ['the name that requires TLS', (secret) => `__Host-${name}=${secret}`],
     ['the name in capitals', (secret) => `${name.toUpperCase()}=${secret}`],
-  ])('with %s opens nothing', async (_what, forge) => {
+  ])('with %s is refused', async (_what, forge) => {
     const [, secret = ''] = (await signIn(service, 'admin')).split('=');
     const cookie = forge(secret);
     expectProblem(await ask('GET /api/logs', { cookie }), 401);
@@ -230,34 +230,34 @@ describe('the cookie', () => {
     expect(await opens(service, `${name}=${secret}`)).toBe(true);
   });
 
-  it('of another log opens nothing', async () => {
+  it('of another log is refused', async () => {
     const other = await startService();
     const [, secret] = (await signIn(other, 'admin')).split('=');
     expect(await opens(service, `${name}=${secret}`)).toBe(false);
     await other.stop();
   });
 
-  it.each(Object.entries(strangers))('writes nothing for %s', async (_who, headers) => {
+  it.each(Object.entries(strangers))('may not write for %s', async (_who, headers) => {
     const cookie = await signIn(service, 'admin');
     expectProblem(await ask('POST /api/logs', { cookie, ...headers }), 403);
   });
 
-  it('writes nothing for who does not say where it comes from', async () => {
+  it('may not write without Origin and Sec-Fetch-Site', async () => {
     expectProblem(await ask('POST /api/logs', { cookie: await signIn(service, 'admin') }), 403);
   });
 
-  it.each([{ origin: service.url }, { 'sec-fetch-site': 'same-origin' }])('writes for %j', async (headers) => {
+  it.each([{ origin: service.url }, { 'sec-fetch-site': 'same-origin' }])('may write with %j', async (headers) => {
     const cookie = await signIn(service, 'admin');
     expect((await ask('POST /api/logs', { cookie, ...headers } as Record<string, string>)).status).toBe(201);
   });
 
-  it.each(['/logs', '/api/logs', '/api/logs/1', '/api/logs/stats'])('lets no browser keep %s', async (path) => {
+  it.each(['/logs', '/api/logs', '/api/logs/1', '/api/logs/stats'])('makes %s a no-store response', async (path) => {
     const { headers } = await get(path, { cookie: await signIn(service, 'guest') });
     expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('vary')).toContain('Cookie');
   });
 
-  it('gives way to an Authorization header, right or wrong', async () => {
+  it('is ignored beside an Authorization header, valid or not', async () => {
     const cookie = await signIn(service, 'admin');
     expectProblem(await ask('GET /api/logs/export', { cookie }, credentials.guest), 403);
     expectProblem(await ask('GET /api/logs', { cookie }, 'Bearer wrong-wrong-wrong-wrong'), 401);
@@ -265,13 +265,13 @@ describe('the cookie', () => {
   });
 });
 
-describe('who is not signed in', () => {
+describe('a request without a session', () => {
   it.each([
     ['/logs', '/sign-in'],
     ['/logs?user_id=ana&limit=5', '/sign-in?to=%2Flogs%3Fuser_id%3Dana%26limit%3D5'],
     ['/logs/live?on=1', '/sign-in?to=%2Flogs%2Flive%3Fon%3D1'],
     [`/logs?search=${'x'.repeat(3_000)}`, '/sign-in'],
-  ])('is led from %s to the form', async (path, to) => {
+  ])('is redirected from %s to the form', async (path, to) => {
     for (const headers of [html, { ...html, 'sec-fetch-mode': 'navigate' }, { ...html, cookie: `${name}=old` }]) {
       const answer = await get(path, headers);
       expect([answer.status, answer.headers.get('location')]).toEqual([303, to]);
@@ -285,13 +285,20 @@ describe('who is not signed in', () => {
     ['/logs', { 'hx-current-url': 'https://evil.example//evil' }, '/sign-in'],
     ['/logs', { 'hx-current-url': 'nonsense' }, '/sign-in'],
     ['/logs', {}, '/sign-in'],
-  ])('is led from a part of %s by htmx, from the page where it is', async (path, headers, to) => {
-    const answer = await get(path, { ...htmx, ...headers } as Record<string, string>);
-    expect([answer.status, answer.headers.get('hx-redirect'), answer.headers.get('location')]).toEqual([401, to, null]);
-    expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /);
-  });
+  ])(
+    'by htmx for a part of %s is redirected to the form, with the current page as the target',
+    async (path, headers, to) => {
+      const answer = await get(path, { ...htmx, ...headers } as Record<string, string>);
+      expect([answer.status, answer.headers.get('hx-redirect'), answer.headers.get('location')]).toEqual([
+        401,
+        to,
+        null,
+      ]);
+      expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /);
+    },
+  );
 
-  it('is told in the stream of a page, which else would knock for ever; a program gets a 401', async () => {
+  it('gets a message in the stream of a page, which would otherwise reconnect for ever; a program gets a 401', async () => {
     const shown = { 'hx-current-url': `${service.url}/logs?user_id=ana` };
     const answer = await get('/logs/stream', { ...htmx, ...shown });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
@@ -301,7 +308,7 @@ describe('who is not signed in', () => {
     expect((await get('/logs/stream', { accept: 'text/event-stream' })).status).toBe(401);
   });
 
-  it('is challenged as before where a program asks', async () => {
+  it('gets a 401 challenge when a program sends it', async () => {
     for (const path of ['/api/logs', '/api/logs/export', '/api/logs/stream'])
       for (const headers of [{}, html]) expectProblem(await ask(`GET ${path}`, headers as Record<string, string>), 401);
     expectProblem(await ask('GET /logs', {}), 401);
@@ -310,19 +317,19 @@ describe('who is not signed in', () => {
 });
 
 describe('signing out', () => {
-  it.each(Object.entries(strangers))('cannot be done by %s', async (_who, headers) => {
+  it.each(Object.entries(strangers))('is refused from %s', async (_who, headers) => {
     const cookie = await signIn(service, 'guest');
     expect((await signOut(service, cookie, headers)).status).toBe(403);
     expect(await opens(service, cookie)).toBe(true);
   });
 
-  it('cannot be done by who does not say where it comes from', async () => {
+  it('is refused without Origin and Sec-Fetch-Site', async () => {
     const cookie = await signIn(service, 'guest');
     const answer = await fetch(`${service.url}/sign-out`, { method: 'POST', headers: { cookie }, redirect: 'manual' });
     expect([answer.status, await opens(service, cookie)]).toEqual([403, true]);
   });
 
-  it('ends this session and no other of the same person, and takes the cookie out of the browser', async () => {
+  it('ends this session, no other of the same user, and deletes the cookie', async () => {
     const [one, two] = [await signIn(service, 'guest'), await signIn(service, 'guest')];
     const answer = await signOut(service, one);
     expect([answer.status, answer.headers.get('location')]).toEqual([303, '/sign-in']);
@@ -335,7 +342,7 @@ describe('signing out', () => {
     expect(await opens(service, two)).toBe(true);
   });
 
-  it('a second time, or without a session, does no harm', async () => {
+  it('succeeds a second time and without a session', async () => {
     const cookie = await signIn(service, 'guest');
     for (const sent of [cookie, cookie, `${name}=nonsense`, ''])
       expect((await signOut(service, sent)).status).toBe(303);
@@ -347,14 +354,14 @@ describe('behind TLS', async () => {
   const tls = await startService({ env: { PUBLIC_URL } });
   const from = { origin: PUBLIC_URL };
 
-  it('the name of the cookie holds a port that is not the default', async () => {
+  it('the name of the cookie contains a port that is not the default', async () => {
     const other = 'https://log.example.com:9443';
     const service = await startService({ env: { PUBLIC_URL: other } });
     const cookie = cookieOf(await postForm(service, '/sign-in', right, { origin: other }));
     expect(cookie?.name).toBe('__Host-edgetrail-9443');
   });
 
-  it('the cookie is one that no neighbour can plant', async () => {
+  it('the cookie has the __Host- prefix, so that no other host can set it', async () => {
     const cookie = cookieOf(await postForm(tls, '/sign-in', right, from));
     expect(cookie?.name).toBe('__Host-edgetrail');
     expect(cookie?.attributes).toEqual(['httponly', 'max-age=43200', 'path=/', 'samesite=lax', 'secure']);
@@ -366,7 +373,7 @@ describe('behind TLS', async () => {
     expect(await opens(tls, `__Host-edgetrail=${secret}`)).toBe(false);
   });
 
-  it('a form that came without it is told so, as its browser would drop the cookie', async () => {
+  it('a form sent without TLS gets an error, because the browser would drop the cookie', async () => {
     const answer = await postForm(tls, '/sign-in', right, {
       origin: 'http://log.example.com',
       'sec-fetch-site': 'same-origin',
@@ -376,20 +383,20 @@ describe('behind TLS', async () => {
   });
 });
 
-describe('a session is over', async () => {
-  it('when its time is', async () => {
+describe('a session ends', async () => {
+  it('when it expires, although it is used', async () => {
     const brief = await startService({ env: { SESSION_SECONDS_MAX: '3' } });
     const cookie = await signIn(brief, 'guest');
     expect(await opens(brief, cookie)).toBe(true);
     const opened = Date.now();
-    // However often it is used.
-    await eventually('it is over', async () => !(await opens(brief, cookie)), 7_000);
+    // Each check uses the session.
+    await eventually('the session has expired', async () => !(await opens(brief, cookie)), 7_000);
     expect(Date.now() - opened).toBeGreaterThan(1_500);
     expect(await opens(brief, await signIn(brief, 'guest'))).toBe(true);
     await brief.stop();
   });
 
-  it('when its user has another password', async () => {
+  it('when the password of its user changes', async () => {
     const before = await startService();
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
@@ -402,7 +409,7 @@ describe('a session is over', async () => {
     await after.stop();
   });
 
-  it('when its user is none any more, and follows the role that the user has', async () => {
+  it('when its user is removed, and has the current role of its user', async () => {
     const before = await startService();
     const [admin, guest] = [await signIn(before, 'admin'), await signIn(before, 'guest')];
     await before.stop();
@@ -417,12 +424,12 @@ describe('a session is over', async () => {
   });
 });
 
-notOn(reasons.embedded).describe('a database that is away', async () => {
+notOn(reasons.embedded).describe('an unreachable database', async () => {
   const proxy = await proxyTo(await freshPostgres());
   const away = await startService({ place: { DATABASE_URL: proxy.url } });
   const cookie = await signIn(away, 'guest');
 
-  it('is said in the form, and a session is not taken for one that is over', async () => {
+  it('is an error in the form, and does not end a session', async () => {
     await proxy.close();
     const answer = await postForm(away, '/sign-in', right);
     const text = await answer.text();
@@ -434,9 +441,9 @@ notOn(reasons.embedded).describe('a database that is away', async () => {
     const page = await fetch(`${away.url}/logs`, { headers: { ...html, cookie }, redirect: 'manual' });
     expect([page.status, page.headers.get('location')]).toEqual([503, null]);
     const out = await signOut(away, cookie);
-    expect([out.status, cookieOf(out)], 'nobody is told to be signed out who is not').toEqual([503, null]);
+    expect([out.status, cookieOf(out)], 'the sign-out has failed').toEqual([503, null]);
     await proxy.open();
-    await eventually('it is there again', () => opens(away, cookie));
+    await eventually('the database is reachable again', () => opens(away, cookie));
   });
 });
 
@@ -444,14 +451,18 @@ notOn(reasons.alone).describe('two instances', async () => {
   const place = { DATABASE_URL: await freshPostgres() };
   const [one, two] = [await startService({ place }), await startService({ place })];
 
-  it('know the same sessions, and end them together', async () => {
+  it('share sessions, and a sign-out ends a session on both', async () => {
     const cookie = await signIn(one, 'guest');
     expect(await opens(two, forPort(two, cookie))).toBe(true);
     await signOut(one, cookie);
-    await eventually('it is over at the other', async () => !(await opens(two, forPort(two, cookie))), 5_000);
+    await eventually(
+      'the session has ended on the other',
+      async () => !(await opens(two, forPort(two, cookie))),
+      5_000,
+    );
   });
 
-  it('an event is written by the session of the other', async () => {
+  it('accept a write with the session of the other', async () => {
     const headers = {
       cookie: forPort(two, await signIn(one, 'admin')),
       origin: two.url,

@@ -1,4 +1,4 @@
-/** Going away: running writes finish, followers are told, nobody can hold it up, and nothing acknowledged is lost. */
+/** Shutdown: running writes finish, streams end, no client delays it, and no acknowledged event is lost. */
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { deafReader, follow, followSocket, order } from './follow.ts';
 
-/** A POST of which only the beginning is sent; `finish` sends the rest and gives the status of the answer. */
+/** Sends the beginning of a POST; `finish` sends the rest and resolves with the status of the response. */
 async function halfPost(service: TestService, body: string): Promise<{ finish(): Promise<number> }> {
   const headers = {
     authorization: credentials.admin,
@@ -22,7 +22,7 @@ async function halfPost(service: TestService, body: string): Promise<{ finish():
   });
   answered.catch(() => {});
   post.write(body.slice(0, 10));
-  // Read by the service before it is told to go: an answer to a later request on another socket says so.
+  // The response to a later request shows that the service has read the beginning before its shutdown.
   await service.request('/livez');
   return {
     finish: () => {
@@ -32,11 +32,11 @@ async function halfPost(service: TestService, body: string): Promise<{ finish():
   };
 }
 
-notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
+notOn(reasons.noShutdown).describe('a service that shuts down', async () => {
   const busy = await startService();
-  const beset = await startService({ env: { SHUTDOWN_MS_MAX: '500' } });
+  const blocked = await startService({ env: { SHUTDOWN_MS_MAX: '500' } });
 
-  it('finishes writes, ends streams, closes sockets with 1001 and takes no more', async () => {
+  it('finishes writes, ends streams, closes sockets with 1001 and accepts no more connections', async () => {
     const streamed: string[] = [];
     const stream = await follow(busy);
     const streamEnd = (async () => {
@@ -51,7 +51,7 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
         () => null,
       ),
     );
-    // The first has been stored: the others are on their way.
+    // One event is stored: the other requests are running.
     await Promise.race(posts);
     const stopped = busy.stop();
     const answers = (await Promise.all(posts)).filter((answer) => answer !== null);
@@ -71,13 +71,13 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
     await again.stop();
   });
 
-  it('is not held up by clients that never finish, never read and never close', async () => {
-    await halfPost(beset, JSON.stringify(order(0)));
-    const { hostname: host, port } = new URL(beset.url);
-    const follower = await followSocket(beset);
+  it('is not delayed by clients that never finish, never read and never close', async () => {
+    await halfPost(blocked, JSON.stringify(order(0)));
+    const { hostname: host, port } = new URL(blocked.url);
+    const follower = await followSocket(blocked);
     follower.socket.pause();
     const sockets = await Promise.all([
-      deafReader(beset, '/api/logs/stream'),
+      deafReader(blocked, '/api/logs/stream'),
       ...[
         'GET /livez HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n',
         'GET /livez HTTP/1.1\r\nhos',
@@ -89,9 +89,9 @@ notOn(reasons.noShutdown).describe('a service that is told to go', async () => {
         return socket;
       }),
     ]);
-    const asked = Date.now();
-    await beset.stop();
-    expect(Date.now() - asked).toBeLessThan(4_000);
+    const started = Date.now();
+    await blocked.stop();
+    expect(Date.now() - started).toBeLessThan(4_000);
     for (const socket of sockets) socket.destroy();
     follower.socket.terminate();
   });

@@ -1,7 +1,7 @@
-/** Signing in and out over HTTP, as a browser's form does it. */
+/** Sign-in and sign-out over HTTP, as the form of a browser sends them. */
 import type { TestService } from '../support/harness.ts';
 
-/** Posts a form, by itself as a page of the service would; redirects are not followed. */
+/** Posts a form with the headers of a page of the service by default; does not follow redirects. */
 export const postForm = (
   service: TestService,
   path: string,
@@ -15,7 +15,7 @@ export const postForm = (
     headers: { origin: service.url, accept: 'text/html', ...headers },
   });
 
-/** The cookie that an answer sets: its name, its value and its attributes in lower case. */
+/** The cookie that a response sets: its name, its value and its attributes in lower case. */
 export function cookieOf(answer: Response): { name: string; value: string; attributes: string[] } | null {
   const [set, ...others] = answer.headers.getSetCookie();
   if (others.length > 0) throw new Error(`more than one cookie: ${others}`);
@@ -40,7 +40,7 @@ export async function signIn(
 export const signOut = (service: TestService, cookie: string, headers: Record<string, string> = {}) =>
   postForm(service, '/sign-out', {}, { cookie, ...headers });
 
-/** Whether a cookie opens the log. */
+/** True when a request with this cookie may read the log. */
 export const opens = async (service: TestService, cookie: string): Promise<boolean> =>
   (await service.request('/api/logs?limit=1', { as: null, headers: { cookie } })).status === 200;
 

@@ -1,4 +1,4 @@
-/** Following by server-sent events: where it starts, what it carries, and what keeps it alive. */
+/** Following by server-sent events: the start position, the events, and the heartbeat. */
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { follow, idsOf, order, orders, take } from './follow.ts';
@@ -6,7 +6,7 @@ import { follow, idsOf, order, orders, take } from './follow.ts';
 const service = await startService({ env: { HEARTBEAT_MS: '200' } });
 const first = await service.write(orders(30));
 
-it('says so at once, before anything happens', async () => {
+it('the response has a first message before any event is written', async () => {
   const answer = await follow(service);
   expect(answer.headers.get('content-type')).toMatch(/^text\/event-stream/);
   expect(answer.headers.get('x-accel-buffering')).toBe('no');
@@ -14,7 +14,7 @@ it('says so at once, before anything happens', async () => {
   expect(comment).toEqual({ id: null, cursor: null, event: null, data: null });
 });
 
-it('starts now when nothing else is said', async () => {
+it('a stream without a position starts with the next event', async () => {
   const answer = await follow(service);
   const reading = take(answer, 2);
   const written = await service.write(orders(2));
@@ -26,13 +26,13 @@ it.each([
   ['', { 'last-event-id': '27' }, 27],
   ['?after=3', { 'last-event-id': '28' }, 28],
   ['?after=0', {}, 0],
-])('starts after %s %o', async (query, headers, after) => {
+])('a stream with %s %o starts after the id %i', async (query, headers, after) => {
   const [message] = await take(await follow(service, query, headers), 1);
   expect(message?.id).toBe(String(after + 1));
   expect(JSON.parse(message?.data ?? '')).toEqual(first[after]);
 });
 
-it('goes from what was there to what comes without a gap', async () => {
+it('a stream has no gap between stored and new events', async () => {
   const reading = take(await follow(service, '?after=20&entity_type=order'), 30);
   const more: number[] = [];
   while (more.length < 40) more.push(...(await service.write(orders(2))).map(({ id }) => id));
@@ -40,7 +40,7 @@ it('goes from what was there to what comes without a gap', async () => {
   expect(ids).toEqual(ids.map((_, i) => 21 + i));
 });
 
-it('follows only what the filter matches', async () => {
+it('a stream has only events that match its filter', async () => {
   const reading = take(await follow(service, '?entity_id=needle&entity_type!=payment'), 1);
   await service.write([
     order(1),
@@ -50,7 +50,7 @@ it('follows only what the filter matches', async () => {
   expect((await reading).map(({ data }) => JSON.parse(data ?? '').entity_id)).toEqual(['needle']);
 });
 
-it('carries text with line breaks unharmed', async () => {
+it('text with line breaks arrives unchanged', async () => {
   const description = 'one\n\nevent: x\ndata: y\r\nid: 9\u2028\ufeff</script>';
   const reading = take(await follow(service), 1);
   await service.write([order(1, { description })]);
@@ -58,7 +58,7 @@ it('carries text with line breaks unharmed', async () => {
   expect(JSON.parse(message?.data ?? '').description).toBe(description);
 });
 
-it('beats while nothing happens, and brings a follower of a rare filter up to date', async () => {
+it('a heartbeat has the newest id, also when no event matches the filter', async () => {
   const answer = await follow(service, '?entity_id=never');
   const [newest] = (await service.write([order(1)])).map(({ id }) => id);
   const beats = await take(answer, 1, ({ id, data }) => id === String(newest) && data === null);

@@ -1,4 +1,4 @@
-/** Counting events: all of them, of the last day, and by what happened to what. */
+/** Statistics: the number of events, of the last 24 hours, by event type and by entity type. */
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 
@@ -17,7 +17,7 @@ await counted.write(
 );
 const stats = async (query: string) => (await counted.request(`/api/logs/stats?${query}`)).text();
 
-it('count everything, most frequent first', async () => {
+it('the statistics count all events, most frequent first', async () => {
   expect(JSON.parse(await stats(''))).toMatchObject({ total_logs: 5, recent_24h: 2 });
   // As text: an own key __proto__ is lost on the way through an object literal.
   expect(await stats('')).toContain('"by_event_type":{"CREATE":3,');
@@ -33,10 +33,13 @@ it.each([
   ['metadata.a=1', 1, 0, { UPDATE: 1 }, { order: 1 }],
   [`start_date=${hours(24)}`, 3, 2, { CREATE: 2, ['__proto__']: 1 }, { order: 2, constructor: 1 }],
   ['search=nothing', 0, 0, {}, {}],
-])('honour %s', async (query, total_logs, recent_24h, by_event_type, by_entity_type) => {
-  expect(JSON.parse(await stats(query))).toEqual({ total_logs, recent_24h, by_event_type, by_entity_type });
-});
+])(
+  'the statistics count events that match %s',
+  async (query, total_logs, recent_24h, by_event_type, by_entity_type) => {
+    expect(JSON.parse(await stats(query))).toEqual({ total_logs, recent_24h, by_event_type, by_entity_type });
+  },
+);
 
-it('of an empty log are zeros', () => {
+it('the statistics of an empty log are zero', () => {
   expect(ofNothing).toEqual({ total_logs: 0, recent_24h: 0, by_event_type: {}, by_entity_type: {} });
 });

@@ -1,4 +1,4 @@
-/** Rows that no writer may store, from an older version or the tables' owner, do not hide the rows beside them. */
+/** Unreadable rows, from an older version or the owner of the tables, do not hide other rows. */
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
@@ -9,7 +9,7 @@ import { follow, followSocket, take } from './follow.ts';
 
 const deep = (levels: number) => `(repeat('{"a":', ${levels}) || '1' || repeat('}', ${levels}))::jsonb`;
 
-/** SQL expressions for timestamp, metadata and description of a row; and what `unreadable` says of it. */
+/** SQL expressions for timestamp, metadata and description of a row, and the text of its `unreadable`. */
 const rows: [what: string, timestamp: string, metadata: string, description: string, unreadable: RegExp | null][] = [
   ['a good row', `'2026-01-01'`, `'{"a":1}'`, `'first'`, null],
   ['6,000 levels', `'2026-01-02'`, deep(6_000), `'deep'`, /^metadata: more than 100 levels deep$/],
@@ -22,13 +22,13 @@ const rows: [what: string, timestamp: string, metadata: string, description: str
   ],
   ['a number below the range', `'2026-01-03'`, `'{"a":1e-400}'`, 'null', /^metadata: a: a number/],
   ['a rounded number', `'2026-01-03'`, `'{"a":[0.1234567890123456789]}'`, 'null', /^metadata: a\.0: a number/],
-  ['the past without end', `'-infinity'`, 'null', 'null', /^timestamp: -infinity/],
-  ['the past without end again', `'-infinity'`, 'null', 'null', /^timestamp: -infinity/],
+  ['an infinite past', `'-infinity'`, 'null', 'null', /^timestamp: -infinity/],
+  ['a second infinite past', `'-infinity'`, 'null', 'null', /^timestamp: -infinity/],
   ['a year BC', `'0044-03-15 12:00:00+00 BC'`, 'null', `'Rome'`, /^timestamp: 0044-03-15 .* BC is outside/],
   ['another year BC', `'4712-03-15 12:00:00+00 BC'`, 'null', 'null', /^timestamp: 4712-03-15 .* BC is outside/],
   ['large metadata', `'2026-01-04'`, `jsonb_build_object('a', repeat('x', 3000000))`, 'null', /^metadata: longer/],
   ['a long description', `'2026-01-05'`, 'null', `repeat('x', 300000)`, /^description: longer/],
-  ['metadata that is no object', `'2026-01-06'`, `'[1,"a"]'`, 'null', null],
+  ['metadata that is not an object', `'2026-01-06'`, `'[1,"a"]'`, 'null', null],
   ['metadata that is a text', `'2026-01-06'`, `'"a\\"b\\""'`, 'null', null],
   ['an unusual label', `'2026-01-07'`, 'null', 'null', null],
   ['the last good row', `'2026-01-08'`, `'{"a":2}'`, `'last'`, null],
@@ -45,7 +45,7 @@ const statements = [
   `insert into log_batches (last_id, n, committed_at) values (${rows.length}, ${rows.length}, now())`,
 ];
 
-/** Stores the rows as the tables' owner, past the service. */
+/** Stores the rows as the owner of the tables, not through the service. */
 async function withRows(): Promise<TestService> {
   const place = await freshDatabase(target().database);
   if ('DATA_DIR' in place) {
@@ -74,7 +74,7 @@ describe('a log with rows that cannot be read', async () => {
     return { ...((await response.json()) as { logs: Entry[]; total: number }), link };
   };
 
-  it('is listed; each row is there, and says what cannot be read', async () => {
+  it('is listed with each row, and `unreadable` names the field and the reason', async () => {
     const { logs, total } = await list('/api/logs?limit=1000');
     expect(total).toBe(rows.length);
     for (const [i, [what, , , , unreadable]] of rows.entries()) {
@@ -89,7 +89,7 @@ describe('a log with rows that cannot be read', async () => {
     expect(logs.find(({ description }) => description === 'Rome')?.unreadable).toContain('created_at');
   });
 
-  it.each(ids)('gives out row %i by its id', async (id) => {
+  it.each(ids)('returns row %i by its id', async (id) => {
     const response = await service.request(`/api/logs/${id}`);
     expect(response.status).toBe(200);
     expect(await response.json()).toMatchObject({ id });
@@ -128,7 +128,7 @@ describe('a log with rows that cannot be read', async () => {
     });
   });
 
-  it('is followed to its end by SSE and by a socket', async () => {
+  it('is followed to its end by SSE and by WebSocket', async () => {
     const messages = await take(await follow(service, '?after=0'), rows.length);
     expect(messages.map(({ id }) => Number(id))).toEqual(ids);
     const socket = await followSocket(service, '?after=0');
@@ -136,7 +136,7 @@ describe('a log with rows that cannot be read', async () => {
     socket.socket.close();
   });
 
-  it('is counted', async () => {
+  it('has statistics', async () => {
     const stats = (await (await service.request('/api/logs/stats')).json()) as Record<string, unknown>;
     expect(stats).toMatchObject({ total_logs: rows.length, by_entity_type: { '': rows.length } });
     expect(Object.entries(stats.by_event_type as object)).toContainEqual(['__proto__', 1]);

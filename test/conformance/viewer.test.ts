@@ -1,4 +1,4 @@
-/** The page in a real browser: live and not, with and without JavaScript, and under its own policy. */
+/** The page in a real browser: live and static, with and without JavaScript, under its Content-Security-Policy. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openChromium, signIn } from '../support/browser.ts';
@@ -24,7 +24,7 @@ inChromium.describe('the page in Chromium', async () => {
   });
   afterAll(() => browser.close());
 
-  /** A page signed in as somebody; whatever its console complains about fails the test. */
+  /** Opens a page as a signed-in user. The errors and warnings of its console are collected in `faults`. */
   async function open(
     path: string,
     who: 'admin' | 'guest' = 'admin',
@@ -40,7 +40,7 @@ inChromium.describe('the page in Chromium', async () => {
   }
   const rows = (page: Page) => page.locator('#rows > li');
 
-  it('shows the newest events, opens them, and leads to older ones', async () => {
+  it('shows the newest events, opens an event, and links to older events', async () => {
     const page = await open('/logs', 'guest');
     expect(await rows(page).count()).toBe(50);
     await rows(page).first().locator('summary').first().click();
@@ -50,7 +50,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await page.getByRole('link', { name: 'NDJSON', exact: true }).count()).toBe(0);
   });
 
-  it('filters by its form, and keeps what a link negated', async () => {
+  it('filters by its form, and keeps a negated filter from the URL', async () => {
     const page = await open('/logs?entity_id!=7');
     await page.locator('#q').fill('-id:7 "order 7"');
     await page.getByRole('button', { name: 'Search', exact: true }).click();
@@ -58,7 +58,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(new URL(page.url()).searchParams.getAll('entity_id!')).toEqual(['7']);
   });
 
-  it('follows live on a click, says so, and stops', async () => {
+  it('follows live on a click, shows its state, and stops', async () => {
     const page = await open('/logs?event_type=LIVE');
     await page.getByRole('button', { name: 'Start live' }).click();
     await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
@@ -72,7 +72,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await rows(page).count()).toBe(2);
   });
 
-  it('misses nothing that came between the page and the click', async () => {
+  it('gets the events between the load of the page and the click', async () => {
     const page = await open('/logs?event_type=BETWEEN');
     await service.write([order(1, { event_type: 'BETWEEN' })]);
     await page.getByRole('button', { name: 'Start live' }).click();
@@ -80,7 +80,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await rows(page).count()).toBe(1);
   });
 
-  it('keeps a thousand rows at most while it follows', async () => {
+  it('keeps at most 1,000 rows while it follows', async () => {
     const page = await open('/logs?live=1');
     await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
     for (let i = 0; i < 3; i++)
@@ -91,10 +91,10 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await rows(page).count()).toBeLessThanOrEqual(1_000);
   });
 
-  it('runs nothing that an event brings', async () => {
+  it('runs no script from an event', async () => {
     const page = await open('/logs?event_type=HOSTILE&live=1');
     await page.locator('#live-state', { hasText: /^Live/ }).waitFor();
-    const told = {
+    const fields = {
       entity_type: hostile.slice(0, 50),
       entity_id: hostile,
       user_id: hostile,
@@ -102,7 +102,7 @@ inChromium.describe('the page in Chromium', async () => {
       user_agent: hostile,
       metadata: { [hostile]: hostile },
     };
-    await service.write([{ event_type: 'HOSTILE', ...told }]);
+    await service.write([{ event_type: 'HOSTILE', ...fields }]);
     await rows(page).first().locator('summary').first().click();
     expect(await rows(page).first().textContent()).toContain(hostile);
     await page.reload();
@@ -122,7 +122,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await page.getByRole('button', { name: /live/ }).count()).toBe(0);
   });
 
-  it('is counted, on every runtime', async () => {
+  it('shows facets and a chart on every runtime', async () => {
     const page = await open('/logs');
     await expect.poll(() => page.locator('#facets li').count()).toBeGreaterThan(3);
     expect(await page.locator('.chart a').count()).toBeGreaterThan(0);
@@ -130,7 +130,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await answer.text()).not.toContain('takes too long');
   });
 
-  it('says what is wrong with a question, as a page', async () => {
+  it('shows the reason for an invalid query as a page', async () => {
     const context = await browser.newContext();
     await signIn(context, service.url, 'guest', 'guest-password');
     const page = await context.newPage();
@@ -139,7 +139,7 @@ inChromium.describe('the page in Chromium', async () => {
     expect(await page.getByRole('alert').textContent()).toContain('start_date');
   });
 
-  it('had nothing to complain about in the console', () => {
+  it('the console has no error or warning', () => {
     expect(faults).toEqual([]);
   });
 });

@@ -17,7 +17,7 @@ it('sends the envelope of the old dashboard', async () => {
 });
 
 describe('starts', () => {
-  it('now when nothing else is said', async () => {
+  it('with the next event when no position is given', async () => {
     const { socket, ids } = await followSocket(service);
     const written = await service.write(orders(2));
     await eventually('both came', () => ids().length >= 2);
@@ -25,7 +25,7 @@ describe('starts', () => {
     socket.terminate();
   });
 
-  it('after an id, and goes from what was there to what comes without a gap', async () => {
+  it('after an id, and has no gap between stored and new events', async () => {
     const { socket, ids } = await followSocket(service, '?after=20');
     for (let i = 0; i < 20; i++) await service.write(orders(2));
     await eventually('all came', () => ids().length >= 50);
@@ -33,7 +33,7 @@ describe('starts', () => {
     socket.terminate();
   });
 
-  it('where another socket ended', async () => {
+  it('after the last id of another socket', async () => {
     const before = await followSocket(service, '?after=5');
     await eventually('some came', () => before.ids().length > 0);
     before.socket.terminate();
@@ -46,7 +46,7 @@ describe('starts', () => {
   });
 });
 
-it('follows only what the filter matches', async () => {
+it('a socket gets only events that match its filter', async () => {
   const { socket, messages } = await followSocket(service, '?entity_id=needle&entity_type!=payment');
   await service.write([
     order(1),
@@ -58,7 +58,7 @@ it('follows only what the filter matches', async () => {
   socket.terminate();
 });
 
-it('carries any text unharmed', async () => {
+it('any text arrives unchanged', async () => {
   const { socket, messages } = await followSocket(service);
   const description = 'one\n\ndata: y\r\n\u2028\ufeff</script>🧾\u0001';
   await service.write(order(1, { description }));
@@ -67,16 +67,16 @@ it('carries any text unharmed', async () => {
   socket.terminate();
 });
 
-it('takes what a client says for nothing: it has nothing to say', async () => {
+it('messages of a client are ignored', async () => {
   const { socket, ids, closed } = await followSocket(service);
   for (const words of ['hello', '{"type":"subscribe"}', Buffer.from([0, 255])]) socket.send(words);
   const [entry] = await service.write(order(1));
-  await eventually('it goes on', () => ids().at(-1) === entry?.id);
+  await eventually('the socket still gets events', () => ids().at(-1) === entry?.id);
   socket.close(1000);
   await closed;
 });
 
-it('does not take a client that says too much', async () => {
+it('a client that sends a too large message is disconnected', async () => {
   const { socket, closed } = await followSocket(service);
   socket.send('x'.repeat(8 * 1024 * 1024));
   expect([1006, 1009]).toContain(await closed);

@@ -1,4 +1,4 @@
-/** Writing events and reading one. What is refused is in refusals.test.ts and input-*.test.ts. */
+/** Writing events and reading an event by id. Refusals are in refusals.test.ts and input-*.test.ts. */
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { json, startService, type TestService } from '../support/harness.ts';
@@ -65,7 +65,7 @@ describe('a refused batch', () => {
     expect(await countOf(service, 'service=refused')).toBe(0);
   });
 
-  it('takes no id: the next event has the next one', async () => {
+  it('uses no id: the next event has the next id', async () => {
     const [before] = await service.write(event);
     await post(service, [event, {}]);
     const [after] = await service.write(event);
@@ -78,7 +78,7 @@ describe('a refused batch', () => {
     expect((await post(service, uid)).status).toBe(201);
   });
 
-  it('lists no more faults than anybody reads', async () => {
+  it('lists at most about 100 faults', async () => {
     const { errors } = (await (await post(service, Array(1_000).fill({}))).json()) as { errors: unknown[] };
     expect(errors.length).toBeGreaterThanOrEqual(100);
     expect(errors.length).toBeLessThan(110);
@@ -86,7 +86,7 @@ describe('a refused batch', () => {
 });
 
 describe('one event', () => {
-  it('comes back as it was stored, with every field and its address', async () => {
+  it('is returned as it was stored, with every field and its Location', async () => {
     const answer = await post(service, full);
     expect(answer.status).toBe(201);
     const entry = await single(answer);
@@ -96,7 +96,7 @@ describe('one event', () => {
     expect(await single(await service.request(answer.headers.get('location') ?? ''))).toEqual(entry);
   });
 
-  it('has null where nothing was said, and its times from the log', async () => {
+  it('has null in fields that were not sent, and its times from the service', async () => {
     const before = Date.now();
     const entry = await single(await post(service, event));
     for (const field of fields.filter(
@@ -109,7 +109,7 @@ describe('one event', () => {
     expect(Date.parse(entry.timestamp)).toBeLessThanOrEqual(Date.now() + 1);
   });
 
-  it('is not given the address and the user agent of the request', async () => {
+  it('does not get the address and the user agent of the request', async () => {
     const headers = {
       'content-type': 'application/json',
       'user-agent': 'curl/8',
@@ -121,14 +121,14 @@ describe('one event', () => {
     expect(await answer.json()).toMatchObject({ ip_address: null, user_agent: null });
   });
 
-  it('is there for whoever reads after the answer', async () => {
+  it('can be read right after the response', async () => {
     for (let i = 0; i < 10; i++) {
       const { id } = await single(await post(service, event));
       expect((await one(service, id)).status).toBe(200);
     }
   });
 
-  it('may be written by a token that may not read it', async () => {
+  it('may be written by a token without the right to read', async () => {
     const answer = await service.request('/api/logs', { ...json({ ...event, service: 'orders' }), as: 'writer' });
     expect(answer.status).toBe(201);
     expect(await countOf(service, 'service=orders')).toBe(1);
@@ -154,24 +154,24 @@ describe('the time of an event', () => {
     ['1850-06-01T00:00:00Z', '1850-06-01T00:00:00.000Z'],
     ['0001-01-01T00:00:00Z', '0001-01-01T00:00:00.000Z'],
     ['0099-12-31T00:00:00Z', '0099-12-31T00:00:00.000Z'],
-  ])('%s is kept as %s', async (told, kept) => {
-    const { id, timestamp } = await single(await post(service, { ...event, timestamp: told }));
-    expect(timestamp).toBe(kept);
-    expect(await single(await one(service, id))).toMatchObject({ timestamp: kept });
+  ])('%s is stored as %s', async (written, stored) => {
+    const { id, timestamp } = await single(await post(service, { ...event, timestamp: written }));
+    expect(timestamp).toBe(stored);
+    expect(await single(await one(service, id))).toMatchObject({ timestamp: stored });
   });
 
-  it('may be a little ahead: clocks differ', async () => {
+  it('may be less than 24 hours ahead, because clocks differ', async () => {
     const timestamp = new Date(Date.now() + 23 * 3_600_000).toISOString();
     expect(await single(await post(service, { ...event, timestamp }))).toMatchObject({ timestamp });
   });
 });
 
 describe('several events', () => {
-  it('come back in the order given, with dense ids', async () => {
+  it('are returned in the order of the request, with dense ids', async () => {
     const batch = Array.from({ length: 1_000 }, (_, i) => ({
       ...event,
       entity_id: `n${i}`,
-      // Times that run against the order, so that nothing can be sorted by them.
+      // Times in descending order, so that a sort by time would fail the test.
       timestamp: new Date(Date.UTC(2025, 0, 1) - i * 1_000).toISOString(),
     }));
     const answer = await post(service, batch);
@@ -183,11 +183,11 @@ describe('several events', () => {
     expect(logs.map(({ id }) => id)).toEqual(batch.map((_, i) => (logs[0]?.id ?? 0) + i));
   });
 
-  it('are still several when there is one: an array in, an array out', async () => {
+  it('get an array as the response, also an array of one event', async () => {
     expect(await many(await post(service, [event]))).toMatchObject({ count: 1, logs: [event] });
   });
 
-  it('may come as lines: blank ones, CRLF and a missing last line end do not matter', async () => {
+  it('may be NDJSON; blank lines, CRLF and a missing last line end are accepted', async () => {
     const lines = ['a', 'b', 'c'].map((entity_id) => JSON.stringify({ ...event, entity_id }));
     const answer = await service.request('/api/logs', ndjson('', `${lines[0]}\r`, '', lines[1] ?? '', lines[2] ?? ''));
     expect(answer.status).toBe(201);
@@ -196,7 +196,7 @@ describe('several events', () => {
     expect(logs.map(({ entity_id }) => entity_id)).toEqual(['a', 'b', 'c']);
   });
 
-  it('of racing writers stay together, in their order, with dense ids', async () => {
+  it('of concurrent writers stay together, in their order, with dense ids', async () => {
     const before = (await service.write(event))[0]?.id ?? 0;
     const answers = await Promise.all(
       Array.from({ length: 60 }, async (_, writer) => {
@@ -218,7 +218,7 @@ describe('several events', () => {
 });
 
 describe('an event_uid', () => {
-  it('makes a retry harmless: 200, the stored event, and that it is a duplicate', async () => {
+  it('makes a retry safe: 200 with the stored event, marked as a duplicate', async () => {
     const uid = { ...event, event_uid: 'retry', description: 'first' };
     const first = await post(service, uid);
     expect(first.status).toBe(201);
@@ -231,7 +231,7 @@ describe('an event_uid', () => {
     expect(await countOf(service, 'search=second')).toBe(0);
   });
 
-  it('says which of several were there already', async () => {
+  it('marks the events of a batch that were already stored', async () => {
     const [stored] = await service.write({ ...event, event_uid: 'known' });
     const answer = await post(service, [
       { ...event, event_uid: 'new-1' },
@@ -250,7 +250,7 @@ describe('an event_uid', () => {
     expect(fresh).toEqual([1, 2, 3].map((i) => (stored?.id ?? 0) + i));
   });
 
-  it('counts once inside one batch', async () => {
+  it('is stored once when a batch contains it twice', async () => {
     const answer = await post(service, [
       { ...event, event_uid: 'twin', description: 'the first' },
       { ...event, event_uid: 'twin', description: 'the second' },
@@ -263,7 +263,7 @@ describe('an event_uid', () => {
     expect(await countOf(service, 'search=the%20second')).toBe(0);
   });
 
-  it('is 200 when all of a batch were there already', async () => {
+  it('gets 200 when all events of a batch were already stored', async () => {
     const batch = [1, 2, 3].map((n) => ({ ...event, event_uid: `all-${n}` }));
     const first = await many(await post(service, batch));
     const again = await post(service, batch);
@@ -271,7 +271,7 @@ describe('an event_uid', () => {
     expect(await again.json()).toEqual({ ...first, duplicates: [0, 1, 2] });
   });
 
-  it('is stored once when fifty race for it', async () => {
+  it('is stored once when 50 requests send it at once', async () => {
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, i) =>
         post(service, { ...event, event_uid: 'raced', entity_id: i, service: 'race' }),
@@ -283,7 +283,7 @@ describe('an event_uid', () => {
     expect(await countOf(service, 'service=race')).toBe(1);
   });
 
-  it('is a word like any other: nothing in it is special', async () => {
+  it('may contain any characters', async () => {
     const uids = ['a b', 'A B', 'a b ', '%', '__proto__', 'constructor', "'", '🧾'];
     const { logs, duplicates } = await many(
       await post(
@@ -295,7 +295,7 @@ describe('an event_uid', () => {
     expect(logs.map(({ event_uid }) => event_uid)).toEqual(uids);
   });
 
-  it('blank is none: two of them are two events', async () => {
+  it('that is blank is no event_uid: two such events are both stored', async () => {
     const { duplicates, logs } = await many(
       await post(
         service,
@@ -308,7 +308,7 @@ describe('an event_uid', () => {
 });
 
 describe('the ids', () => {
-  it('of all that was stored have no gap', async () => {
+  it('of all stored events have no gap', async () => {
     const total = await countOf(service, '');
     const found = await Promise.all([1, 2, total - 1, total].map((id) => one(service, id)));
     expect(found.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
