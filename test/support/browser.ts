@@ -1,4 +1,4 @@
-/** Chromium as Debian installs it, for the tests of the page and its picture. */
+/** Chromium from Debian's package, for the tests and the pictures of the page. */
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContext, chromium, type LaunchOptions } from 'playwright-core';
 
@@ -6,7 +6,7 @@ const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 export const hasChromium = () => existsSync(executablePath);
 
-/** Starts it without the background traffic that a closed network would only refuse. */
+/** Starts Chromium without its background traffic, which a closed network refuses. */
 export const openChromium = (more: LaunchOptions = {}): Promise<Browser> =>
   chromium.launch({
     ...more,
@@ -22,7 +22,7 @@ export const openChromium = (more: LaunchOptions = {}): Promise<Browser> =>
     ],
   });
 
-/** Signs a browser in, as the form does; throws unless it works. */
+/** Signs a browser context in through the form's route; throws on a failed sign-in. */
 export async function signIn(context: BrowserContext, url: string, user: string, password: string): Promise<void> {
   const form = { user, password };
   const answer = await context.request.post(`${url}/sign-in`, { form, headers: { origin: url }, maxRedirects: 0 });

@@ -1,4 +1,4 @@
-/** A command as a process of its own, started as its npm script starts it: its output and its exit status. */
+/** A command as a separate process, started as its npm script starts it: its output and its exit status. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll } from 'vitest';

@@ -1,4 +1,4 @@
-/** Global set-up: a PostgreSQL server with a database that is migrated once. Every test file works on a copy of it. */
+/** Global set-up: a PostgreSQL server and one migrated template database. Every test file copies the template. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,18 +9,18 @@ import { ownerUrl, startServer } from './postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The server, as a URL of its `postgres` database, for a superuser. */
+    /** The URL of the server's `postgres` database for a superuser. */
     serverUrl: string;
-    /** A database that is migrated and never written to, and the role that owns it. */
+    /** The name of the template database, which is migrated and empty, and of the role that owns it. */
     templateDatabase: string;
-    /** Where test/support/pglite-template.ts makes a DATA_DIR that is migrated and never opened. */
+    /** The folder in which test/support/pglite-template.ts makes a migrated DATA_DIR. */
     templateFolder: string;
   }
 }
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-test-'));
-  await chmod(folder, 0o755); // The server's own user must get through.
+  await chmod(folder, 0o755); // The user of the server must be able to enter the folder.
   const server = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
     : await startServer(join(folder, 'postgres'));
@@ -39,7 +39,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     provide('templateDatabase', template.database);
     provide('templateFolder', join(folder, 'template'));
   } catch (error) {
-    // vitest calls the tear-down of a set-up that succeeded only: the server would outlive the run.
+    // vitest calls the tear-down only after a set-up that succeeded: otherwise the server would keep running.
     await tearDown();
     throw error;
   }
@@ -47,8 +47,8 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
 }
 
 /**
- * The database that tests clone: owned by a role that is no superuser and may create nothing outside of it, as on a
- * managed server. The role has the database's name. With a `searchPath` its tables stand in that schema.
+ * Makes the template database. Its owner is a role without superuser rights that may create objects only in it, as on a
+ * managed server. The role has the name of the database. With a `searchPath` the tables are in that schema.
  */
 export function templateOf(serverUrl: string, searchPath?: string) {
   const database = `edgetrail_template_${process.pid}`;
@@ -73,7 +73,7 @@ export function templateOf(serverUrl: string, searchPath?: string) {
     },
     drop: async () => {
       const sql = admin();
-      // Also the copies of tests that were cut off: the role could not be dropped before them.
+      // Also drops the copies that aborted tests left: a role with databases cannot be dropped.
       const owned = await sql<{ name: string }[]>`
         select d.datname as name from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = ${database}`;
       for (const { name } of owned) await sql`drop database if exists ${sql(name)} with (force)`;

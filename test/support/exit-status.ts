@@ -1,10 +1,10 @@
-/** The reporter that makes the exit status of a run say what happened, and prints the closing line that .ci/run reads. */
+/** The reporter that sets the exit status of a run and prints the last line, which .ci/run reads. */
 import type { Reporter, TestCase, TestModule, TestSpecification, Vitest } from 'vitest/node';
 import { reasons } from '../targets/reasons.ts';
 
 const named = new Set<string>(Object.values(reasons).map(({ because }) => because));
 
-/** The reason why a test was skipped; null where it gave none, or one that is not in test/targets/reasons.ts. */
+/** The reason why a test was skipped; null without a reason, or with one that is not in test/targets/reasons.ts. */
 export function reasonOf(test: TestCase): string | null {
   const result = test.result();
   const note = result.state === 'skipped' ? result.note : undefined;
@@ -31,11 +31,11 @@ export function countOf(modules: readonly TestModule[]): { passed: number; faile
  * and one whose tear-down failed.
  */
 export class ExitStatus implements Reporter {
-  /** True when somebody asked for single tests, by name or by line: the others are skipped on purpose. */
+  /** True when the run selects tests by name or by line: the others are skipped on purpose. */
   #narrowed = false;
 
   onInit(vitest: Vitest): void {
-    // vitest only prints an error of a tear-down, and passes it to no reporter.
+    // vitest only prints an error of a tear-down; it does not pass it to reporters.
     const print = vitest.logger.error.bind(vitest.logger);
     vitest.logger.error = (...parts: unknown[]) => {
       if (parts[0] === 'error during close') process.exitCode = 1;

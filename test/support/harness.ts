@@ -1,4 +1,4 @@
-/** A running service for a test file: the real one, over HTTP on loopback, on a database of its own. */
+/** A running service for a test file: the real one, over HTTP on loopback, with its own database. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +7,13 @@ import { afterAll, inject } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { copyTemplate } from './pglite-template.ts';
 import { ownerUrl } from './postgres-server.ts';
-// Its last hook belongs to the whole file: loaded by the first start it would belong to the group that it is in.
+// Imported here so that its afterAll hook belongs to the file and not to the describe that starts a service first.
 import './process.ts';
 import { type DatabaseName, databases, start, type Target } from '../targets/index.ts';
 
 export { type DatabaseName, databases };
 
-/** Who asks in a test; `null` is nobody. */
+/** The users and tokens of the tests; `null` sends no credentials. */
 export const credentials = {
   admin: `Basic ${btoa('admin:admin-password')}`,
   guest: `Basic ${btoa('guest:guest-password')}`,
@@ -22,7 +22,7 @@ export const credentials = {
 } as const;
 export type Who = keyof typeof credentials | null;
 
-/** Hashed here once: every service that is started would do it again, a quarter of a second each. */
+/** Password hashes, computed once: with plain passwords each start would take a quarter of a second more for each. */
 export const hashes = {
   admin: '$scrypt$ln=14,r=8,p=5$b/U1weAy7/XgoMKLkPG50A$CZcVJGsRTlK0qU1MsoFcLM/oH8n96TSP44rruuN2NDM',
   guest: '$scrypt$ln=14,r=8,p=5$DytsCwf6SxPvIq4zxH0rWg$HNsxbw6ery25c4W3e/D3jmLRy1dUduUZ2VZlp7SsYeM',
@@ -39,29 +39,29 @@ const testEnv = {
 
 export type TestService = {
   url: string;
-  /** Where its database is: a URL, or a DATA_DIR. */
+  /** The place of its database: a URL or a DATA_DIR. */
   place: { DATABASE_URL: string } | { DATA_DIR: string };
   request(path: string, init?: RequestInit & { as?: Who }): Promise<Response>;
   /** Posts events as admin; throws unless they were stored. */
   write(events: object | object[]): Promise<Entry[]>;
-  /** Ends the service as an operator does; rejects when it does not end well. */
+  /** Stops the service as an operator does; rejects when it does not exit with 0. */
   stop(): Promise<void>;
-  /** What its process holds of the machine's memory. */
+  /** The resident memory of its process, in bytes. */
   rss_bytes(): number;
-  /** Runs what a schedule runs, where nothing runs by itself. */
+  /** Runs the scheduled work, on the runtime where only a schedule runs it. */
   scheduled(): Promise<void>;
 };
 
 type StartOptions = { env?: Record<string, string>; place?: TestService['place'] };
 
-/** What the project of this conformance file runs on. */
+/** The target of this conformance project. */
 export function target(): Target {
   const target = inject('target');
   if (!target) throw new Error('not a conformance test: name a database');
   return target;
 }
 
-/** Makes a database that is migrated and empty; gone after the file's tests. */
+/** Makes a migrated, empty database and removes it after the file's tests. */
 export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL: string } | { DATA_DIR: string }> {
   if (name === 'pglite') {
     const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
@@ -72,7 +72,7 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
   return { DATABASE_URL: await freshPostgres() };
 }
 
-/** Makes an empty database of the target's kind: the service makes another log of it. */
+/** Makes a database without tables: the service migrates it, and it becomes another log. */
 export async function emptyDatabase(name: DatabaseName): Promise<TestService['place']> {
   if (name !== 'pglite') return { DATABASE_URL: await freshPostgres('template0') };
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
@@ -81,8 +81,8 @@ export async function emptyDatabase(name: DatabaseName): Promise<TestService['pl
 }
 
 /**
- * Makes a PostgreSQL database from a template, by itself a migrated and empty one, and returns its URL for the role that
- * owns it: no superuser, as with a managed server.
+ * Makes a PostgreSQL database from a template, by default the migrated, empty one; returns its URL for the role that
+ * owns it. The role is not a superuser, as on a managed server.
  */
 export async function freshPostgres(template = inject('templateDatabase')): Promise<string> {
   const role = inject('templateDatabase');
@@ -96,7 +96,7 @@ export async function freshPostgres(template = inject('templateDatabase')): Prom
   return ownerUrl(inject('serverUrl'), database, role);
 }
 
-/** A postgres.js client for a test's own SQL; ended after the file's tests. */
+/** A postgres.js client for SQL of a test; closed after the file's tests. */
 export function sqlClient(url: string, max = 4): postgres.Sql {
   const sql = postgres(url, { max, onnotice: () => {} });
   afterAll(() => sql.end({ timeout: 1 }));
@@ -104,7 +104,7 @@ export function sqlClient(url: string, max = 4): postgres.Sql {
 }
 
 /**
- * Starts the service on a fresh database, or on the place given, and stops it after the file's tests. In the conformance
+ * Starts the service on a new database, or on the given place, and stops it after the file's tests. In the conformance
  * suite it runs on the project's target; all other tests name a database, and it runs on Node.
  */
 export async function startService(...args: [StartOptions?] | [DatabaseName, StartOptions?]): Promise<TestService> {
@@ -147,13 +147,13 @@ export const json = (body: unknown): RequestInit => ({
   body: typeof body === 'string' ? body : JSON.stringify(body),
 });
 
-/** `id` is the number in the message's id, `cursor` the whole of it. */
+/** `id` is the number in the id of the message, `cursor` the complete id. */
 export type SseMessage = { id: string | null; cursor: string | null; event: string | null; data: string | null };
 
-/** Whether a message carries an event of the log: the first one of a stream names the log. */
+/** True for a message with an event of the log. The first message of a stream has none: it names the log. */
 export const isEntry = ({ event, data }: SseMessage) => event === null && data !== null;
 
-/** Reads a server-sent event stream as it comes, split on blank lines; ends with the stream, throws when it is cut. */
+/** Yields the messages of a server-sent event stream as they arrive; returns when it ends, throws when it is cut. */
 export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage> {
   let text = '';
   const decoder = new TextDecoder();
@@ -174,7 +174,7 @@ export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage>
   }
 }
 
-/** Waits until a condition holds; fails with its words when it does not in time. */
+/** Waits until a condition holds; throws with `what` when it does not hold in time. */
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await holds())) {

@@ -1,33 +1,33 @@
-/** A claim about any runtime: followers that vanish leave nothing behind. Seen from outside, by what the process does and holds. */
+/** The test, for any runtime, that disconnected followers leak nothing. It measures the process from outside. */
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { credentials, eventually, freshPostgres, json } from './harness.ts';
 import { proxyTo } from './proxy.ts';
 
-/** What a process holds, by name. */
+/** The resources of a process: amounts by name. */
 export type Holds = Record<string, number>;
 
 export type Leaver = {
-  /** How many followers come and go. */
+  /** The number of followers that connect and disconnect. */
   n: number;
   /** Starts a service with these settings. */
   start(settings: Record<string, string>): Promise<{ url: string; holds(): Promise<Holds> }>;
-  /** How much more it may hold after `n` followers than after the first few. */
+  /** The largest allowed growth from the first followers to the last. */
   grown_max: Holds;
 };
 
 const settings = {
   USERS: 'admin:admin:admin-password',
   DATABASE_CONNECTIONS_MAX: '1',
-  // No poll and no heartbeat that would notice by itself who has gone, or blur what a follower asks for.
+  // Without polls and heartbeats, which would detect a closed socket or add queries to the measured ones.
   POLL_MS_MIN: '60000',
   POLL_MS_MAX: '60000',
   HEARTBEAT_MS: '600000',
 };
-/** Enough for every path to have been taken, every buffer to have been made and every pool to be full. */
+/** Warm-up: enough followers that every code path has run, every buffer exists and every pool is full. */
 const n_first = 200;
 const n_at_once = 20;
-/** What one read of one follower brings, at the least. */
+/** The smallest response of the database to one read of one follower. */
 const read_bytes_min = 60;
 
 const handshake = [
@@ -38,10 +38,10 @@ const handshake = [
 ];
 
 /**
- * Comes as a follower of its own question, so that what it reads is shared with nobody, and goes by a reset (RST): at
- * once, after the first bytes, or amid what it is sent.
+ * Connects a follower with its own filter, so that its reads are not shared, and closes it by a reset (RST): after the
+ * request, after the first bytes of the response, or while events arrive.
  */
-function comeAndGo(url: string, i: number): Promise<void> {
+function connectAndReset(url: string, i: number): Promise<void> {
   const { hostname, port } = new URL(url);
   const path = i % 2 ? '/ws/logs' : '/api/logs/stream';
   const head = [
@@ -52,7 +52,7 @@ function comeAndGo(url: string, i: number): Promise<void> {
   ];
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname);
-    socket.setTimeout(20_000, () => socket.destroy(new Error(`follower ${i} got no answer`)));
+    socket.setTimeout(20_000, () => socket.destroy(new Error(`follower ${i} got no response`)));
     socket.on('error', reject);
     socket.on('close', () => resolve());
     socket.on('data', (bytes) => {
@@ -65,19 +65,19 @@ function comeAndGo(url: string, i: number): Promise<void> {
   });
 }
 
-async function comeAndGoAll(url: string, n: number): Promise<void> {
+async function connectAndResetAll(url: string, n: number): Promise<void> {
   let i = 0;
   const worker = async () => {
-    while (i < n) await comeAndGo(url, i++);
+    while (i < n) await connectAndReset(url, i++);
   };
   await Promise.all(Array.from({ length: n_at_once }, worker));
 }
 
-/** What the database sends for one event, once all is quiet: whoever follows reads it. */
+/** The bytes that the database sends when one event is written: each follower that still exists adds its read. */
 async function bytesOfEvent(url: string, received: () => number): Promise<number> {
   const quiet = async () => {
     let seen = -1;
-    await eventually('the database is quiet', async () => {
+    await eventually('the database sends nothing', async () => {
       const before = seen;
       seen = received();
       await new Promise((resolve) => setTimeout(resolve, 300));
@@ -93,26 +93,26 @@ async function bytesOfEvent(url: string, received: () => number): Promise<number
   return (await quiet()) - before;
 }
 
-/** Claims that followers who vanish leave no follower, no socket and no timer behind. */
+/** Defines the test: disconnected followers leave no follower, no socket and no timer. */
 export function leavesNothing(name: string, { n, start, grown_max }: Leaver): void {
-  it(`${n} followers that come and are reset leave nothing behind on ${name}`, { timeout: 120_000 }, async () => {
+  it(`${n} followers closed by a reset leak nothing on ${name}`, { timeout: 120_000 }, async () => {
     const proxy = await proxyTo(await freshPostgres());
     const { url, holds } = await start({ ...settings, DATABASE_URL: proxy.url });
     await bytesOfEvent(url, proxy.received);
     const alone = await bytesOfEvent(url, proxy.received);
-    await comeAndGoAll(url, n_first);
+    await connectAndResetAll(url, n_first);
     await bytesOfEvent(url, proxy.received);
     const before = await holds();
-    await comeAndGoAll(url, n);
+    await connectAndResetAll(url, n);
     const after = await bytesOfEvent(url, proxy.received);
-    expect(after, 'followers that still read').toBeLessThan(alone + read_bytes_min);
+    expect(after, 'bytes read by followers that still exist').toBeLessThan(alone + read_bytes_min);
     let grown: Holds = {};
     const small = async () => {
       const now = await holds();
       grown = Object.fromEntries(Object.keys(grown_max).map((what) => [what, (now[what] ?? 0) - (before[what] ?? 0)]));
       return Object.entries(grown_max).every(([what, max]) => (grown[what] ?? 0) <= max);
     };
-    await eventually('it holds as little as before', small).catch(() => {});
+    await eventually('the resources are as small as before', small).catch(() => {});
     console.log(`${n} followers on ${name}: an event costs ${alone} bytes before, ${after} after; grown`, grown);
     for (const [what, max] of Object.entries(grown_max)) expect(grown[what], what).toBeLessThanOrEqual(max);
   });

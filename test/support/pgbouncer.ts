@@ -1,4 +1,4 @@
-/** PgBouncer in transaction mode before the tests' PostgreSQL, where Debian's package is installed. */
+/** PgBouncer in transaction mode in front of the PostgreSQL of the tests, where Debian's package is installed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { freePort } from './postgres-server.ts';
 const executable = process.env.PGBOUNCER ?? '/usr/sbin/pgbouncer';
 export const hasPgBouncer = () => existsSync(executable);
 
-/** Starts one with a pool of `connections_max`; returns the database's URL through it. Ended after the file's tests. */
+/** Starts PgBouncer with a pool of `connections_max`; returns its URL for the database. Stops it after the file's tests. */
 export async function pgBouncerTo(databaseUrl: string, connections_max: number): Promise<string> {
   const { hostname, port, username, password } = new URL(databaseUrl);
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pgbouncer-'));
@@ -35,7 +35,7 @@ ignore_startup_parameters = extra_float_digits
 `;
   await writeFile(join(folder, 'pgbouncer.ini'), config);
   await chmod(folder, 0o755);
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const child = spawn(executable, [...user, join(folder, 'pgbouncer.ini')], { stdio: 'ignore' });
   const ended = once(child, 'exit');

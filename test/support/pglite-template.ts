@@ -1,4 +1,4 @@
-/** The migrated PGlite folder that tests copy. The first test that needs it makes it: most runs of a single file do not. */
+/** The migrated PGlite folder that tests copy. The first test that needs it makes it: most single files do not. */
 import { cp, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { inject } from 'vitest';
 
@@ -22,8 +22,8 @@ const exists = (path: string) =>
   );
 
 /**
- * Makes the template, and returns false while another process makes it. A failure releases the lock: whoever waits then
- * fails with its own reason.
+ * Makes the template; returns false while another process makes it. A failure releases the lock: a waiting process then
+ * tries it and fails with its own reason.
  */
 async function make(template: string): Promise<boolean> {
   const [lock, draft] = [`${template}.lock`, `${template}.draft`];

@@ -1,4 +1,4 @@
-/** `npm run pictures`: takes the pictures of the page in docs/, with a made-up shop's events in it. */
+/** `npm run pictures`: takes the pictures of the page in docs/, with events of a demo shop. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,7 @@ const change = (status: string, more: object = {}) => ({
 });
 const log = createClient({ url: shop.url, user: 'admin', password: 'admin123' });
 
-/** Opens a page as somebody who has signed in, unless it is the one to sign in at. */
+/** Opens a page as a signed-in user, or the sign-in page without a session. */
 async function take(
   name: string,
   path: string,

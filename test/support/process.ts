@@ -1,4 +1,4 @@
-/** The service as a process of its own, as `npm start` runs it: for what a test cannot do to its own process. */
+/** The service as a separate process, as `npm start` runs it: for signals, exit codes and kill -9. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -6,9 +6,9 @@ import { afterAll } from 'vitest';
 
 export type ServiceProcess = {
   child: ChildProcess;
-  /** All it has said so far. */
+  /** Its output so far, stdout and stderr. */
   output(): string;
-  /** The address it serves at, once it does; rejects with what it said when it ends before. */
+  /** Resolves with its URL when it is ready; rejects with its output when it ends before that. */
   ready: Promise<string>;
   /** Its exit code, or the signal that ended it. */
   ended: Promise<number | string>;
@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const root = new URL('../..', import.meta.url).pathname;
 const commands = {
-  // tsx as a loader and not as a command: signals then reach the service and not its parent.
+  // tsx as a loader, not as a command: otherwise signals reach the tsx process instead of the service.
   node: [process.execPath, '--import', 'tsx', `${root}src/runtime/node.ts`],
   bun: [`${root}node_modules/.bin/bun`, `${root}src/runtime/bun.ts`],
   'node probed': [
@@ -51,19 +51,19 @@ export function spawnService(
   const { PATH = '', HOME = '' } = process.env;
   const [command, ...args] = commands[runtime];
   const child = spawn(command, args, { env: { PATH, HOME, PORT: '0', ...settings } });
-  let said = '';
+  let output = '';
   const ended = once(child, 'exit').then(([code, signal]): number | string => code ?? signal);
   const ready = new Promise<string>((resolve, reject) => {
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk) => {
-        said += chunk;
-        const url = /address\s+(http:\S+)/.exec(said)?.[1];
-        if (url && said.includes('sign in')) resolve(url.replace('localhost', '127.0.0.1'));
+        output += chunk;
+        const url = /address\s+(http:\S+)/.exec(output)?.[1];
+        if (url && output.includes('sign in')) resolve(url.replace('localhost', '127.0.0.1'));
       });
-    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${said}`)));
+    void ended.then((code) => reject(new Error(`ended with ${code} before it was ready:\n${output}`)));
   });
-  ready.catch(() => {}); // Whoever waits for it hears of it.
-  const service = { child, output: () => said, ready, ended };
+  ready.catch(() => {}); // A caller that awaits it gets the error.
+  const service = { child, output: () => output, ready, ended };
   started.add(service);
   return service;
 }

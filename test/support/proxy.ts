@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a database, so that a test can count what passes, cut it off, and let it come back. */
+/** A TCP proxy in front of a database: a test can count its bytes, cut the connections, and restore them. */
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll } from 'vitest';
 
@@ -9,13 +9,13 @@ export type Proxy = {
   received(): number;
   /** Drops every connection and refuses new ones. */
   close(): Promise<void>;
-  /** Listens again, at the same port. */
+  /** Listens again on the same port. */
   open(): Promise<void>;
 };
 
 /**
- * Opens a proxy to a database; closed after the file's tests. Connections above `connections_max` wait for others to
- * end, as they do at a pooler.
+ * Opens a proxy to a database; closes it after the file's tests. Connections above `connections_max` wait until others
+ * end, as with a connection pooler.
  */
 export async function proxyTo(databaseUrl: string, connections_max = Number.POSITIVE_INFINITY): Promise<Proxy> {
   const target = new URL(databaseUrl);

@@ -7,8 +7,8 @@ import { countOf, reasonOf } from './exit-status.ts';
 /** The promises, in the order of the table; each is a file in test/conformance/, or several (`export`, `export-broken`). */
 const promises: Record<string, string> = {
   writes: 'Writes',
-  unreadable: 'Rows that cannot be read',
-  input: 'Input, wrong and odd',
+  unreadable: 'Unreadable rows',
+  input: 'Invalid and unusual input',
   filters: 'Filters',
   paging: 'Paging',
   stats: 'Stats',
@@ -17,13 +17,13 @@ const promises: Record<string, string> = {
   websocket: 'WebSocket',
   rights: 'Sign-in and rights',
   refusals: 'Refusals and errors',
-  conditional: 'Unchanged answers (304)',
-  identity: 'Which log it is',
-  cors: 'Pages of other sites (CORS)',
+  conditional: 'Conditional requests (304)',
+  identity: 'Identity of the log',
+  cors: 'CORS',
   viewer: 'Viewer',
   session: 'Sessions',
-  conditions: 'Bad conditions',
-  racing: 'Racing, two instances',
+  conditions: 'Outages and slow clients',
+  racing: 'Concurrency, two instances',
   shutdown: 'Shutdown',
 };
 
@@ -32,7 +32,7 @@ const promiseOf = ({ moduleId }: TestModule) => {
   return promises[file] ?? file;
 };
 
-const unnamed = 'SKIPPED, for no named reason';
+const unnamed = 'SKIPPED without a reason of test/targets/reasons.ts';
 
 /** Prints the table of the conformance files that ran. */
 export class ConformanceTable implements Reporter {
@@ -71,7 +71,7 @@ function cellText(modules: TestModule[], notes: string[]): string {
   return [count, ...numbers].join(' ');
 }
 
-/** Rows as columns of equal width, the first to the left and the others to the right. */
+/** Pads the columns to equal widths: the first is left-aligned, the others are right-aligned. */
 function textOf(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
   return rows

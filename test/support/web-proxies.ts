@@ -13,7 +13,7 @@ export type ProxyName = (typeof proxyNames)[number];
 
 const run = promisify(execFile);
 const deploy = new URL('../../deploy/', import.meta.url);
-// Debian keeps nginx where only root's PATH looks.
+// Debian installs nginx in a folder that is only in the PATH of root.
 const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin` };
 const versions: Record<ProxyName, [string, string]> = { nginx: ['nginx', '-v'], caddy: ['caddy', 'version'] };
 
@@ -28,12 +28,12 @@ export function has(command: string, ...args: string[]): Promise<boolean> {
 export const hasProxy = async (name: ProxyName) => (await has(...versions[name])) && (await has('openssl', 'version'));
 
 export type WebProxy = {
-  /** The address people use. */
+  /** The public URL. */
   url: string;
   stop(): Promise<void>;
 };
 
-/** Replaces what a machine has of its own, and throws when the shipped file does not say it. */
+/** Replaces values that depend on the machine; throws when the shipped file does not contain one of them. */
 function replace(text: string, changes: Record<string, string>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
     if (!changed.includes(from)) throw new Error(`the shipped file does not say: ${from}`);
@@ -43,11 +43,11 @@ function replace(text: string, changes: Record<string, string>): string {
 
 /**
  * Starts one with the shipped file: other ports, a certificate made for it, and a `proxy_read_timeout` short enough
- * for a test. To be stopped: it is a process, and outlives this one.
+ * for a test. The caller must stop it: otherwise the process outlives this one.
  */
 export async function startProxy(name: ProxyName, services: string[], read_timeout_s = 60): Promise<WebProxy> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-proxy-'));
-  await chmod(folder, 0o755); // nginx leaves root's rights behind and must get through.
+  await chmod(folder, 0o755); // nginx drops the rights of root and must be able to enter the folder.
   const [certificate, key, config] = ['cert.pem', 'key.pem', 'config'].map((file) => join(folder, file)) as [
     string,
     string,
@@ -75,7 +75,7 @@ export async function startProxy(name: ProxyName, services: string[], read_timeo
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
       (kind) => `${kind}_temp_path ${folder}/${kind};`,
     );
-    // What a main file may say that is bad for streams.
+    // Options of a main configuration file that are bad for streams.
     const main = 'access_log off; gzip on; gzip_types *; gzip_proxied any; gzip_min_length 0;';
     await writeFile(
       config,

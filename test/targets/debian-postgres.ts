@@ -1,4 +1,4 @@
-/** The PostgreSQL of Debian's `postgresql` package: the npm package's server is built without JIT. */
+/** The server of Debian's `postgresql` package, because the server of the npm package is built without JIT. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,4 @@
-/** Where the conformance suite runs: each runtime with the databases it can have. A column of the table is one of them. */
+/** The targets of the conformance suite: each runtime with its databases. Each is a column of the conformance table. */
 import { debianBin } from './debian-postgres.ts';
 import type { Running } from './running.ts';
 
@@ -11,7 +11,7 @@ export type RuntimeName = (typeof runtimes)[number];
 export type Target = {
   runtime: RuntimeName;
   database: DatabaseName;
-  /** On the PostgreSQL of Debian's package: with JIT, an older version, and a search_path that is not the default. */
+  /** With the server of Debian's package: with JIT, an older version, and a search_path that is not the default. */
   jit?: true;
 };
 
@@ -28,7 +28,7 @@ export const targetName = ({ runtime, database, jit }: Target) => `${runtime} ·
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** What the project of a conformance file runs on; undefined in all other tests, which run on Node. */
+    /** The target of a conformance project; undefined in all other tests, which run on Node. */
     target: Target | undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** Node, in the test's own process: the quickest to start, and a failure's stack leads to its line. */
+/** Node, in the process of the test: the fastest start, and the stack trace of a failure shows its line. */
 import { startNode } from '../../src/runtime/node.ts';
 import { readSettings } from '../../src/settings.ts';
 import type { Running } from './running.ts';

@@ -1,4 +1,4 @@
-/** notOn(reason): the way in which a test is skipped. The run fails on a skip without a reason. */
+/** notOn(reason): skips a test with a reason. The run fails on a skip without a reason. */
 import * as vitest from 'vitest';
 import type { Reason } from './reasons.ts';
 
@@ -8,9 +8,9 @@ type Marked = {
 };
 
 /**
- * `it` and `describe` for what does not hold where the reason says: there one test of that name is skipped with the
- * reason as its note, and nothing of it is run, not even its set-up. For a reason of this machine `missing` says
- * whether it is so.
+ * Returns `it` and `describe` for tests that cannot run where the reason holds. There, one test of that name is skipped
+ * with the reason as its note; the tests and their set-up do not run. For a reason of this machine, `missing` is true when
+ * the program is not installed.
  */
 export function notOn({ on, because }: Reason, missing = false): Marked {
   const target = vitest.inject('target');
@@ -20,6 +20,6 @@ export function notOn({ on, because }: Reason, missing = false): Marked {
       it: (claim, test, ms) => vitest.it(claim, test, ms),
       describe: (what, tests) => void vitest.describe(what, tests),
     };
-  const left = (what: string) => vitest.it(what, ({ skip }) => skip(because));
-  return { it: left, describe: left };
+  const skipped = (what: string) => vitest.it(what, ({ skip }) => skip(because));
+  return { it: skipped, describe: skipped };
 }

@@ -2,7 +2,7 @@
 import type { DatabaseName, RuntimeName } from './index.ts';
 
 export type Reason = {
-  /** The runtimes or databases where it is so; `machine` when it depends on what is installed. */
+  /** The runtimes or databases that the reason holds for; `machine` when it depends on an installed program. */
   on: readonly (RuntimeName | DatabaseName | 'machine')[];
   because: string;
 };
@@ -10,17 +10,21 @@ export type Reason = {
 export const reasons = {
   embedded: {
     on: ['pglite'],
-    because: 'the embedded database is in the process: there is no connection to lose, to share or to set up otherwise',
+    because: 'the embedded database is in the process: it has no connection that can fail, be pooled or be configured',
   },
-  alone: { on: ['pglite'], because: 'the embedded database belongs to one process' },
-  noShutdown: { on: ['workers'], because: 'Cloudflare ends Workers as it likes: there is no signal and no last word' },
+  alone: { on: ['pglite'], because: 'one process alone may open the embedded database' },
+  noShutdown: {
+    on: ['workers'],
+    because: 'Cloudflare ends a Worker without a signal: the service cannot finish requests or close streams first',
+  },
   parser: {
     on: ['bun', 'workers'],
-    because: 'what the runtime’s own HTTP parser refuses never reaches the service: its refusal has no body of ours',
+    because:
+      'the runtime’s HTTP parser refuses the message before the service sees it: the response is not a problem document',
   },
   edge: {
     on: ['workers'],
-    because: 'connections are Cloudflare’s: a Worker cannot keep one open, nor say a header that is about one',
+    because: 'Cloudflare manages the connections: a Worker cannot keep one open or send a connection header',
   },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
   noFirefox: { on: ['machine'], because: 'no Firefox on this machine (apt-get install firefox-esr, or set FIREFOX)' },

@@ -1,11 +1,11 @@
 /** A service that a target has started. */
 export type Running = {
-  /** Where it answers, by IP address. */
+  /** Its URL, with an IP address as the host. */
   url: string;
-  /** Ends it as an operator does; rejects when it does not end well. */
+  /** Stops it as an operator does; rejects when it does not exit with 0. */
   stop(): Promise<void>;
-  /** What it holds of the machine's memory. */
+  /** Its resident memory, in bytes. */
   rss_bytes(): number;
-  /** Runs what a schedule runs, where nothing runs by itself. */
+  /** Runs the scheduled work, on the runtime where only a schedule runs it. */
   scheduled?(): Promise<void>;
 };

@@ -11,7 +11,7 @@ type MiniflareWorkerOptions = ReturnType<typeof unstable_getMiniflareWorkerOptio
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The Worker: the file of its bundle, and what wrangler.toml says of it, for Miniflare. */
+    /** The file of the Worker's bundle, and its options from wrangler.toml for Miniflare. */
     worker: { bundle: string; options: MiniflareWorkerOptions };
   }
 }

@@ -1,4 +1,4 @@
-/** Cloudflare Workers: the bundle in workerd by Miniflare, with what wrangler.toml says and no account. */
+/** Cloudflare Workers: the bundle in workerd, started by Miniflare with the options of wrangler.toml. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Miniflare } from 'miniflare';
@@ -13,8 +13,8 @@ export async function start({ DATABASE_URL = '', ...settings }: Record<string, s
     ...options,
     modules: [{ type: 'ESModule', path: bundle }],
     modulesRoot: dirname(bundle),
-    // As Hyperdrive gives it, without Miniflare's stand-in for Hyperdrive: when the database drops a connection, that
-    // throws in this process and keeps the Worker's side open.
+    // The connection string of Hyperdrive without Miniflare's emulation: when the database drops a connection, that
+    // emulation throws in this process and keeps the Worker's side open.
     hyperdrives: {},
     bindings: { ...settings, HYPERDRIVE: { connectionString: DATABASE_URL } },
     cf: false,
@@ -31,7 +31,7 @@ export async function start({ DATABASE_URL = '', ...settings }: Record<string, s
   };
 }
 
-/** The workerd processes of this one. */
+/** The workerd processes that this process started. */
 function children(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -40,7 +40,7 @@ function children(): number[] {
         const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
         return name === 'workerd' && Number(parent) === process.pid;
       } catch {
-        return false; // It has ended since.
+        return false; // The process has ended meanwhile.
       }
     })
     .map(Number);
