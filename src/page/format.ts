@@ -9,7 +9,7 @@ const stray = /^ | $|(?<= ) /g;
 const codePoint = (char: string) => (char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
 const marker = (char: string) => `⟨U+${codePoint(char)}⟩`;
 
-/** For text of one line, such as a name: different texts look different. Invisible characters appear as `⟨U+200B⟩`. */
+/** For one line, such as a name: different texts look different. Invisible characters appear as `⟨U+200B⟩`. */
 export const visible = (text: string) =>
   text.replace(stray, marker).replace(invisible, (char, emoji?: string) => emoji ?? marker(char));
 
@@ -57,7 +57,7 @@ function shortClock(then_ms: number, display: DisplayOptions): string {
 export const timeOfDay = (then_ms: number, display: DisplayOptions) =>
   display.now_ms - then_ms < day_s * 1000 ? formatTime(then_ms, display).slice(11) : '';
 
-/** The age within a day; older events get a date, because ages in days do not distinguish them. viewer.js repeats this. */
+/** The age within a day, or else a date, because ages in days do not distinguish events. viewer.js has a copy. */
 export function formatAge(then_ms: number, display: DisplayOptions): string {
   const s = Math.trunc((display.now_ms - then_ms) / 1000);
   if (s < -60) return shortClock(then_ms, display);

@@ -42,8 +42,8 @@ export const filterForm = (whileTyping?: string) =>
   });
 
 /**
- * For an element that contains links to other queries, and no rows: its links and forms load their result into the list.
- * Opening a link in a new tab still works, and following live continues.
+ * For an element that contains links to other queries, and no rows: its links and forms load their result into the
+ * list. Opening a link in a new tab still works, and following live continues.
  */
 export const filterLinks = () =>
   attributes(
@@ -60,7 +60,7 @@ export const filterLink = () =>
 const inherited = (pairs: Record<string, string>) =>
   Object.fromEntries(Object.entries(pairs).map(([name, value]) => [`${name}:inherited`, value]));
 
-/** For the list, which viewer.js names as the source when a row is opened. After a failure the row keeps its plain link. */
+/** For the list, the source of viewer.js's requests for details. After a failure a row keeps its plain link. */
 export const rowLoading = () => attributes({ 'hx-sync': 'this:queue all', ...problems });
 
 /** For an element that a response with the same id does not replace. */

@@ -23,9 +23,9 @@ export const documentStart = (title: string, { theme, now_ms }: DisplayOptions):
 `;
 
 /**
- * The end of the document. The scripts are at the end and not deferred: a deferred htmx starts by a timer, which may fire
- * before its extension has loaded, and a stream element is then never connected. Without defer htmx starts after all
- * scripts have run. viewer.js comes first: it must listen before a stream connects, or the page would never show "Live".
+ * The end of the document. The scripts are at the end and not deferred: a deferred htmx starts by a timer, which may
+ * fire before its extension has loaded, and a stream element is then never connected. Without defer htmx starts after
+ * all scripts have run. viewer.js comes first: it must listen before a stream connects, or the page never shows "Live".
  */
 export const documentEnd = (): Markup => html`
 </div>

@@ -1,6 +1,6 @@
 /**
- * Parses the page's query: the API's filter, and the parameters that only the page has (the search line, relative ranges,
- * times in the reader's time zone). The result is one canonical query, which is the page's URL.
+ * Parses the page's query: the API's filter, and the parameters that only the page has (the search line, relative
+ * ranges, times in the reader's time zone). The result is one canonical query, which is the page's URL.
  */
 
 import { Problem } from '../http/problem.ts';
@@ -84,8 +84,8 @@ function readLine(line: string, zone: string): URLSearchParams {
 }
 
 /**
- * Reads the custom range form: `from` and `to` in the reader's time zone, to the second, and the times of the range that
- * was shown. An unchanged field keeps that time with its milliseconds; an empty field removes the bound.
+ * Reads the custom range form: `from` and `to` in the reader's time zone, to the second, and the times of the range
+ * that was shown. An unchanged field keeps that time with its milliseconds; an empty field removes the bound.
  */
 function readRangeForm(query: URLSearchParams, zone: string): void {
   const shown = rangeOf([...query].map(([key, value]) => ({ key, negated: false, values: [value] })));
@@ -146,7 +146,7 @@ const widths_ms = [
 ];
 const bars_max = 50;
 
-/** The buckets of a histogram over a period, at most 50. Each begins at a multiple of its width in the zone's local time. */
+/** The buckets of a histogram over a period, at most 50. Each begins at a multiple of its width in local time. */
 export function histogramBuckets(from: number, to: number, zone: string): Buckets {
   // All buckets have one width, so a clock change within the period shifts the bars before it by an hour.
   const offset = Date.parse(`${wallClock(to, zone)}Z`) - to;

@@ -1,4 +1,4 @@
-/** Wall clocks of time zones, also where the clocks are changed. */
+/** Local times of time zones, including clock changes. */
 import { expect, it } from 'vitest';
 import { fromWallClock, wallClock } from '../../src/page/time-zone.ts';
 
@@ -17,7 +17,7 @@ it.each([
   expect(moment(clock, zone, which)).toBe(expected);
 });
 
-it('the first and the last moments of time can be shown and read', () => {
+it('the earliest and the latest date can be formatted and parsed', () => {
   for (const zone of ['UTC', 'Asia/Tokyo', 'America/New_York'])
     for (const clock of ['0001-01-01T00:00', '9999-12-31T23:59'])
       expect(() => moment(clock, zone, 'last')).not.toThrow();

@@ -1,4 +1,4 @@
-/** For everybody: axe finds nothing, every key works, focus stays where it was, and the page fits any screen. */
+/** Accessibility: axe reports no violations, the focus is kept, and the page fits narrow and wide screens. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -8,7 +8,7 @@ import { assortedEvents, order } from './sample-events.ts';
 
 const long = 'x'.repeat(250);
 
-inChromium.describe('the page is for everybody', async () => {
+inChromium.describe('accessibility', async () => {
   const service = await startService('pglite');
   await service.write([
     ...assortedEvents(),
@@ -28,8 +28,8 @@ inChromium.describe('the page is for everybody', async () => {
   const live = (page: Page) => expect.poll(() => page.locator('#live-state').textContent()).toMatch(/^Live/);
   const focused = (page: Page) =>
     page.evaluate(() => {
-      const here = document.activeElement;
-      return here === document.body ? 'nothing' : (here?.textContent?.trim() ?? '');
+      const active = document.activeElement;
+      return active === document.body ? 'nothing' : (active?.textContent?.trim() ?? '');
     });
 
   const states: [string, string, (page: Page) => Promise<unknown>][] = [
@@ -46,8 +46,8 @@ inChromium.describe('the page is for everybody', async () => {
         await page.locator('#pill').waitFor();
       },
     ],
-    ['the fields', '/logs', (page) => page.getByRole('button', { name: 'Fields' }).click()],
-    ['a range of one’s own', '/logs', (page) => page.getByRole('button', { name: 'Custom' }).click()],
+    ['the form of fields', '/logs', (page) => page.getByRole('button', { name: 'Fields' }).click()],
+    ['the custom range form', '/logs', (page) => page.getByRole('button', { name: 'Custom' }).click()],
     ['the menu', '/logs', (page) => page.getByRole('button', { name: 'admin' }).click()],
     [
       'the help',
@@ -57,10 +57,10 @@ inChromium.describe('the page is for everybody', async () => {
         await page.getByRole('dialog').waitFor();
       },
     ],
-    ['nothing found', '/logs?search=nowhere', async () => {}],
-    ['an event', '/logs/1', async () => {}],
+    ['an empty list', '/logs?search=nowhere', async () => {}],
+    ['the page of an event', '/logs/1', async () => {}],
   ];
-  it.each(states)('axe finds no fault in %s, light and dark, narrow and wide', async (_what, path, make) => {
+  it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {
     const page = await open(path, 'admin', { viewport: { width: 1200, height: 900 } });
     await make(page);
     expect(await axeFindings(page)).toEqual([]);
@@ -69,7 +69,7 @@ inChromium.describe('the page is for everybody', async () => {
     expect(await axeFindings(page)).toEqual([]);
   });
 
-  it.each([360, 2_000])('fits a screen of %i px: nothing has to be scrolled sideways', async (width) => {
+  it.each([360, 2_000])('a screen of %i px needs no horizontal scrolling', async (width) => {
     const page = await open('/logs', 'admin', { viewport: { width, height: 800 } });
     const overhang = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(await overhang()).toBeLessThanOrEqual(0);
@@ -85,7 +85,7 @@ inChromium.describe('the page is for everybody', async () => {
     }
   });
 
-  it('leads past its header with the first Tab', async () => {
+  it('the first Tab focuses a link that skips the header', async () => {
     const page = await open('/logs');
     await page.keyboard.press('Tab');
     expect(await focused(page)).toBe('To the events');
@@ -94,7 +94,7 @@ inChromium.describe('the page is for everybody', async () => {
   it.each([
     ['a preset', '/logs', (page: Page) => page.getByRole('link', { name: '24 h', exact: true }), '24 h'],
     ['a value of a facet', '/logs', (page: Page) => page.getByRole('link', { name: 'ben', exact: true }), 'ben'],
-  ])('leaves the focus on %s that was followed', async (_what, path, link, name) => {
+  ])('%s keeps the focus after it was followed', async (_what, path, link, name) => {
     const page = await open(path);
     await link(page).first().focus();
     await page.keyboard.press('Enter');
@@ -102,7 +102,7 @@ inChromium.describe('the page is for everybody', async () => {
     await expect.poll(() => focused(page)).toBe(name);
   });
 
-  it('leaves the focus somewhere near when what had it is gone', async () => {
+  it('the focus moves to another element when the focused element is removed', async () => {
     const page = await open('/logs?user_id=ana');
     await page.getByRole('link', { name: 'Remove user: ana' }).focus();
     await page.keyboard.press('Enter');
@@ -110,7 +110,7 @@ inChromium.describe('the page is for everybody', async () => {
     await expect.poll(() => focused(page)).not.toBe('nothing');
   });
 
-  it('leaves the focus where it is while rows come and are counted', async () => {
+  it('the focus stays while live rows arrive and counts are refreshed', async () => {
     const page = await open('/logs?live=1');
     await live(page);
     const row = rowsOf(page).nth(3).locator('summary');

@@ -1,4 +1,4 @@
-/** "±30 s around this": the event is in the middle of the page and marked, also when the period has more rows than a page. */
+/** "±30 s around this": the event is in the middle of the page and marked, even in a range of several pages. */
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { order } from './sample-events.ts';
@@ -14,12 +14,12 @@ const read = async (path: string) =>
   (await service.request(path, { as: 'guest', headers: { accept: 'text/html' } })).text();
 
 it.each([
-  ['in the middle', 150, 25, 24],
+  ['in the middle of the range', 150, 25, 24],
   ['the newest', 299, 0, 49],
   ['the oldest', 0, 25, 0],
-  ['25 newer rows', 274, 25, 24],
-  ['24 newer rows', 275, 24, 25],
-])('%s', async (_, n, n_newer, n_older) => {
+  ['with 25 newer rows', 274, 25, 24],
+  ['with 24 newer rows', 275, 24, 25],
+])('the page around an event: %s', async (_, n, n_newer, n_older) => {
   const id = ids[n] ?? 0;
   const link =
     /href="([^"]*)"[^>]*>±30 s around this/.exec(await read(`/logs/${id}`))?.[1]?.replaceAll('&amp;', '&') ?? '';
@@ -33,7 +33,7 @@ it.each([
   );
 });
 
-it('an id that is no number is refused by name', async () => {
+it('an id that is not a number is refused with 400, which names the parameter', async () => {
   const answer = await service.request('/logs?around=x', { as: 'guest' });
   expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('around')]);
 });

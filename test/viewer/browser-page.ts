@@ -1,4 +1,4 @@
-/** People who visit the page in a real browser: whatever the page may not do while they do fails their test. */
+/** Opens pages in a real browser. Console errors, failed requests, dialogs and CSP violations fail the test. */
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { openChromium, signIn } from '../support/browser.ts';
 
 export type User = 'admin' | 'guest' | null;
-/** A page of a person's own. `allows` is what it is going to complain about at once; `withoutScripts`, it gets none. */
+/** Opens a page in a new browser context. `allows`: expected errors; `withoutScripts`: script requests are blocked. */
 export type OpenPage = (
   path: string,
   who?: User,
@@ -18,17 +18,17 @@ export type OpenPage = (
 type Allowed = { page: Page; faults: string[]; allowed: RegExp[] };
 const visits = new Map<Page, Allowed>();
 
-/** What this page is going to complain about in this test, because the test makes it so. */
+/** Allows errors of this page that the test causes on purpose. */
 export function allowComplaints(page: Page, ...complaints: RegExp[]): void {
   visits.get(page)?.allowed.push(...complaints);
 }
 
-/** A person is told something at most this often; timers may be a little early. */
+/** The minimum time between two announcements to a screen reader; timers may fire slightly early. */
 const announcement_ms_min = 4_900;
 
 /**
- * Runs in the page before all else, by the debugger and so outside of the page's own policy: it turns what the browser
- * only notes into words on the console.
+ * Runs in the page before its own scripts. The debugger injects it, so the page's CSP does not apply. It reports CSP
+ * violations and too frequent announcements on the console.
  */
 function watch(pause_ms_min: number): void {
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
@@ -49,10 +49,10 @@ function watch(pause_ms_min: number): void {
   }).observe(document, { subtree: true, childList: true, characterData: true });
 }
 
-/** One of a kind for all who visit in a file: starting one takes longer than most of what is done with it. */
+/** One browser of each kind per test file, because starting one takes longer than most tests. */
 const browsers = new Map<() => Promise<Browser>, Promise<Browser>>();
 
-/** Opens pages of a service for this file's tests. After each test its pages are closed, and had nothing to complain about. */
+/** Opens pages of a service for this file's tests. After each test the pages are closed and must have no errors. */
 export function openPages(urlOf: () => string, open: () => Promise<Browser> = openChromium): OpenPage {
   let browser: Browser | null = null;
   const start = () => {
@@ -60,7 +60,7 @@ export function openPages(urlOf: () => string, open: () => Promise<Browser> = op
     browsers.set(open, started);
     return started;
   };
-  /** A password takes its time, by design: each person gives it once. */
+  /** Verifying a password is slow by design, so each user signs in once. */
   const cookies = new Map<User, Awaited<ReturnType<BrowserContext['cookies']>>>();
   async function enter(context: BrowserContext, who: User): Promise<void> {
     if (!who) return;
@@ -105,7 +105,7 @@ export function openPages(urlOf: () => string, open: () => Promise<Browser> = op
     });
     page.on('requestfailed', (request) => {
       const why = request.failure()?.errorText ?? '';
-      // A question that is given up for a newer one, a stream that is ended, a file that is taken away.
+      // Expected: a request aborted for a newer one, a stream that the page closed, a blocked script.
       if (!/ERR_ABORTED|NS_BINDING_ABORTED|NS_BASE_STREAM_CLOSED/.test(why)) faults.push(`${why}: ${request.url()}`);
     });
     page.on('response', (response) => {
@@ -119,7 +119,7 @@ export function openPages(urlOf: () => string, open: () => Promise<Browser> = op
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
-/** What axe finds on the page as it is now, one line each. The script comes by the debugger: the policy stays as it is. */
+/** The violations that axe finds in the page's current state, one line each. The debugger injects axe, past the CSP. */
 export async function axeFindings(page: Page): Promise<string[]> {
   await page.evaluate(axe);
   return page.evaluate<string[]>(
@@ -132,12 +132,12 @@ const valid = new HtmlValidate({
   extends: ['html-validate:recommended'],
   rules: {
     'doctype-style': 'off',
-    // A list may have a name: in the facets it is what tells them apart.
+    // A list may have a name: the facets are distinguished by it.
     'aria-label-misuse': ['error', { allowAnyNamable: true }],
   },
 });
 
-/** What is not valid in a page as it was served, one line each. */
+/** The validation errors of a page's HTML as it was served, one line each. */
 export async function invalidIn(markup: string): Promise<string[]> {
   const { results } = await valid.validateString(markup);
   return results.flatMap(({ messages }) =>
@@ -151,7 +151,7 @@ export const idsOf = (page: Page): Promise<number[]> =>
 
 export const rowsOf = (page: Page) => page.locator('#rows > li[id]');
 
-/** The page's address as the person sees it. */
+/** The path and the query of the page's URL. */
 export const addressOf = (page: Page): string => {
   const { pathname, search } = new URL(page.url());
   return pathname + search;

@@ -1,4 +1,4 @@
-/** The heart of the page in Debian's Chromium, in which all the other claims are tried, too. */
+/** The core claims in Debian's Chromium, which also runs all other browser tests. */
 import { openChromium } from '../support/browser.ts';
 import { inChromium } from '../support/in-chromium.ts';
 import { coreClaims } from './core-claims.ts';

@@ -1,4 +1,4 @@
-/** The heart of the page, claimed of every browser: finding, Back, reading, older events, keys, colours, following live. */
+/** The core claims, tested in every browser: filtering, Back, details, older events, keys, colours, following live. */
 import type { Browser, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -16,26 +16,27 @@ import {
 } from './live-helpers.ts';
 import { assortedEvents, detailedEvent, expected, numbersOf, order } from './sample-events.ts';
 
-/** What browsers say about a server that has gone. */
-const cutOff = /ERR_(CONNECTION|INCOMPLETE|EMPTY)|NS_ERROR|Failed to fetch|network ?error|Error in input stream/i;
+/** The errors that browsers report when the server is gone. */
+const connectionLost =
+  /ERR_(CONNECTION|INCOMPLETE|EMPTY)|NS_ERROR|Failed to fetch|network ?error|Error in input stream/i;
 
 type Proxy = Awaited<ReturnType<typeof proxyTo>>;
 
-/** Declares the claims for a browser. It is one with dark colours, or takes those that a test asks it for. */
+/** Declares the claims for a browser. It has dark system colours, or can emulate those that a test requests. */
 export function coreClaims(browser: () => Promise<Browser>): void {
-  describe('its heart', async () => {
+  describe('core functions', async () => {
     const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
     const proxy = await proxyTo(service.url);
     const idsOfWritten = async (events: object[]) => (await service.write(events)).map(({ id }) => id).toReversed();
     const newestFirst = await idsOfWritten([...assortedEvents(), detailedEvent]);
     const open = openPages(() => proxy.url.replace(/\/$/, ''), browser);
-    looking(open, newestFirst);
-    // After all that: they add to the log.
+    reading(open, newestFirst);
+    // Last, because these tests add events to the log.
     following(open, proxy, (n) => idsOfWritten(Array.from({ length: n }, (_, i) => order(i))));
   });
 }
 
-function looking(open: OpenPage, newestFirst: number[]): void {
+function reading(open: OpenPage, newestFirst: number[]): void {
   const line = (page: Page) => page.getByRole('searchbox');
   const first = (page: Page) => rowsOf(page).first();
   const shows = async (page: Page, address: string, fits: (n: number) => boolean) => {
@@ -46,7 +47,7 @@ function looking(open: OpenPage, newestFirst: number[]): void {
   const goTo = (page: Page, path: string) => page.goto(new URL(path, page.url()).href);
   const focusedRow = (page: Page) => page.evaluate(() => Number(document.activeElement?.closest('li')?.id.slice(1)));
 
-  it('takes one step of Back for what was sent, and none for what was typed on the way', async () => {
+  it('a submitted search is one history entry; keystrokes are none', async () => {
     const page = await open('/logs');
     const steps = () => page.evaluate(() => history.length);
     const before = await steps();
@@ -65,7 +66,7 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     expect(await line(page).inputValue()).toBe('user:ana');
   });
 
-  it('says in place what cannot be asked, with the rows and the address left alone', async () => {
+  it('an invalid search shows an error and keeps the rows and the URL', async () => {
     const page = await open('/logs?user_id=ana');
     allowComplaints(page, /422/);
     await line(page).fill('usr:ana');
@@ -76,14 +77,14 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     await expect.poll(() => alarms(page)).toBe('');
   });
 
-  it('opens a row in place and fetches it once: all fields, what changed, the rest as a tree', async () => {
+  it('a row opens in place and is fetched once: fields, changes, and metadata as a tree', async () => {
     const page = await open('/logs');
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    const paths: string[] = [];
+    page.on('request', (request) => paths.push(new URL(request.url()).pathname));
     await first(page).locator('summary').first().click();
     await first(page).getByText('session-7').first().waitFor();
     const text = (await first(page).textContent()) ?? '';
-    for (const value of ['told', 'shop', 'trace-7', '192.0.2.7', 'shop/7', 'the price went up', `${newestFirst[0]}`])
+    for (const value of ['frida', 'shop', 'trace-7', '192.0.2.7', 'shop/7', 'the price went up', `${newestFirst[0]}`])
       expect(text).toContain(value);
     const changes = await first(page)
       .getByRole('table', { name: 'What changed' })
@@ -99,11 +100,11 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     expect(text).toContain('sku');
     await first(page).locator('summary').first().click();
     await first(page).locator('summary').first().click();
-    expect(asked.filter((path) => path === `/logs/${newestFirst[0]}`).length).toBe(1);
+    expect(paths.filter((path) => path === `/logs/${newestFirst[0]}`).length).toBe(1);
     expect(addressOf(page)).toBe('/logs');
   });
 
-  it('goes on to older events as one scrolls, and opens those, too', async () => {
+  it('scrolling down loads older events, whose rows can be opened', async () => {
     const page = await open('/logs');
     await page.mouse.wheel(0, 20_000);
     await expect.poll(() => idsOf(page)).toEqual(newestFirst.slice(0, 100));
@@ -113,7 +114,7 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     await row.getByRole('link', { name: 'Permalink' }).waitFor();
   });
 
-  it('keeps its rows when older ones cannot be had, says so, and has them at the next try', async () => {
+  it('a failed request for older events keeps the rows and shows an error; the next attempt loads them', async () => {
     const page = await open('/logs');
     allowComplaints(page, /503/);
     await page.route(
@@ -129,7 +130,7 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     expect(await alarms(page)).toBe('');
   });
 
-  it('is worked by keys', async () => {
+  it('the keyboard shortcuts work, but not while typing or with a modifier key', async () => {
     const page = await open('/logs');
     await page.keyboard.press('/');
     await page.keyboard.type('jl?');
@@ -156,13 +157,13 @@ function looking(open: OpenPage, newestFirst: number[]): void {
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'hidden' });
-    // What the browser does with a modifier is the browser's.
+    // A shortcut of the browser is not a shortcut of the page.
     await page.keyboard.press('Control+l');
     await page.waitForTimeout(100);
     expect(await stateOf(page).textContent()).toBe('Stopped');
   });
 
-  it('goes by the colours of the system, and by those that a person chose', async () => {
+  it('the theme follows the system until the user chooses one', async () => {
     const page = await open('/logs', 'admin', { colorScheme: 'dark' });
     const isDark = () =>
       page.evaluate(() => {
@@ -189,7 +190,7 @@ function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<n
     return page;
   };
 
-  it('starts and stops at a click, says so in words, and keeps the focus on its button', async () => {
+  it('live starts and stops by its button, which keeps the focus; the state is shown as text', async () => {
     const page = await open('/logs');
     await expectState(page, 'Stopped');
     await liveButton(page).click();
@@ -205,13 +206,13 @@ function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<n
     await page.waitForTimeout(300);
     await expectFirst(page, ids);
     expect(addressOf(page)).toBe('/logs');
-    // What came while it was stopped is there when it goes on.
+    // Events that were stored while live was stopped appear when it starts again.
     await page.keyboard.press('l');
     await expectFirst(page, [...missed, ...ids]);
     await expectInOrder(page);
   });
 
-  it('moves nothing while a row is open, says that it waits, and shows what has come at a click', async () => {
+  it('while a row is open, new rows are queued and nothing moves; a click shows them', async () => {
     const page = await follow();
     const row = rowsOf(page).nth(2);
     const id = await row.getAttribute('id');
@@ -232,7 +233,7 @@ function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<n
     await expectInOrder(page);
   });
 
-  it('lets go of the server while nobody sees the tab, and then has it all', async () => {
+  it('a hidden tab closes its stream; when shown again, it receives all missed events', async () => {
     const page = await follow();
     const ended = page.waitForEvent('requestfailed', (request) => request.url().includes('/logs/stream'));
     await setHidden(page, true);
@@ -246,11 +247,11 @@ function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<n
     await expectInOrder(page);
   });
 
-  it('says that it is cut off and when it tries again, and then has it all', async () => {
+  it('a lost connection shows a countdown; after the reconnect no event is missing', async () => {
     const page = await follow();
     const before = await write(2);
     await expectFirst(page, before);
-    allowComplaints(page, cutOff);
+    allowComplaints(page, connectionLost);
     await proxy.close();
     const away = await write(3);
     await expectState(page, /^Reconnecting in \d+ s/);

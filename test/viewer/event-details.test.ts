@@ -1,4 +1,4 @@
-/** Reading: a row that opens in place, what changed in it, older events as one scrolls, and what a failure leaves. */
+/** The details of an event: copying, links, the page of an event, older events, and failed requests. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -8,7 +8,7 @@ import { detailedEvent, order } from './sample-events.ts';
 
 const n_events = 1_300;
 
-inChromium.describe('reading', async () => {
+inChromium.describe('event details', async () => {
   const service = await startService('pglite');
   const written = [
     ...(await service.write(Array.from({ length: 1_000 }, (_, n) => order(n)))),
@@ -22,7 +22,7 @@ inChromium.describe('reading', async () => {
     await first(page).getByText('session-7').first().waitFor();
   };
 
-  it('copies it as JSON', async () => {
+  it('an open row can be copied as JSON', async () => {
     const page = await open('/logs', 'admin', { permissions: ['clipboard-read', 'clipboard-write'] });
     await openFirst(page);
     await first(page).getByRole('button', { name: 'Copy as JSON' }).click();
@@ -36,10 +36,10 @@ inChromium.describe('reading', async () => {
   it.each([
     ['Permalink', () => `/logs/${newestFirst[0]}`],
     ['Same entity', () => '/logs?entity_id=1&entity_type=order'],
-    ['Same user', () => '/logs?user_id=told'],
+    ['Same user', () => '/logs?user_id=frida'],
     ['Same trace', () => '/logs?trace_id=trace-7'],
     ['±30 s around this', () => /^\/logs\?end_date=[^&]+&start_date=[^&]+&around=\d+$/],
-  ])('leads on from an open row: %s', async (name, to) => {
+  ])('an open row has a link: %s', async (name, to) => {
     const page = await open('/logs');
     await openFirst(page);
     await first(page).getByRole('link', { name }).click();
@@ -50,7 +50,7 @@ inChromium.describe('reading', async () => {
       .toEqual(typeof address === 'string' ? address : expect.stringMatching(address));
   });
 
-  it('has a page for each event, which leads to its neighbours', async () => {
+  it('each event has a page, which links to the previous and the next event', async () => {
     const page = await open(`/logs/${newestFirst[1]}`);
     expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(`${newestFirst[1]}`);
     await page.getByRole('link', { name: `Event ${newestFirst[0]}` }).click();
@@ -58,23 +58,23 @@ inChromium.describe('reading', async () => {
     expect(addressOf(page)).toBe(`/logs/${newestFirst[0]}`);
   });
 
-  it('goes on to older events as one scrolls, and keeps a thousand of them at most', async () => {
+  it('scrolling down loads older events, and the page keeps at most 1,000 rows', async () => {
     const page = await open('/logs?limit=500');
-    const seen: number[] = [];
+    const collected: number[] = [];
     for (let last = 0; last !== newestFirst.at(-1); ) {
-      const [n_seen, ids] = [seen.length, await idsOf(page)];
-      seen.push(...ids.filter((id) => !seen.includes(id)));
+      const [n_before, ids] = [collected.length, await idsOf(page)];
+      collected.push(...ids.filter((id) => !collected.includes(id)));
       expect(ids.length).toBeLessThanOrEqual(1_000);
       last = ids.at(-1) ?? 0;
-      if (seen.length === n_seen) await page.waitForTimeout(20);
+      if (collected.length === n_before) await page.waitForTimeout(20);
       await page.mouse.wheel(0, 20_000);
     }
-    expect(seen).toEqual(newestFirst);
+    expect(collected).toEqual(newestFirst);
     await page.getByRole('link', { name: /Newer events/ }).click();
     await expect.poll(async () => (await idsOf(page)).slice(0, 50)).toEqual(newestFirst.slice(0, 50));
   });
 
-  it('Back from the page of an event has the rows that were loaded, at the same place', async () => {
+  it('Back from the page of an event restores the loaded rows and the scroll position', async () => {
     const page = await open('/logs');
     while ((await idsOf(page)).length < 300) {
       await page.mouse.wheel(0, 20_000);
@@ -94,7 +94,7 @@ inChromium.describe('reading', async () => {
     await expect.poll(async () => Math.abs((await top()) - before)).toBeLessThan(60);
   });
 
-  it('copies without a secure context', async () => {
+  it('copying works without a secure context', async () => {
     // Over plain HTTP, except from localhost, browsers have no navigator.clipboard.
     const page = await open('/logs');
     await page.evaluate(() => Object.defineProperty(navigator, 'clipboard', { value: undefined }));
@@ -105,7 +105,7 @@ inChromium.describe('reading', async () => {
     expect(JSON.parse(await page.evaluate(() => String(getSelection())))).toMatchObject({ id: newestFirst[0] });
   });
 
-  it('says when nothing could be copied, with the text marked', async () => {
+  it('if copying fails, the button says so and the text is selected', async () => {
     const page = await open('/logs');
     await page.evaluate(() => {
       document.execCommand = () => false;
@@ -117,7 +117,7 @@ inChromium.describe('reading', async () => {
     expect(JSON.parse(await page.evaluate(() => String(getSelection())))).toMatchObject({ id: newestFirst[0] });
   });
 
-  it('opens a row at the second try when the first one failed', async () => {
+  it('a row whose details failed to load can be opened again', async () => {
     const page = await open('/logs');
     allowComplaints(page, /503|ERR_CONNECTION|Failed to fetch/);
     const path = `**/logs/${newestFirst[0]}`;

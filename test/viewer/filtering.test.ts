@@ -1,4 +1,4 @@
-/** Finding: the line while it is typed, chips, facets, values in details; what is shown is what the address says. */
+/** Filtering: by the search line, chips, facets, fields, and values in details. The URL always matches the rows. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -6,7 +6,7 @@ import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, openPages, rowsOf } from './browser-page.ts';
 import { assortedEvents, expected, numbersOf } from './sample-events.ts';
 
-inChromium.describe('finding', async () => {
+inChromium.describe('filtering', async () => {
   const service = await startService('pglite');
   await service.write(assortedEvents());
   const open = openPages(() => service.url);
@@ -17,31 +17,31 @@ inChromium.describe('finding', async () => {
   };
   const isLate = (n: number) => n % 10 === 0;
 
-  it('shows what the last keystroke asks, though the server answers the one before last', async () => {
+  it('the last keystroke wins over a slower response to an earlier one', async () => {
     const page = await open('/logs');
-    const asked: string[] = [];
+    const queries: string[] = [];
     await page.route(
       ({ pathname, searchParams }) => pathname === '/logs' && searchParams.has('q'),
       async (route, request) => {
         const q = new URL(request.url()).searchParams.get('q') ?? '';
-        asked.push(q);
+        queries.push(q);
         await new Promise((resolve) => setTimeout(resolve, q === 'order 11' ? 900 : 50));
         await route.continue().catch(() => {});
       },
     );
     const steps = await page.evaluate(() => history.length);
     await line(page).pressSequentially('order 11', { delay: 20 });
-    await expect.poll(() => asked).toEqual(['order 11']);
+    await expect.poll(() => queries).toEqual(['order 11']);
     await line(page).pressSequentially('9', { delay: 20 });
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
     await page.waitForTimeout(1_000);
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
-    expect(asked).toEqual(['order 11', 'order 119']);
+    expect(queries).toEqual(['order 11', 'order 119']);
     expect(await page.evaluate(() => [document.activeElement?.id, history.length])).toEqual(['q', steps]);
     expect(await line(page).inputValue()).toBe('order 119');
   });
 
-  it('reads a line that says it all, and keeps it readable', async () => {
+  it('a search line with several fields becomes a filter, and a reload shows the same line', async () => {
     const page = await open('/logs');
     await line(page).fill('user:ana -type:DELETE "late delivery"');
     await page.keyboard.press('Enter');
@@ -55,7 +55,7 @@ inChromium.describe('finding', async () => {
     expect(await page.getByRole('list', { name: 'What is asked' }).getByRole('listitem').count()).toBe(4);
   });
 
-  it('takes away what is asked chip by chip, and all at once', async () => {
+  it('a chip removes its value; "Clear all" removes the filter', async () => {
     const page = await open('/logs?event_type=DELETE&event_type=UPDATE&user_id!=ana');
     await shows(page, '/logs?event_type=DELETE&event_type=UPDATE&user_id!=ana', (n) => n % 3 !== 0 && n % 4 !== 0);
     await page.getByRole('link', { name: 'Remove type: UPDATE' }).click();
@@ -66,7 +66,7 @@ inChromium.describe('finding', async () => {
     await shows(page, '/logs', () => true);
   });
 
-  it('counts what each field holds, and includes and excludes by a link', async () => {
+  it('facets count the values of a field; their links include and exclude a value', async () => {
     const page = await open('/logs');
     const facets = page.getByRole('region', { name: 'Facets' });
     const facet = (name: string) => facets.getByRole('list', { name });
@@ -77,7 +77,7 @@ inChromium.describe('finding', async () => {
       .toEqual(['CREATE 40 ', 'DELETE 40 ', 'UPDATE 40 ']);
     await facet('User').getByRole('link', { name: 'ben', exact: true }).click();
     await shows(page, '/logs?user_id=ben', (n) => n % 4 === 1);
-    // Its own field is counted as if it were not asked for: that is what makes a second value worth a click.
+    // A facet ignores the filter of its own field, so that a second value can be added.
     await facet('User').getByRole('link', { name: 'cy', exact: true }).click();
     await shows(page, '/logs?user_id=ben&user_id=cy', (n) => n % 4 === 1 || n % 4 === 2);
     await facet('Event').getByRole('link', { name: 'Without DELETE' }).click();
@@ -97,7 +97,7 @@ inChromium.describe('finding', async () => {
     ['not this user_id', '/logs?event_type=UPDATE&user_id!=cy', (n: number) => n % 3 === 1 && n % 4 !== 2],
     ['not this service', '/logs?event_type=UPDATE&service!=checkout', (n: number) => n % 3 === 1 && n % 2 !== 0],
     ['only this metadata.shop.till', '/logs?event_type=UPDATE&metadata.shop.till=north', (n: number) => n === 118],
-  ])('offers at a value of an open row: %s', async (name, address, fits) => {
+  ])('a value in an open row has a link: %s', async (name, address, fits) => {
     const page = await open('/logs?event_type=UPDATE');
     const row = rowsOf(page).filter({ hasText: 'order 118 taken' });
     await row.locator('summary').first().click();
@@ -105,7 +105,7 @@ inChromium.describe('finding', async () => {
     await shows(page, address, fits);
   });
 
-  it('has a field for each parameter, beside the line', async () => {
+  it('the form of fields filters by one parameter, and the search line shows it', async () => {
     const page = await open('/logs');
     await page.getByRole('button', { name: 'Fields' }).click();
     await page.getByLabel('Entity id').fill('55');
@@ -115,10 +115,10 @@ inChromium.describe('finding', async () => {
   });
 
   it.each(['CSV', 'Spreadsheet', 'JSON', 'NDJSON'])(
-    'hands out as %s exactly what is found, oldest first',
+    'an export as %s contains exactly the events of the filter, oldest first',
     async (name) => {
       const page = await open('/logs?search=late&last=24h');
-      // More than the page that it was asked on.
+      // The export has more rows than the page.
       await page.getByRole('link', { name: 'Remove text: late' }).click();
       await shows(page, '/logs?last=24h', () => true);
       await page.getByRole('list', { name: 'Event' }).getByRole('link', { name: 'Without DELETE' }).click();
@@ -136,14 +136,14 @@ inChromium.describe('finding', async () => {
     },
   );
 
-  it('tells a guest why nothing is handed out, and to whom to turn', async () => {
+  it('a guest may not export, and the menu says why', async () => {
     const page = await open('/logs?user_id=ana', 'guest');
     await page.keyboard.press('e');
     expect(await page.getByText('Exporting needs the role admin. Ask the operator for it.').isVisible()).toBe(true);
     expect(await page.locator('a[href*="/export"]').count()).toBe(0);
   });
 
-  it('means the same to whom the address is sent', async () => {
+  it('a URL shows another user the same events', async () => {
     const address = '/logs?entity_type=customer&event_type!=CREATE&search=late';
     await shows(await open(address, 'guest'), address, (n) => isLate(n) && n % 3 !== 0);
   });

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Debian's Firefox as playwright-core can drive it: started here, with its WebDriver BiDi passed on. playwright-core 1.65
- * sets the colour scheme of every context by a command that Firefox 153 does not have yet, and gives up; it is told yes.
+ * Starts Debian's Firefox and relays its WebDriver BiDi connection to playwright-core. playwright-core 1.65 sets the
+ * colour scheme of every context by a command that Firefox 153 does not support, and fails; the relay answers success.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

@@ -1,4 +1,4 @@
-/** The heart of the page in Debian's Firefox. */
+/** The core claims in Debian's Firefox. */
 import { coreClaims } from './core-claims.ts';
 import { inFirefox, openFirefox } from './firefox.ts';
 

@@ -9,10 +9,10 @@ const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /** `it` and `describe` for tests that need Firefox; they are skipped, with the reason, where there is none. */
 export const inFirefox = notOn(reasons.noFirefox, !existsSync(executablePath));
 
-/** Starts it on a machine with dark colours: it takes no other by the debugger. */
+/** Starts Firefox with dark system colours: the debugger cannot change them later. */
 export const openFirefox = (): Promise<Browser> =>
   firefox.launch({
-    // The channels of this name are Mozilla's own builds: Playwright's is another one, with a protocol of its own.
+    // The moz- channels are Mozilla's own builds; Playwright's patched build uses a protocol of its own.
     channel: 'moz-firefox',
     executablePath: new URL('firefox.mjs', import.meta.url).pathname,
     firefoxUserPrefs: { 'ui.systemUsesDarkTheme': 1 },

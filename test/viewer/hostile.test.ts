@@ -1,4 +1,4 @@
-/** What others wrote into the log is text: wherever the page shows it, nothing of it runs. */
+/** Hostile content in the log (XSS): the page shows it as text everywhere and never executes it. */
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
@@ -37,12 +37,12 @@ const hostile = payloads.map((payload, n) => ({
   },
 }));
 
-inChromium.describe('what is in the log', async () => {
+inChromium.describe('hostile content in the log', async () => {
   const service = await startService('pglite');
   const open = openPages(() => service.url);
   const isUntouched = { ran: false, taken: 0, scripts: 3, handlers: 0, headings: 1 };
 
-  it('runs nowhere: rows, details, facets, bars, chips, the line, live', async () => {
+  it('is never executed: in rows, details, facets, bars, chips, the search line, live rows', async () => {
     const stored = await service.write(hostile);
     const page = await open('/logs?live=1');
     await expect.poll(() => page.locator('#live-state').textContent()).toMatch(/^Live/);
@@ -81,7 +81,7 @@ inChromium.describe('what is in the log', async () => {
       await page.goto(`${service.url}/logs?${query}`);
       expect(await state()).toEqual(isUntouched);
       expect(await rowsOf(page).count()).toBe(2);
-      // The line means the same as the address does.
+      // Submitting the search line yields the same filter as the URL.
       await page.getByRole('searchbox').press('Enter');
       await expect.poll(() => rowsOf(page).count()).toBe(2);
       if (n % 3 === 0) {
@@ -91,13 +91,13 @@ inChromium.describe('what is in the log', async () => {
     }
   });
 
-  it('has addresses that lead nowhere but to the log', async () => {
+  it('produces no link to another origin', async () => {
     const page = await open('/logs');
     for (const row of await rowsOf(page).all()) await row.locator('summary').first().click();
     const addresses = await page
       .locator('a')
       .evaluateAll((links) => links.map((link) => new URL(link.getAttribute('href') ?? '', location.href).href));
-    const away = addresses.filter((address) => !address.startsWith(`${service.url}/`));
-    expect(away).toEqual([]);
+    const foreign = addresses.filter((address) => !address.startsWith(`${service.url}/`));
+    expect(foreign).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** On every screen each control can be reached, the state of live can be read, and what opens lies within the screen. */
+/** Layout: on every screen size all controls are reachable, the live state is legible, and popovers are on screen. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -7,7 +7,7 @@ import { openPages } from './browser-page.ts';
 import { expectState } from './live-helpers.ts';
 import { assortedEvents } from './sample-events.ts';
 
-/** The controls whose middle is something else, or that reach out of the screen. */
+/** The controls whose centre is covered by another element, or that extend beyond the screen. */
 const covered = (page: Page) =>
   page.locator('header :is(button, input:not([type=hidden]), #live-state), #bar :is(a, button)').evaluateAll((all) =>
     all
@@ -20,30 +20,33 @@ const covered = (page: Page) =>
       .map(({ id, textContent }) => id || textContent),
   );
 
-inChromium.describe('the page fits', async () => {
+inChromium.describe('layout', async () => {
   const service = await startService('pglite');
   await service.write(assortedEvents());
   const open = openPages(() => service.url);
 
-  it.each([320, 360, 390, 412, 480, 640, 720, 768, 853, 1_024, 1_280, 2_000])('%i px', async (width) => {
-    const page = await open('/logs?last=7d&user_id!=ana&live=1', 'admin', { viewport: { width, height: 740 } });
-    await expectState(page, /^Live/);
-    expect(await covered(page)).toEqual([]);
-    // The longest that is said there.
-    const state = page.locator('#live-state');
-    const isCut = await state.evaluate((place) => {
-      place.textContent = 'Reconnecting in 16 s';
-      return place.scrollWidth > place.clientWidth + 1;
-    });
-    expect(isCut).toBe(false);
-    expect(await covered(page)).toEqual([]);
-  });
+  it.each([320, 360, 390, 412, 480, 640, 720, 768, 853, 1_024, 1_280, 2_000])(
+    'all controls are reachable at a width of %i px',
+    async (width) => {
+      const page = await open('/logs?last=7d&user_id!=ana&live=1', 'admin', { viewport: { width, height: 740 } });
+      await expectState(page, /^Live/);
+      expect(await covered(page)).toEqual([]);
+      // The longest text of the state.
+      const state = page.locator('#live-state');
+      const isCut = await state.evaluate((place) => {
+        place.textContent = 'Reconnecting in 16 s';
+        return place.scrollWidth > place.clientWidth + 1;
+      });
+      expect(isCut).toBe(false);
+      expect(await covered(page)).toEqual([]);
+    },
+  );
 
   it.each([
     [320, 560],
     [740, 360],
     [1_280, 800],
-  ])('what opens lies within %i × %i, and takes the focus where something is to be entered', async (width, height) => {
+  ])('a popover is within a screen of %i × %i, and one with inputs takes the focus', async (width, height) => {
     const page = await open('/logs?last=7d', 'admin', { viewport: { width, height } });
     for (const name of ['Fields', 'Facets', 'Custom', 'admin', 'Export']) {
       const button = page.getByRole('button', { name, exact: true });

@@ -1,4 +1,4 @@
-/** Following live: nothing is lost, nothing is drawn twice, and nothing moves under the eyes of who reads. */
+/** Following live: no event is lost or duplicated, and rows do not move while the user reads. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
@@ -17,7 +17,7 @@ inChromium.describe('following live', async () => {
   const openEmpty = openPages(() => empty.url);
   const write = async (n: number, more: object = {}) =>
     (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();
-  /** A page that follows. */
+  /** Opens a page that follows live. */
   const following = async (path = '/logs?live=1') => {
     const page = await open(path);
     await expectState(page, /^Live/);
@@ -28,7 +28,7 @@ inChromium.describe('following live', async () => {
     await page.locator(`#e${id}`).getByRole('link', { name: 'Permalink' }).waitFor();
   };
 
-  it('stops and starts many times while events come, and neither loses nor doubles one', async () => {
+  it('stopping and starting repeatedly neither loses nor duplicates an event', async () => {
     const page = await following();
     const ids: number[] = [];
     for (let i = 0; i < 6; i++) {
@@ -42,7 +42,7 @@ inChromium.describe('following live', async () => {
     await expectInOrder(page);
   });
 
-  it('says that it connects until it does, and is not live before', async () => {
+  it('the state is "Connecting" until the stream is open', async () => {
     const page = await open('/logs');
     let connect = () => {};
     const connected = new Promise<void>((resolve) => {
@@ -60,7 +60,7 @@ inChromium.describe('following live', async () => {
     await expectFirst(page, ids);
   });
 
-  it('tells who listens, and not only who looks', async () => {
+  it('the state and the number of new events are announced to screen readers', async () => {
     const page = await following();
     const announced = page.getByRole('status');
     await expect.poll(() => announced.textContent()).toBe('Live');
@@ -69,12 +69,12 @@ inChromium.describe('following live', async () => {
     await expect.poll(() => announced.textContent()).toMatch(/^[2-5] new events$|^New events: [2-5]$/);
   });
 
-  it('opens what has come, closes it, and goes on by itself', async () => {
+  it('closing the last open row shows the queued rows', async () => {
     const page = await following();
     const [newest = 0, second] = await write(3);
     await expectFirst(page, [newest]);
     await unfold(page, newest);
-    const waiting = await write(2);
+    const queued = await write(2);
     await expectQueued(page, 2);
     await unfold(page, second);
     expect(await page.locator('#rows > li > details[open]').count()).toBe(2);
@@ -82,13 +82,13 @@ inChromium.describe('following live', async () => {
       expect((await idsOf(page))[0]).toBe(newest);
       await page.locator(`#e${id} summary`).first().click();
     }
-    // Closed, nothing is read any more: what waited comes without being asked for.
-    await expectFirst(page, waiting);
+    // With no row open, the queued rows appear without a click.
+    await expectFirst(page, queued);
     expect(await stateOf(page).textContent()).toBe('Live');
     await expectInOrder(page);
   });
 
-  it('moves nothing while the reader is further down, and goes on when they come back', async () => {
+  it('while the page is scrolled down, rows are queued and nothing moves; they appear at the top', async () => {
     const page = await following();
     await page.mouse.wheel(0, 700);
     await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(500);
@@ -104,7 +104,7 @@ inChromium.describe('following live', async () => {
     await expectInOrder(page);
   });
 
-  it('shows all of it when more has come than a page holds back', async () => {
+  it('more events than the queue can hold are shown by reloading the list', async () => {
     const page = await following();
     await rowsOf(page).nth(2).locator('summary').click();
     const ids = await write(620);
@@ -114,7 +114,7 @@ inChromium.describe('following live', async () => {
     await expectInOrder(page);
   });
 
-  it('keeps a thousand rows at most, and goes on below them with the very next one', async () => {
+  it('the page keeps at most 1,000 rows, and older events continue without a gap', async () => {
     await write(1_000, { user_id: 'many' });
     const page = await following('/logs?user_id=many&limit=970&live=1');
     expect(await rowsOf(page).count()).toBe(970);
@@ -126,10 +126,10 @@ inChromium.describe('following live', async () => {
     await expectInOrder(page);
   });
 
-  it('follows what is on the screen, and something else as soon as that is', async () => {
+  it('the stream has the filter of the page, and changes with it', async () => {
     const page = await following('/logs?event_type=SEEN&live=1');
-    const [seen] = [await write(1, { event_type: 'SEEN' }), await write(3)];
-    await expectFirst(page, seen);
+    const [matching] = [await write(1, { event_type: 'SEEN' }), await write(3)];
+    await expectFirst(page, matching);
     expect((await idsOf(page)).length).toBe(1);
     await page.getByRole('searchbox').fill('type:OTHER');
     await expect.poll(() => addressOf(page)).toBe('/logs?event_type=OTHER&live=1');
@@ -140,7 +140,7 @@ inChromium.describe('following live', async () => {
     expect((await idsOf(page)).length).toBe(2);
   });
 
-  it('follows in two tabs of one person', async () => {
+  it('two tabs of one user follow independently', async () => {
     const page = await following('/logs?user_id=two&live=1');
     const other = await page.context().newPage();
     await other.goto(page.url());
@@ -154,7 +154,7 @@ inChromium.describe('following live', async () => {
     expect(await idsOf(page)).toEqual(ids);
   });
 
-  it('fills an empty log at the words that its page gives', async () => {
+  it('the command on the page of an empty log writes the first event', async () => {
     const page = await openEmpty('/logs?live=1');
     await expectState(page, /^Live/);
     const command = await page.locator('#empty pre').innerText();
@@ -164,14 +164,14 @@ inChromium.describe('following live', async () => {
     await page.locator('#empty').waitFor({ state: 'hidden' });
   });
 
-  it('is not offered where nothing can come', async () => {
+  it('live is not offered for a range that has ended', async () => {
     const page = await open('/logs?end_date=2020-01-01');
     expect(await liveButton(page).count()).toBe(0);
     await page.getByRole('link', { name: 'To the newest' }).click();
     await expectState(page, 'Stopped');
   });
 
-  it('outlives the loss of the network', async () => {
+  it('the stream reconnects after a network outage and receives all missed events', async () => {
     const page = await following();
     allowComplaints(page, /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|Failed to fetch|network error/);
     await page.context().setOffline(true);
@@ -183,7 +183,7 @@ inChromium.describe('following live', async () => {
     await expectInOrder(page);
   });
 
-  it('says why when the first connection is refused, and tries again', async () => {
+  it('a refused first connection shows the reason and is retried', async () => {
     const page = await open('/logs');
     allowComplaints(page, /503/);
     await page.route(
@@ -199,7 +199,7 @@ inChromium.describe('following live', async () => {
     await expectState(page, /^Live/);
   });
 
-  it('counts what comes: all of it, the last day, and each type', async () => {
+  it('the counts are refreshed while rows arrive: total, last 24 hours, and each type', async () => {
     const page = await following('/logs?service=counted&live=1');
     const total = page.locator('#total');
     const types = () => page.getByRole('list', { name: 'Event' }).getByRole('listitem').allTextContents();
@@ -214,7 +214,7 @@ inChromium.describe('following live', async () => {
       .toEqual(['CREATE 7 ', 'OLD 5 ']);
   });
 
-  it('a row whose time is far from its arrival says so, until the page is loaded again', async () => {
+  it('a live row whose time differs from its arrival has a note, until the page is reloaded', async () => {
     const page = await following();
     const hour_ms = 3_600_000;
     const dated = (ms: number) => write(1, { timestamp: new Date(Date.now() + ms).toISOString() });
@@ -226,7 +226,7 @@ inChromium.describe('following live', async () => {
     expect(await page.locator('#rows em').count()).toBe(0);
   });
 
-  it('eight live windows of one browser all load; the oldest ones say that they have stopped', async () => {
+  it('of eight live windows of one browser, all load, and the three oldest stop and say so', async () => {
     const first = await open('/logs?live=1&user_id=ana');
     const pages = [first];
     for (let i = 1; i < 8; i++) {

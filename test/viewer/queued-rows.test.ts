@@ -1,4 +1,4 @@
-/** What waits to be shown is never lost, shown to another question, or put where something is missing. */
+/** Queued rows are never lost, never shown under another filter, and never inserted next to a gap. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -7,7 +7,7 @@ import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-
 import { expectFirst, expectInOrder, expectQueued, expectState, pillOf } from './live-helpers.ts';
 import { order } from './sample-events.ts';
 
-inChromium.describe('what waits', async () => {
+inChromium.describe('queued rows', async () => {
   const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
   const open = openPages(() => service.url);
   const write = async (n: number, more: object = {}) =>
@@ -21,12 +21,12 @@ inChromium.describe('what waits', async () => {
   };
   const unfoldFirst = (page: Page) => rowsOf(page).first().locator('summary').first().click();
 
-  it('stays when the page that has it cannot be had, and nothing is put above it', async () => {
+  it('stay queued when reloading the list fails, and no newer row is inserted before them', async () => {
     const page = await following('/logs?user_id=many&live=1');
     const [first] = await write(1, { user_id: 'many' });
     await expectFirst(page, [first ?? 0]);
     await unfoldFirst(page);
-    const held = await write(620, { user_id: 'many' });
+    const queued = await write(620, { user_id: 'many' });
     await expectQueued(page, 620);
     allowComplaints(page, /503/);
     await page.route(
@@ -41,12 +41,12 @@ inChromium.describe('what waits', async () => {
     const later = await write(1, { user_id: 'many' });
     await expectQueued(page, 621);
     await pillOf(page).click();
-    await expectFirst(page, [...later, ...held.slice(0, 49)]);
+    await expectFirst(page, [...later, ...queued.slice(0, 49)]);
     await expectState(page, /^Live/);
     await expectInOrder(page);
   });
 
-  it('is not shown to another question after Back', async () => {
+  it('are discarded when Back changes the filter', async () => {
     const page = await following('/logs?user_id=ana&live=1');
     await page.getByRole('link', { name: 'Remove user: ana' }).click();
     await expect.poll(() => addressOf(page)).toBe('/logs?live=1');
@@ -63,9 +63,9 @@ inChromium.describe('what waits', async () => {
     expect(await page.locator('#rows').textContent()).not.toContain('ben');
   });
 
-  it('waits too while the newest rows have been taken out of the page', async () => {
+  it('stay queued while the newest rows are removed from the page', async () => {
     for (const n of [600, 500]) await write(n, { user_id: 'deep' });
-    // As after much scrolling.
+    // A large limit has the same effect as much scrolling.
     const page = await following('/logs?user_id=deep&limit=980&live=1');
     await expect
       .poll(async () => {
@@ -81,13 +81,13 @@ inChromium.describe('what waits', async () => {
     await expectInOrder(page);
   });
 
-  it('leaves a way to what live rows pushed out at the end', async () => {
+  it('the link to older events continues after rows that live rows pushed out of the page', async () => {
     const page = await following('/logs?user_id=gnu&live=1');
     let newest = 0;
     for (let i = 0; i < 11; i++) newest = (await write(100, { user_id: 'gnu' }))[0] ?? 0;
     const older = page.locator('#more');
     await expectFirst(page, [newest]);
-    // More than a thousand rows need the gaps drawn, too.
+    // The page exceeds 1,000 rows only when the skipped events are loaded, too.
     for (let gap = page.locator('.gap a'); (await gap.count()) > 0; ) {
       await gap.last().click();
       await page.waitForTimeout(50);
@@ -99,11 +99,11 @@ inChromium.describe('what waits', async () => {
     expect((await idsOf(page))[0]).toBe(last - 1);
   });
 
-  it('says nothing more of a connection that somebody has given up', async () => {
+  it('the countdown to a reconnect ends when the user stops live', async () => {
     const page = await following('/logs?live=1');
     allowComplaints(page, /ERR_FAILED|Failed to fetch|network ?error/);
     await page.route('**/logs/stream?*', (route) => route.abort());
-    // As a connection ends that is lost: what it is told by is the extension's own.
+    // Simulates a lost connection; `link.reader` is a variable of htmx's SSE extension.
     await page.evaluate('link.reader.cancel()');
     await expectState(page, /^Reconnecting in [2-9] s/);
     await page.getByRole('button', { name: 'Stop live' }).click();
@@ -112,7 +112,7 @@ inChromium.describe('what waits', async () => {
     expect(await page.locator('#live-state').textContent()).toBe('Stopped');
   });
 
-  it('goes on with what the fields ask', async () => {
+  it('the form of fields changes the filter of the stream', async () => {
     const page = await following('/logs?live=1');
     await page.getByRole('button', { name: 'Fields' }).click();
     await page.locator('#fields').getByLabel('User', { exact: true }).fill('fields');
@@ -124,7 +124,7 @@ inChromium.describe('what waits', async () => {
     await expectFirst(page, ids);
   });
 
-  it('says that somebody was signed out, and leads back', async () => {
+  it('after a sign-out the page says so, and its link returns to the same URL', async () => {
     const page = await following('/logs?user_id=ana&live=1');
     await unfoldFirst(page);
     allowComplaints(page, /401/);

@@ -1,4 +1,4 @@
-/** Times on the page go by the reader's clocks in both directions, and an end includes the unit that was given. */
+/** The page formats and parses times in the reader's time zone, and an end includes the unit that was given. */
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { order } from './sample-events.ts';
@@ -12,7 +12,7 @@ const stored = await service.write([
 ]);
 const idOf = new Map(stored.map(({ id }, i) => [id, i + 1]));
 
-/** The page at the end of the redirects, and the numbers of the orders on it. */
+/** The page after all redirects, and the numbers of the orders on it. */
 async function shown(path: string, zone: string): Promise<{ n: number[]; text: string; url: URL }> {
   let at = path;
   for (;;) {
@@ -31,7 +31,7 @@ async function shown(path: string, zone: string): Promise<{ n: number[]; text: s
 }
 const line = (text: string) => `/logs?q=${encodeURIComponent(text)}`;
 
-describe('what the clocks show is what is typed', () => {
+describe('times are read in the reader’s time zone', () => {
   it.each([
     [line('from:2026-05-02'), 'Asia/Tokyo', [2, 3]],
     [line('to:2026-05-01'), 'Asia/Tokyo', [1, 4]],
@@ -46,7 +46,7 @@ describe('what the clocks show is what is typed', () => {
     expect((await shown(path, zone)).n).toEqual(expected);
   });
 
-  it('bars of a day begin at the midnight of the clocks', async () => {
+  it('bars of one day begin at local midnight', async () => {
     const { text } = await shown('/logs?start_date=2026-04-01&end_date=2026-05-10', 'Asia/Tokyo');
     const titles = [...text.matchAll(/<title>([^<]*): (\d+) event/g)].map(([, at, n]) => [at, n]);
     expect(titles).toEqual([
@@ -70,14 +70,14 @@ describe('an end includes the unit that was given', () => {
     expect((await shown(path, 'UTC')).n).toEqual(expected);
   });
 
-  it('the API finds it too', async () => {
+  it('the API includes it, too', async () => {
     const answer = await service.request('/api/logs?end_date=2026-05-01T12:30:45Z', { as: 'guest' });
     expect(await answer.json()).toMatchObject({ total: 2 });
   });
 });
 
 describe('the form of the custom range', () => {
-  /** The address to which the form leads, unchanged but for some fields. */
+  /** Submits the form with some fields changed. Returns the query of the resulting URL. */
   const submit = async (path: string, zone: string, changed: Record<string, string> = {}) => {
     const { text } = await shown(path, zone);
     const form = /<form id="custom-form"[\s\S]*?<\/form>/.exec(text)?.[0] ?? '';
@@ -92,17 +92,17 @@ describe('the form of the custom range', () => {
   };
   const pinned = '/logs?start_date=2026-05-01T12:30:45.123Z&end_date=2026-05-01T12:30:45.678Z&user_id=ana';
 
-  it.each(['UTC', 'America/New_York'])('keeps the milliseconds of what is not changed (%s)', async (zone) => {
+  it.each(['UTC', 'America/New_York'])('an unchanged field keeps its milliseconds (%s)', async (zone) => {
     const query = await submit(pinned, zone);
     expect(Object.fromEntries(query)).toEqual(Object.fromEntries(new URL(pinned, service.url).searchParams));
   });
 
-  it('keeps an end at a whole minute', async () => {
+  it('an unchanged end at a whole minute is kept', async () => {
     const query = await submit('/logs?start_date=2026-05-01T12:30:00Z&end_date=2026-05-01T12:31:00.000Z', 'UTC');
     expect(query.get('end_date')).toBe('2026-05-01T12:31:00.000Z');
   });
 
-  it('changes one end alone', async () => {
+  it('changing one bound keeps the other', async () => {
     const query = await submit(pinned, 'UTC', { to: '2026-05-01T12:30:50' });
     expect(Object.fromEntries(query)).toMatchObject({
       start_date: '2026-05-01T12:30:45.123Z',
@@ -110,7 +110,7 @@ describe('the form of the custom range', () => {
     });
   });
 
-  it('removes an end that is emptied', async () => {
+  it('an empty field removes its bound', async () => {
     expect([...(await submit(pinned, 'UTC', { from: '' })).keys()]).toEqual(['end_date', 'user_id']);
   });
 });

@@ -1,4 +1,4 @@
-/** What stands in the log that the tests of the page look at. */
+/** Sample events for the tests of the viewer. */
 import type { Page } from 'playwright-core';
 import { rowsOf } from './browser-page.ts';
 
@@ -12,10 +12,10 @@ export const order = <More extends object>(n: number, more: More = {} as More) =
   ...more,
 });
 
-/** One of which all is known: what changed in it, and a tree beside that. */
+/** An event with a value in every field, with changes and with nested metadata. */
 export const detailedEvent = order(1, {
   event_type: 'UPDATE',
-  user_id: 'told',
+  user_id: 'frida',
   trace_id: 'trace-7',
   session_id: 'session-7',
   ip_address: '192.0.2.7',
@@ -32,7 +32,7 @@ export const detailedEvent = order(1, {
 
 const of = (words: string[], n: number) => words[n % words.length];
 
-/** 120 events of 3 types, 2 kinds, 4 users and 2 services; every tenth is a late delivery, and one says at which till. */
+/** 120 events: 3 event types, 2 entity types, 4 users, 2 services. Every tenth is a late delivery; one has metadata. */
 export const assortedEvents = () =>
   Array.from({ length: 120 }, (_, n) =>
     order(n, {
@@ -45,13 +45,13 @@ export const assortedEvents = () =>
     }),
   );
 
-/** The numbers of the events in the page, as their descriptions say them, from the top. */
+/** The numbers in the descriptions of the page's rows, from the top. */
 export const numbersOf = async (page: Page): Promise<number[]> =>
   (await rowsOf(page).locator('summary > :last-child').allTextContents()).map((text) =>
     Number(/\d+/.exec(text)?.[0] ?? Number.NaN),
   );
 
-/** The newest 50 at most of the assortedEvents events that these words fit. */
+/** The numbers of the newest 50 of assortedEvents that match, newest first. */
 export const expected = (fits: (n: number) => boolean): number[] =>
   Array.from({ length: 120 }, (_, n) => 119 - n)
     .filter(fits)

@@ -1,4 +1,4 @@
-/** Placing in time: presets, a range of one's own, bars, the clocks of a place. The range in force is always printed. */
+/** Time ranges: presets, custom ranges, steps, histogram bars, time zones. The range is always shown as text. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
@@ -15,7 +15,7 @@ const ages_ms = [
 ];
 const at = (age_ms: number) => new Date(now_ms - age_ms).toISOString();
 
-inChromium.describe('placing in time', async () => {
+inChromium.describe('time ranges', async () => {
   const service = await startService('pglite');
   await service.write(
     ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms), event_type: n % 2 ? 'UPDATE' : 'CREATE' })),
@@ -31,7 +31,7 @@ inChromium.describe('placing in time', async () => {
     ['24 h', '24h', day_ms],
     ['7 d', '7d', 7 * day_ms],
     ['30 d', '30d', 30 * day_ms],
-  ])('has a preset for the last %s, marked where it is in force', async (name, last, width_ms) => {
+  ])('the preset for the last %s filters, and is marked as current', async (name, last, width_ms) => {
     const page = await open('/logs');
     expect(await range(page).textContent()).toContain('All time');
     await range(page).getByRole('link', { name, exact: true }).click();
@@ -45,7 +45,7 @@ inChromium.describe('placing in time', async () => {
     expect(Math.abs(Date.now() - width_ms - (from ?? 0))).toBeLessThan(minute_ms);
   });
 
-  it('takes a range of one’s own, and prints it', async () => {
+  it('a custom range filters, and is shown as text', async () => {
     const page = await open('/logs?user_id=ana');
     await range(page).getByRole('button', { name: 'Custom' }).click();
     await page.getByRole('textbox', { name: 'From' }).fill(at(45 * day_ms).slice(0, 16));
@@ -62,7 +62,7 @@ inChromium.describe('placing in time', async () => {
     );
   });
 
-  it('draws a bar for each stretch with events; a bar leads to what it counts', async () => {
+  it('each bar links to the time range that it counts', async () => {
     const page = await open('/logs?last=1h');
     const bars = chart(page).getByRole('link');
     await bars.first().waitFor();
@@ -77,7 +77,7 @@ inChromium.describe('placing in time', async () => {
     await shows(page, 5);
   });
 
-  it('stacks the bars by type, and says in words what each is made of', async () => {
+  it('bars are stacked by event type, and their text lists the types', async () => {
     const page = await open('/logs');
     const bar = chart(page)
       .getByRole('link', { name: /\(CREATE \d, UPDATE \d\)|\(UPDATE \d, CREATE \d\)/ })
@@ -94,14 +94,14 @@ inChromium.describe('placing in time', async () => {
     ]);
   });
 
-  it('leads from any range back to all time', async () => {
+  it('"All" removes the range', async () => {
     const page = await open('/logs?last=15m&user_id=ana');
     await range(page).getByRole('link', { name: 'All', exact: true }).click();
     await shows(page, ages_ms.length);
     expect(addressOf(page)).toBe('/logs?user_id=ana');
   });
 
-  it('steps to the window before, and back', async () => {
+  it('the keys [ and ] step to the previous and the next range', async () => {
     const page = await open('/logs?last=1h');
     for (const [key, n] of [
       ['[', 0],
@@ -114,7 +114,7 @@ inChromium.describe('placing in time', async () => {
     }
   });
 
-  it('shows all clocks of the place of the person who wants that, and UTC in addresses', async () => {
+  it('with local time chosen, all times are local; URLs stay in UTC', async () => {
     const page = await open('/logs', 'admin', { timezoneId: 'America/New_York' });
     const exact = () => rowsOf(page).first().locator('time').getAttribute('title');
     const wall = (timeZone: string) => new Date(now_ms - minute_ms).toLocaleString('sv-SE', { timeZone });
@@ -134,7 +134,7 @@ inChromium.describe('placing in time', async () => {
     await expect.poll(exact).toContain(`${wall('UTC')}.`);
   });
 
-  it('says how old an event is, and the time itself on hover', async () => {
+  it('a row shows the age of an event, and the exact time on hover', async () => {
     const page = await open('/logs');
     const times = await rowsOf(page)
       .locator('summary time')
@@ -146,12 +146,12 @@ inChromium.describe('placing in time', async () => {
         .slice(0, -1)} UTC`,
     ]);
     expect(times[6]?.[0]).toBe('5 h ago');
-    // Beyond a day ages tell events no longer apart.
+    // Events older than a day show a date.
     expect(at(5 * day_ms).replace('T', ' ')).toContain(times[9]?.[0]);
     expect(at(100 * day_ms).replace('T', ' ')).toContain(times.at(-1)?.[0]);
   });
 
-  it('an age that grows beyond a day becomes the date, as the server writes it', async () => {
+  it('an age that exceeds one day becomes a date in the server’s format', async () => {
     const page = await open('/logs');
     const first = rowsOf(page).first().locator('summary time');
     await page.clock.install({ time: now_ms });
