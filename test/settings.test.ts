@@ -13,7 +13,7 @@ import { spawnService } from './support/process.ts';
 
 type Env = Record<string, string>;
 
-/** The faults of settings, or null when they are right. */
+/** The faults of settings, or null for valid settings. */
 function faultsOf(env: Env): string[] | null {
   try {
     usersOf(readSettings(env));
@@ -180,7 +180,7 @@ describe('valid settings', () => {
     ]);
   });
 
-  it('a written hash is read back unchanged, for any password', async () => {
+  it('a written hash is read back unchanged for any password', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1 }), async (password) => {
         const cheap: typeof scrypt = async (text, _salt, _cost, length) =>
@@ -215,7 +215,7 @@ describe('the development users', () => {
     ['it listens on localhost', { HOST: 'localhost' }],
     ['it listens on ::1', { HOST: '::1' }],
     ['it listens on another address of loopback', { HOST: '127.0.0.53' }],
-    ['only services are named', { TOKENS: `orders:write:${secret}` }],
+    ['only tokens are set', { TOKENS: `orders:write:${secret}` }],
     ['users are set to nothing', { USERS: ' ' }],
   ])('exist when %s', (_when, env) => {
     expect(exist(env)).toBe(true);
@@ -223,7 +223,7 @@ describe('the development users', () => {
 
   it.each<[string, Env]>([
     ['users are named', { USERS: users }],
-    ['users are named, elsewhere', { USERS: users, HOST: '0.0.0.0' }],
+    ['users are set and it listens everywhere', { USERS: users, HOST: '0.0.0.0' }],
   ])('do not exist when %s', (_when, env) => {
     expect(exist(env)).toBe(false);
     expect(usersOf(readSettings(env)).users.map(({ name }) => name)).toEqual(['ana']);
@@ -234,11 +234,11 @@ describe('the development users', () => {
     ['a proxy stands in front', { PUBLIC_URL: 'https://log.example.com' }],
     ['it listens everywhere, in IPv6', { HOST: '::' }],
     ['it listens on a network', { HOST: '192.168.1.5' }],
-    ['it listens on a name that begins like loopback', { HOST: '127.0.0.1.example.com' }],
-    ['it listens on a name that ends like it', { HOST: 'my-localhost' }],
+    ['it listens on a name that begins with a loopback address', { HOST: '127.0.0.1.example.com' }],
+    ['it listens on a name that ends with localhost', { HOST: 'my-localhost' }],
     ['it has a PostgreSQL', { DATABASE_URL: 'postgres://localhost/log' }],
     ['it has a PostgreSQL and tokens', { DATABASE_URL: 'postgres://localhost/log', TOKENS: `a:read:${secret}` }],
-  ])('do not exist when %s, and without others it does not start', (_when, env) => {
+  ])('do not exist when %s, and the start without other users fails', (_when, env) => {
     expect(faultsOf(env)?.[0]).toMatch(/^USERS: /);
   });
 });
@@ -257,10 +257,10 @@ describe('no message contains a secret', () => {
     ['a token that is short', (word) => ({ TOKENS: `orders:read:${word.slice(0, 12)}` })],
     ['a digest cut short', (word) => ({ TOKENS: `orders:read:sha256:${word}` })],
     ['a database URL of another kind', (word) => ({ DATABASE_URL: `mysql://root:${word}@db/log` })],
-    ['a database URL that is none', (word) => ({ DATABASE_URL: `root:${word}@db` })],
+    ['an invalid database URL', (word) => ({ DATABASE_URL: `root:${word}@db` })],
     ['a public URL with a password', (word) => ({ PUBLIC_URL: `root:${word}@example.com` })],
     ['a misspelt name', (word) => ({ DATABASE_URI: `postgres://root:${word}@db/log` })],
-    ['a name of ours that is none', (word) => ({ EDGETRAIL_USERS: `ana:admin:${word}` })],
+    ['an unknown name with the prefix EDGETRAIL_', (word) => ({ EDGETRAIL_USERS: `ana:admin:${word}` })],
   ])('%s', (_what, env) => {
     fc.assert(
       fc.property(passwords, (word) => {
@@ -280,14 +280,14 @@ describe('the process', async () => {
   it.concurrent.each<[string, Env, RegExp]>([
     ['PORT=banana', { PORT: 'banana' }, /^Settings:\n {2}PORT: must be a whole number/],
     ['HOST=0.0.0.0 without USERS', { HOST: '0.0.0.0' }, /^Settings:\n {2}USERS: /],
-  ])('%s ends with 1 and says why', async (_what, env, says) => {
+  ])('%s ends the process with 1 and the reason', async (_what, env, says) => {
     const { ended, output } = spawnService({ DATA_DIR: join(folder, 'data'), ...env });
     expect(await ended).toBe(1);
     expect(output()).toMatch(says);
     expect(output()).not.toContain(secret);
   });
 
-  it.concurrent('through tsx, as npm start runs it, it ends with 1 too', async () => {
+  it.concurrent('an invalid setting ends npm start with 1', async () => {
     const { code, text } = await new Promise<{ code: unknown; text: string }>((resolve) => {
       const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', PORT: 'banana' };
       execFile('node_modules/.bin/tsx', ['src/runtime/node.ts'], { env }, (error, stdout, stderr) =>

@@ -1,4 +1,4 @@
-/** What checking passwords costs, and what it must not give away. Of auth.ts alone: the doors are in conformance/. */
+/** The cost of password checks and what their timing reveals, in auth.ts. The routes are tested in conformance/. */
 import { describe, expect, it } from 'vitest';
 import { createAuth, hashPassword, type Scrypt, type ScryptHash, writeScryptHash } from '../../src/auth/auth.ts';
 import { Problem } from '../../src/http/problem.ts';
@@ -7,8 +7,8 @@ import { readSettings, SettingsError } from '../../src/settings.ts';
 
 const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
 
-describe('what guessing costs', () => {
-  /** As real, and not as dear: for the tests that are not about the cost. */
+describe('the cost of a password check', () => {
+  /** The real scrypt with a low cost, for tests that do not measure the cost. */
   const cheap: Scrypt = (password, salt, _cost, length) => scrypt(password, salt, { ln: 4, r: 8, p: 1 }, length);
 
   type Call = { ln: number; r: number; p: number; length: number };
@@ -44,7 +44,7 @@ describe('what guessing costs', () => {
     expect(await costs(basic('bob:wrong'), hash)).toEqual(known);
   });
 
-  it('is the same when a hash was made at another cost, or such a hash is refused at the start', async () => {
+  it('is the same for a hash with another cost, or such a hash is refused at the start', async () => {
     const salt = new Uint8Array(16);
     const cost = { ln: 10, r: 8, p: 1 };
     const hash = { ...cost, salt, key: await scrypt('right', salt, cost, 32) };
@@ -57,7 +57,7 @@ describe('what guessing costs', () => {
     expect(await costs(basic('bob:wrong'), hash)).toEqual(await costs(basic('ana:wrong'), hash));
   });
 
-  it('is paid again for every guess, but only once in a while for the right password', async () => {
+  it('applies to every wrong password, but a correct password is cached', async () => {
     const counter = counting();
     const users = [{ name: 'ana', role: 'admin' as const, password: { plain: 'right' } }];
     const auth = createAuth({ users, tokens: [], scrypt: counter.scrypt });
@@ -69,7 +69,7 @@ describe('what guessing costs', () => {
     expect(counter.calls).toHaveLength(3);
   });
 
-  it('a password that was right does not open another name, nor does it after a wrong one', async () => {
+  it('a cached password is not accepted for another user', async () => {
     const users = [
       { name: 'ana', role: 'admin' as const, password: { plain: 'same-password' } },
       { name: 'bob', role: 'guest' as const, password: { plain: 'another' } },
@@ -85,7 +85,7 @@ describe('what guessing costs', () => {
   });
 
   it.each(['pä:ss:wörd', '密码', ' spaces inside ', ':', 'a'.repeat(1_000)])(
-    'the password %j is taken as it is',
+    'the password %j is compared unchanged',
     async (password) => {
       const users = [{ name: 'jürgen', role: 'guest' as const, password: { plain: password } }];
       const auth = createAuth({ users, tokens: [], scrypt: cheap });
@@ -94,7 +94,7 @@ describe('what guessing costs', () => {
     },
   );
 
-  it('a flood of guesses is refused with 503 before it takes the service', async () => {
+  it('too many concurrent checks get 503, and at most three run at once', async () => {
     let running = 0;
     let most = 0;
     const slow: Scrypt = async (_password, _salt, _cost, length) => {

@@ -1,4 +1,4 @@
-/** What guessing at the form costs, that it is refused before it takes the service, and where signing in may lead. */
+/** The cost of a password check in the form, the limit of concurrent checks, and the redirect target of a sign-in. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuth, hashPassword, type Scrypt } from '../../src/auth/auth.ts';
@@ -6,7 +6,7 @@ import { localPath, signInUrl } from '../../src/auth/return-path.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
 import { startService } from '../support/harness.ts';
 
-it('a guess costs the same for a known and an unknown name', async () => {
+it('a wrong password costs the same for a known and an unknown name', async () => {
   const costs: unknown[] = [];
   const counting: Scrypt = (password, salt, cost, length) => {
     costs.push([cost.ln, cost.r, cost.p, length]);
@@ -21,7 +21,7 @@ it('a guess costs the same for a known and an unknown name', async () => {
   expect(await auth.prove('ana', 'right')).toMatchObject({ name: 'ana', kind: 'person' });
 });
 
-it('a flood of guesses is refused in the form', async () => {
+it('too many concurrent sign-ins get 503 in the form', async () => {
   const service = await startService('pglite');
   const guess = (i: number) =>
     fetch(`${service.url}/sign-in`, {
@@ -39,11 +39,11 @@ it('a flood of guesses is refused in the form', async () => {
   }
 }, 60_000);
 
-describe('where signing in leads', () => {
+describe('the redirect target of a sign-in', () => {
   const ours = 'https://log.example.com';
-  const leads = (to: string) => new URL(localPath(to), ours);
+  const target = (to: string) => new URL(localPath(to), ours);
 
-  it('is this service, whatever the text', () => {
+  it('is always on this service', () => {
     const pieces = fc.constantFrom(
       '/',
       '\\',
@@ -70,8 +70,8 @@ describe('where signing in leads', () => {
         for (const to of [text, `/${text}`]) {
           const path = localPath(to);
           expect(path).toMatch(/^\/(?!\/)[\x21-\x7e]*$/);
-          expect(leads(to).origin).toBe(ours);
-          // Read once more, as the form does with what the redirect gave it, it is the same.
+          expect(target(to).origin).toBe(ours);
+          // A second reading gives the same path: the form reads the target again after the redirect.
           expect(localPath(path)).toBe(path);
         }
       }),
@@ -79,13 +79,13 @@ describe('where signing in leads', () => {
     );
   });
 
-  it.each(['/logs', '/logs?a=1&b=%2F', '/logs/55', '/?x'])('is %s where that was asked for', (path) => {
+  it.each(['/logs', '/logs?a=1&b=%2F', '/logs/55', '/?x'])('is %s when the request names it', (path) => {
     expect(localPath(path)).toBe(path);
     expect(new URL(signInUrl(path), ours).searchParams.get('to') ?? '/logs').toBe(path);
   });
 
   it.each(['/sign-in', '/sign-in?to=/logs', '/sign-out', '/x/../sign-in', null, undefined, `/${'x'.repeat(3_000)}`])(
-    'is the log for %s',
+    'is /logs for %s',
     (to) => expect(localPath(to)).toBe('/logs'),
   );
 });

@@ -1,4 +1,4 @@
-/** nginx and Caddy with the files of deploy/, in front of the live service: nothing is held back, and nothing is lost. */
+/** nginx and Caddy with the files of deploy/, in front of a running service: no event is delayed or lost. */
 import { connect } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -29,7 +29,7 @@ const read_timeout_s = 2;
 const export_rows = 2_000;
 const export_row_bytes = 20_000;
 
-// The proxies' certificates are made for the test and signed by nobody.
+// The certificates of the proxies are self-signed.
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 afterAll(() => {
   delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
@@ -39,7 +39,7 @@ const order = (event_type: string) => ({ event_type, entity_type: 'order' });
 
 const isId = ({ id }: SseMessage) => id !== null;
 
-/** Reads on to the message wanted. */
+/** Reads up to the next wanted message. */
 async function until(
   messages: AsyncGenerator<SseMessage>,
   wanted: (message: SseMessage) => boolean,
@@ -51,7 +51,7 @@ async function until(
   }
 }
 
-/** The ids that a socket is sent, until there are enough of them. */
+/** The first `n` ids that a socket receives. */
 async function socketIds(url: string, n: number, whenOpen: () => Promise<unknown>): Promise<number[]> {
   const socket = new WebSocket(url.replace('http', 'ws'), { headers: guest });
   const ids: number[] = [];
@@ -87,7 +87,7 @@ for (const name of proxyNames) if (await hasProxy(name)) installed.push(name);
 describe('the log behind a proxy', async () => {
   const place = await freshDatabase('postgres');
 
-  /** Makes the log larger than what sockets hold. Once: the proxies share it. */
+  /** Makes the log larger than the socket buffers, once for both proxies. */
   let filled: Promise<void> | null = null;
   async function fill(service: TestService): Promise<void> {
     const event = { event_type: 'BULK', entity_type: 'bulk', metadata: { filler: 'x'.repeat(export_row_bytes) } };
@@ -95,148 +95,151 @@ describe('the log behind a proxy', async () => {
   }
 
   for (const name of proxyNames)
-    notOn(reasons.noProxy, !installed.includes(name)).describe(`behind ${name} as deploy/ has it`, async () => {
-      const env = { HEARTBEAT_MS: String(heartbeat_ms), PORT: String(await freePort()) };
-      const service = await startService('postgres', { place, env });
-      const counted = await proxyTo(service.url);
-      let url = '';
-      beforeAll(async () => {
-        const proxy = await startProxy(name, [counted.url], read_timeout_s);
-        url = proxy.url;
-        return proxy.stop;
-      });
-      const follow = (query: string, headers: Record<string, string> = {}) =>
-        fetch(`${url}/api/logs/stream?${query}`, { headers: { ...guest, ...headers } });
-      const post = (body: unknown, headers: Record<string, string> = {}) => {
-        const init = json(body);
-        return fetch(`${url}/api/logs`, { ...init, headers: { ...init.headers, ...admin, ...headers } });
-      };
-
-      it.each(['identity', 'gzip'])(
-        'an event arrives though nothing follows it (Accept-Encoding: %s)',
-        async (encoding) => {
-          const answer = await follow(`event_type=ALONE+${name}`, { 'accept-encoding': encoding });
-          expect(answer.headers.get('content-encoding')).toBeNull();
-          const messages = sseMessages(answer);
-          // Right after a heartbeat: the next one, which could push the event out, is far.
-          await until(messages, isId);
-          await until(messages, isId);
-          const [written] = await service.write([order(`ALONE ${name}`)]);
-          const since = Date.now();
-          const { id } = await until(messages, isEntry);
-          expect(id).toBe(String(written?.id));
-          expect(Date.now() - since).toBeLessThan(heartbeat_ms - 500);
-          await messages.return(undefined);
-        },
-      );
-
-      it('an event arrives over HTTP/2, as browsers follow', async () => {
-        const session = connect(url, { rejectUnauthorized: false });
-        const stream = session.request({ ':path': '/api/logs/stream?event_type=H2', ...guest });
-        let text = '';
-        stream.setEncoding('utf8').on('data', (chunk) => {
-          text += chunk;
+    notOn(reasons.noProxy, !installed.includes(name)).describe(
+      `behind ${name} with the configuration of deploy/`,
+      async () => {
+        const env = { HEARTBEAT_MS: String(heartbeat_ms), PORT: String(await freePort()) };
+        const service = await startService('postgres', { place, env });
+        const counted = await proxyTo(service.url);
+        let url = '';
+        beforeAll(async () => {
+          const proxy = await startProxy(name, [counted.url], read_timeout_s);
+          url = proxy.url;
+          return proxy.stop;
         });
-        await eventually('the stream is open', () => text.includes('id: '));
-        await service.write([order('H2')]);
-        await eventually('the event is there', () => text.includes('"event_type":"H2"'), heartbeat_ms - 500);
-        session.destroy();
-      });
-
-      it('a quiet stream outlives the time the proxy waits for an answer', async () => {
-        const messages = sseMessages(await follow('event_type=NEVER'));
-        const since = Date.now();
-        while (Date.now() - since < read_timeout_s * 2_500) await until(messages, isId);
-        await messages.return(undefined);
-      });
-
-      it('a socket is sent what is written, and resumes', async () => {
-        const path = `${url}/ws/logs?event_type=SOCKET+${name}`;
-        const [first = 0] = await socketIds(path, 1, () => service.write([order(`SOCKET ${name}`)]));
-        const missed = await service.write([order(`SOCKET ${name}`), order(`SOCKET ${name}`)]);
-        const resumed = await socketIds(`${path}&after=${first}`, 2, async () => {});
-        expect(resumed).toEqual(missed.map(({ id }) => id));
-      });
-
-      it('a thousand events are written at once, and too large a body is refused in the words of the service', async () => {
-        const answer = await post(Array.from({ length: 1_000 }, () => order('MANY')));
-        expect([answer.status, (await answer.json()).count]).toEqual([201, 1_000]);
-        const refused = await post({ ...order('LARGE'), description: 'x'.repeat(1_500_000) });
-        expect([refused.status, refused.headers.get('content-type')]).toEqual([413, 'application/problem+json']);
-      });
-
-      it('the page is there for who signs in, compressed', async () => {
-        const nobody = await fetch(`${url}/logs`);
-        expect([nobody.status, nobody.headers.get('www-authenticate')]).toEqual([
-          401,
-          expect.stringMatching(/^Basic /),
-        ]);
-        const page = await fetch(`${url}/logs`, { headers: guest });
-        expect([page.status, page.headers.get('content-encoding')]).toEqual([200, 'gzip']);
-        expect(await page.text()).toContain('</html>');
-      });
-
-      it('pages of its own address may write and follow, those of others may not', async () => {
-        expect((await post(order('OURS'), { origin: url })).status).toBe(201);
-        expect((await post(order('THEIRS'), { origin: 'https://evil.example' })).status).toBe(403);
-        const handshake = (origin: string) =>
-          new Promise((resolve) => {
-            const socket = new WebSocket(`${url.replace('http', 'ws')}/ws/logs`, { headers: guest, origin });
-            socket.on('open', () => {
-              socket.terminate();
-              resolve(101);
-            });
-            socket.on('unexpected-response', (_request, { statusCode }) => resolve(statusCode));
-            socket.on('error', () => {});
-          });
-        expect([await handshake(url), await handshake('https://evil.example')]).toEqual([101, 403]);
-      });
-
-      it('an export streams: its reader waits, and so does the database', { timeout: 90_000 }, async () => {
-        filled ??= fill(service);
-        await filled;
-        const before = counted.received();
-        const left_bytes = () => counted.received() - before;
-        const answer = await fetch(`${url}/api/logs/export?format=ndjson&event_type=BULK`, { headers: admin });
-        const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
-        let lines = 0;
-        const readOn = async () => {
-          const { value } = (await reader?.read()) ?? {};
-          lines += value?.match(/\n/g)?.length ?? 0;
-          return value !== undefined;
+        const follow = (query: string, headers: Record<string, string> = {}) =>
+          fetch(`${url}/api/logs/stream?${query}`, { headers: { ...guest, ...headers } });
+        const post = (body: unknown, headers: Record<string, string> = {}) => {
+          const init = json(body);
+          return fetch(`${url}/api/logs`, { ...init, headers: { ...init.headers, ...admin, ...headers } });
         };
-        await readOn();
-        // What has left the service while nobody reads is what kernels and the proxy hold.
-        let held_bytes = -1;
-        await eventually('the export stands still', async () => {
-          const was = held_bytes;
-          await new Promise((resolve) => setTimeout(resolve, 300));
-          held_bytes = left_bytes();
-          return held_bytes === was;
-        });
-        while (await readOn());
-        expect(lines).toBe(export_rows);
-        expect(held_bytes).toBeLessThan(left_bytes() / 2);
-        console.log(`${name} held ${held_bytes >> 20} of ${left_bytes() >> 20} MiB while nobody read`);
-      });
 
-      it('a follower comes back after a restart of the service, and misses nothing', async () => {
-        const over = new AbortController();
-        const got: number[] = [];
-        const following = followInto(got, url, over.signal, `RESTART ${name}`);
-        const [first] = await service.write([order(`RESTART ${name}`)]);
-        await eventually('it follows', () => got.length === 1);
-        await service.stop();
-        expect((await fetch(`${url}/livez`)).status).toBe(502);
-        const again = await startService('postgres', { place, env });
-        const [second] = await again.write([order(`RESTART ${name}`)]);
-        await eventually('it is back', () => got.length === 2);
-        over.abort();
-        await following;
-        await again.stop();
-        expect(got).toEqual([first?.id, second?.id]);
-      });
-    });
+        it.each(['identity', 'gzip'])(
+          'an event arrives although no other event follows it (Accept-Encoding: %s)',
+          async (encoding) => {
+            const answer = await follow(`event_type=ALONE+${name}`, { 'accept-encoding': encoding });
+            expect(answer.headers.get('content-encoding')).toBeNull();
+            const messages = sseMessages(answer);
+            // Directly after a heartbeat: the next one, which could flush the buffers of the proxy, is 1.5 s away.
+            await until(messages, isId);
+            await until(messages, isId);
+            const [written] = await service.write([order(`ALONE ${name}`)]);
+            const since = Date.now();
+            const { id } = await until(messages, isEntry);
+            expect(id).toBe(String(written?.id));
+            expect(Date.now() - since).toBeLessThan(heartbeat_ms - 500);
+            await messages.return(undefined);
+          },
+        );
+
+        it('an event arrives over HTTP/2, as browsers follow', async () => {
+          const session = connect(url, { rejectUnauthorized: false });
+          const stream = session.request({ ':path': '/api/logs/stream?event_type=H2', ...guest });
+          let text = '';
+          stream.setEncoding('utf8').on('data', (chunk) => {
+            text += chunk;
+          });
+          await eventually('the stream is open', () => text.includes('id: '));
+          await service.write([order('H2')]);
+          await eventually('the event has arrived', () => text.includes('"event_type":"H2"'), heartbeat_ms - 500);
+          session.destroy();
+        });
+
+        it('a stream without events stays open longer than the read timeout of the proxy', async () => {
+          const messages = sseMessages(await follow('event_type=NEVER'));
+          const since = Date.now();
+          while (Date.now() - since < read_timeout_s * 2_500) await until(messages, isId);
+          await messages.return(undefined);
+        });
+
+        it('a socket receives new events, and resumes', async () => {
+          const path = `${url}/ws/logs?event_type=SOCKET+${name}`;
+          const [first = 0] = await socketIds(path, 1, () => service.write([order(`SOCKET ${name}`)]));
+          const missed = await service.write([order(`SOCKET ${name}`), order(`SOCKET ${name}`)]);
+          const resumed = await socketIds(`${path}&after=${first}`, 2, async () => {});
+          expect(resumed).toEqual(missed.map(({ id }) => id));
+        });
+
+        it('a batch of 1,000 events is accepted, and a too large body gets the refusal of the service', async () => {
+          const answer = await post(Array.from({ length: 1_000 }, () => order('MANY')));
+          expect([answer.status, (await answer.json()).count]).toEqual([201, 1_000]);
+          const refused = await post({ ...order('LARGE'), description: 'x'.repeat(1_500_000) });
+          expect([refused.status, refused.headers.get('content-type')]).toEqual([413, 'application/problem+json']);
+        });
+
+        it('the page requires credentials and is compressed', async () => {
+          const nobody = await fetch(`${url}/logs`);
+          expect([nobody.status, nobody.headers.get('www-authenticate')]).toEqual([
+            401,
+            expect.stringMatching(/^Basic /),
+          ]);
+          const page = await fetch(`${url}/logs`, { headers: guest });
+          expect([page.status, page.headers.get('content-encoding')]).toEqual([200, 'gzip']);
+          expect(await page.text()).toContain('</html>');
+        });
+
+        it('pages of the public origin may write and follow, pages of other origins may not', async () => {
+          expect((await post(order('OURS'), { origin: url })).status).toBe(201);
+          expect((await post(order('THEIRS'), { origin: 'https://evil.example' })).status).toBe(403);
+          const handshake = (origin: string) =>
+            new Promise((resolve) => {
+              const socket = new WebSocket(`${url.replace('http', 'ws')}/ws/logs`, { headers: guest, origin });
+              socket.on('open', () => {
+                socket.terminate();
+                resolve(101);
+              });
+              socket.on('unexpected-response', (_request, { statusCode }) => resolve(statusCode));
+              socket.on('error', () => {});
+            });
+          expect([await handshake(url), await handshake('https://evil.example')]).toEqual([101, 403]);
+        });
+
+        it('an export streams: a client that does not read stops the export', { timeout: 90_000 }, async () => {
+          filled ??= fill(service);
+          await filled;
+          const before = counted.received();
+          const sent_bytes = () => counted.received() - before;
+          const answer = await fetch(`${url}/api/logs/export?format=ndjson&event_type=BULK`, { headers: admin });
+          const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+          let lines = 0;
+          const readChunk = async () => {
+            const { value } = (await reader?.read()) ?? {};
+            lines += value?.match(/\n/g)?.length ?? 0;
+            return value !== undefined;
+          };
+          await readChunk();
+          // While the client does not read, the bytes that left the service are in buffers of the kernel and the proxy.
+          let held_bytes = -1;
+          await eventually('the export has stopped', async () => {
+            const was = held_bytes;
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            held_bytes = sent_bytes();
+            return held_bytes === was;
+          });
+          while (await readChunk());
+          expect(lines).toBe(export_rows);
+          expect(held_bytes).toBeLessThan(sent_bytes() / 2);
+          console.log(`${name} held ${held_bytes >> 20} of ${sent_bytes() >> 20} MiB while the client did not read`);
+        });
+
+        it('a follower reconnects after a restart of the service and gets every event', async () => {
+          const over = new AbortController();
+          const got: number[] = [];
+          const following = followInto(got, url, over.signal, `RESTART ${name}`);
+          const [first] = await service.write([order(`RESTART ${name}`)]);
+          await eventually('the follower has the first event', () => got.length === 1);
+          await service.stop();
+          expect((await fetch(`${url}/livez`)).status).toBe(502);
+          const again = await startService('postgres', { place, env });
+          const [second] = await again.write([order(`RESTART ${name}`)]);
+          await eventually('the follower has the second event', () => got.length === 2);
+          over.abort();
+          await following;
+          await again.stop();
+          expect(got).toEqual([first?.id, second?.id]);
+        });
+      },
+    );
 
   if (installed.includes('nginx'))
     describe('two instances behind nginx', async () => {
@@ -250,7 +253,7 @@ describe('the log behind a proxy', async () => {
         return proxy.stop;
       });
 
-      it('restart one after the other, and who writes and follows with the SDK does not notice', async () => {
+      it('restart one after the other, and writers and followers with the SDK lose no event', async () => {
         const over = new AbortController();
         const got: number[] = [];
         const following = followInto(got, url, over.signal, 'ROLLING');
@@ -273,7 +276,7 @@ describe('the log behind a proxy', async () => {
         }
         writing = false;
         await Promise.all(writers);
-        await eventually('the follower has all', () => got.length >= written.length);
+        await eventually('the follower has every event', () => got.length >= written.length);
         over.abort();
         await following;
         for (const again of restarted) await again.stop();

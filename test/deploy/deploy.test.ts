@@ -1,4 +1,4 @@
-/** The unit and the image of deploy/, tried as far as that goes without an init system or a container engine. */
+/** The systemd unit and the Containerfile of deploy/, tested without an init system and without a container engine. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
@@ -32,29 +32,29 @@ describe('edgetrail.service', async () => {
   const value = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(unit)?.[1] ?? '';
   const hasSystemd = await has('systemd-analyze', '--version');
   const file = join(folder, 'edgetrail.service');
-  // Where Node is on this machine is this machine's business.
+  // The path of Node depends on the machine.
   await writeFile(file, unit.replace('/usr/bin/node', process.execPath));
 
-  it('runs what npm start runs', () => {
+  it('runs the command of npm start', () => {
     expect(value('ExecStart')).toBe(`/usr/bin/${startCommand}`);
     const onBun = /^# ExecStart=\S+ (\S+)$/m.exec(unit)?.[1] ?? '';
     expect(existsSync(new URL(onBun, root))).toBe(true);
   });
 
-  it('is stopped later than the service takes to stop', () => {
+  it('has a stop timeout above the shutdown deadline of the service', () => {
     expect(Number(value('TimeoutStopSec')) * 1_000).toBeGreaterThan(Number(settingRows.SHUTDOWN_MS_MAX.fallback));
   });
 
-  notOn(reasons.noSystemd, !hasSystemd).it('is understood by systemd', async () => {
+  notOn(reasons.noSystemd, !hasSystemd).it('is valid for systemd', async () => {
     const { stdout, stderr } = await run('systemd-analyze', ['verify', file]);
     expect(stdout + stderr).toBe('');
   });
 
-  notOn(reasons.noSystemd, !hasSystemd).it('is exposed by at most 1.5 of 10, as systemd counts', async () => {
+  notOn(reasons.noSystemd, !hasSystemd).it('has an exposure of at most 1.5 of 10 in systemd-analyze', async () => {
     await run('systemd-analyze', ['security', '--offline=yes', '--threshold=15', file]);
   });
 
-  it('reads settings that refuse to start until somebody is named', () => {
+  it('has settings that refuse to start until a user is named', () => {
     const settings = (text: string) =>
       Object.fromEntries([...text.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, setting]) => [name, setting]));
     const shipped = read('deploy/edgetrail.env');
@@ -73,12 +73,12 @@ describe('Containerfile', async () => {
     JSON.parse(new RegExp(`^${name}[^[]*(\\[.*\\])$`, 'm').exec(stage)?.[1] ?? '[]');
   const bunCommand = new URL('node_modules/.bin/bun', root).pathname;
 
-  it.each([...new Set([...copied(modules), ...copied(bun), ...copied(node)])])('copies what exists: %s', (path) => {
+  it.each([...new Set([...copied(modules), ...copied(bun), ...copied(node)])])('copies existing files: %s', (path) => {
     expect(existsSync(new URL(path, root))).toBe(true);
     expect(read('.dockerignore').split('\n')).toContain(`!${path}`);
   });
 
-  it('runs what npm start runs, as process 1 and not as root', () => {
+  it('runs the command of npm start as process 1 and not as root', () => {
     expect(command(node, 'CMD').join(' ')).toBe(startCommand);
     expect(copied(bun)).toEqual(copied(node));
     for (const stage of [bun, node]) expect(stage).toMatch(/^USER (bun|node)$/m);
@@ -98,7 +98,7 @@ describe('Containerfile', async () => {
   it.each([
     ['node', node, process.execPath],
     ['bun', bun, bunCommand],
-  ])('asks %s for its health', async (_runtime, stage, executable) => {
+  ])('checks the health on %s', async (_runtime, stage, executable) => {
     const [, ...args] = command(stage, 'HEALTHCHECK');
     const health = (port: string) =>
       run(executable, args, { env: { PORT: port } }).then(
@@ -111,24 +111,27 @@ describe('Containerfile', async () => {
   it.each([
     ['node', node, process.execPath],
     ['bun', bun, bunCommand],
-  ])('holds all that the service needs on %s, and it ends with 0', async (runtime, stage, executable) => {
-    const app = join(folder, runtime);
-    await mkdir(app);
-    for (const path of copied(stage)) await cp(new URL(path, root), join(app, path), { recursive: true });
-    await symlink(new URL('node_modules', root), join(app, 'node_modules'));
-    const [, ...args] = command(stage, 'CMD');
-    const port = await freePort();
-    const place = await freshDatabase('postgres');
-    const settings = { ...place, PORT: String(port), USERS: users, HOST: '127.0.0.1', PATH: process.env.PATH };
-    const child = spawn(executable, args, { cwd: app, env: settings, stdio: ['ignore', 'ignore', 'inherit'] });
-    const ended = once(child, 'exit');
-    try {
-      const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).catch(() => null);
-      await eventually('it is ready', async () => (await ask('/readyz'))?.ok === true, 20_000);
-      expect((await ask('/public/style.css'))?.status).toBe(200);
-    } finally {
-      child.kill('SIGTERM');
-    }
-    expect(await ended).toEqual([0, null]);
-  });
+  ])(
+    'contains everything that the service needs on %s, and the service exits with 0',
+    async (runtime, stage, executable) => {
+      const app = join(folder, runtime);
+      await mkdir(app);
+      for (const path of copied(stage)) await cp(new URL(path, root), join(app, path), { recursive: true });
+      await symlink(new URL('node_modules', root), join(app, 'node_modules'));
+      const [, ...args] = command(stage, 'CMD');
+      const port = await freePort();
+      const place = await freshDatabase('postgres');
+      const settings = { ...place, PORT: String(port), USERS: users, HOST: '127.0.0.1', PATH: process.env.PATH };
+      const child = spawn(executable, args, { cwd: app, env: settings, stdio: ['ignore', 'ignore', 'inherit'] });
+      const ended = once(child, 'exit');
+      try {
+        const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).catch(() => null);
+        await eventually('the service is ready', async () => (await ask('/readyz'))?.ok === true, 20_000);
+        expect((await ask('/public/style.css'))?.status).toBe(200);
+      } finally {
+        child.kill('SIGTERM');
+      }
+      expect(await ended).toEqual([0, null]);
+    },
+  );
 });

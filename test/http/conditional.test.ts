@@ -1,4 +1,4 @@
-/** What an unchanged answer costs, and when it is not; no shared cache keeps what is private. */
+/** The cost of a 304, when a tag changes, and the Cache-Control of every route. */
 import { upgradeWebSocket } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openService } from '../../src/runtime/service.ts';
@@ -6,7 +6,7 @@ import { readSettings } from '../../src/settings.ts';
 import { credentials, eventually, freshDatabase, sqlClient, startService, type Who } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
 
-/** What shows the last 24 hours has another tag in the next minute: in a group that says this it comes when it is called. */
+/** Stops the clock of a describe, because a response that counts the last 24 hours gets a new tag each minute. */
 const stopClock = () =>
   beforeAll(() => {
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-23T10:00:30Z') });
@@ -24,14 +24,14 @@ describe('the next minute', async () => {
   const get = (path: string, known = '') => service.request(path, { headers: { 'if-none-match': known } });
   const tagOf = async (path: string) => (await get(path)).headers.get('etag') ?? '';
 
-  it('one event keeps its tag for ever', async () => {
+  it('the tag of one event never changes', async () => {
     const tag = await tagOf('/api/logs/1');
     await service.write(event());
     vi.setSystemTime(Date.now() + 86_400_000);
     expect((await get('/api/logs/1', tag)).status).toBe(304);
   });
 
-  it('what shows the last 24 hours has another tag in the next minute, the list has not', async () => {
+  it('the tags of the stats and the page change with the minute, the tag of the list does not', async () => {
     const tags = await Promise.all(moving.map((path) => tagOf(path)));
     vi.setSystemTime(Date.now() + 60_000);
     const statuses = await Promise.all(moving.map(async (path, i) => (await get(path, tags[i])).status));
@@ -39,7 +39,7 @@ describe('the next minute', async () => {
   });
 });
 
-describe('what an unchanged answer costs', async () => {
+describe('the cost of a 304', async () => {
   stopClock();
   const place = await freshDatabase('postgres');
   if (!('DATABASE_URL' in place)) throw new Error('not a server');
@@ -61,13 +61,13 @@ describe('what an unchanged answer costs', async () => {
     for (const path of paths) await read(path);
   });
 
-  it('no row is touched: it is answered while the table of the rows is locked against everybody', async () => {
+  it('no row is read: a 304 is sent while the table is locked exclusively', async () => {
     const holder = await sql.reserve();
     try {
       await holder`begin`;
       await holder`lock table activity_logs in access exclusive mode`;
       for (const path of paths) expect((await read(path)).status, path).toBe(304);
-      // The lock does hold: whoever has another tag waits for it.
+      // The lock is effective: a request without a matching tag waits for it.
       let answered = false;
       const waiting = service.request('/api/logs?limit=3').then(() => {
         answered = true;
@@ -86,7 +86,7 @@ describe('what an unchanged answer costs', async () => {
     }
   });
 
-  it('one short statement is all that is asked of the database', async () => {
+  it('the database runs one short statement', async () => {
     for (const path of paths) {
       const { status, bytes } = await read(path);
       expect(status, path).toBe(304);
@@ -96,7 +96,7 @@ describe('what an unchanged answer costs', async () => {
     }
   });
 
-  it('without the database there is no answer, and the refusal has no tag', async () => {
+  it('without the database the response is a 503 without a tag', async () => {
     await proxy.close();
     for (const path of paths) {
       const answer = await service.request(path, { headers: { 'if-none-match': tags.get(path) ?? '' } });
@@ -107,7 +107,7 @@ describe('what an unchanged answer costs', async () => {
       ]);
     }
     await proxy.open();
-    await eventually('it is back', async () => (await read('/api/logs')).status === 304);
+    await eventually('the service is ready again', async () => (await read('/api/logs')).status === 304);
   });
 });
 
@@ -115,7 +115,7 @@ describe('HEAD', async () => {
   const service = await startService('pglite');
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
-  it('gives no other length than GET', async () => {
+  it('has no Content-Length that differs from GET', async () => {
     for (const path of moving) {
       const bytes = (await (await service.request(path)).arrayBuffer()).byteLength;
       const head = await service.request(path, { method: 'HEAD' });
@@ -123,17 +123,17 @@ describe('HEAD', async () => {
     }
   });
 
-  it.each(['/api/logs/stream', '/logs/stream', '/api/logs/export'])('of %s leaves nothing behind', async (path) => {
-    const ask = () => service.request(path, { method: 'HEAD' });
-    expect((await ask()).status).toBe(200);
+  it.each(['/api/logs/stream', '/logs/stream', '/api/logs/export'])('of %s leaks no timer', async (path) => {
+    const head = () => service.request(path, { method: 'HEAD' });
+    expect((await head()).status).toBe(200);
     const before = timers();
-    for (let n = 0; n < 50; n++) await ask();
-    // A follower has a heartbeat for as long as it follows.
+    for (let n = 0; n < 50; n++) await head();
+    // A follower that is not closed would keep its heartbeat timer.
     await eventually('there are no more timers than before', () => timers() < before + 10, 3_000);
   });
 });
 
-describe('no shared cache keeps what is private', async () => {
+describe('no shared cache stores a private response', async () => {
   const assets: Parameters<typeof openService>[1]['assets'] = (_c, next) => next();
   const settings = readSettings({
     ...(await freshDatabase('pglite')),
@@ -151,15 +151,15 @@ describe('no shared cache keeps what is private', async () => {
   );
   const everybody: Who[] = [null, 'guest', 'admin', 'writer', 'exporter'];
   const ways: Record<string, Record<string, string>> = {
-    plainly: {},
-    'with what is known': { 'if-none-match': '*' },
+    'without headers': {},
+    'with If-None-Match': { 'if-none-match': '*' },
     'by htmx': { 'hx-request': 'true' },
     'as a page': { accept: 'text/html' },
     'from a named origin': { origin: 'https://desk.example.com' },
     'from another origin': { origin: 'https://evil.example' },
   };
 
-  it('every route is among those that are asked', () => {
+  it('the tested paths contain every route', () => {
     expect(paths).toEqual(expect.arrayContaining([...conditional, '/api/logs/export', '/api/logs/stream', '/ws/logs']));
   });
 
@@ -169,10 +169,10 @@ describe('no shared cache keeps what is private', async () => {
       for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'OPTIONS'])
         for (const who of everybody)
           for (const [way, headers] of Object.entries(ways)) {
-            const left = new AbortController();
+            const abort = new AbortController();
             const answer = await app.request(path, {
               method,
-              signal: left.signal,
+              signal: abort.signal,
               headers: { ...headers, ...(who && { authorization: credentials[who] }) },
               ...(method === 'POST' && { body: '{}' }),
             });
@@ -186,7 +186,7 @@ describe('no shared cache keeps what is private', async () => {
             } else expect(control, what).toMatch(/^no-store/);
             expect(`${control}${answer.headers.get('expires') ?? ''}`, what).not.toMatch(/public|s-maxage|max-age/);
             await answer.body?.cancel();
-            left.abort();
+            abort.abort();
           }
     },
   );

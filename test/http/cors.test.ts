@@ -1,4 +1,4 @@
-/** Pages of other sites in a browser, and while there is no database. What holds on every runtime is in conformance/. */
+/** CORS in a real browser and during an outage of the database. The tests for every runtime are in conformance/. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
@@ -11,7 +11,7 @@ import { proxyTo } from '../support/proxy.ts';
 const desk = 'https://desk.example.com';
 const event = { event_type: 'CREATE', entity_type: 'order', entity_id: '55' };
 
-describe('while there is no database', async () => {
+describe('without a database', async () => {
   const proxy = await proxyTo(await freshPostgres());
   await proxy.close();
   const service = await startService('postgres', {
@@ -19,7 +19,7 @@ describe('while there is no database', async () => {
     env: { CORS_ORIGINS: desk, MIGRATE: 'off' },
   });
 
-  it('a preflight is answered, and a page can read that it must wait', async () => {
+  it('a preflight succeeds, and a page can read the 503', async () => {
     const headers = { origin: desk, 'access-control-request-method': 'GET' };
     const preflight = await service.request('/api/logs', { as: null, method: 'OPTIONS', headers });
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, desk]);
@@ -44,8 +44,8 @@ inChromium.describe('in Chromium', async () => {
   };
   const [ours, theirs] = [await openSite(), await openSite()];
   const named = `http://localhost:${ours}`;
-  // Chromium keeps Basic credentials for each site apart, and asks for none on behalf of another. Another port of the
-  // service's host is another origin of the same site, so its pages come with what the visitor gave the service.
+  // Chromium stores Basic credentials per site and does not ask for them for another site. Another port of the
+  // service's host is another origin of the same site, so requests of its pages have the stored credentials.
   const sibling = `http://127.0.0.1:${ours}`;
   const unnamed = `http://127.0.0.1:${theirs}`;
   const service = await startService('pglite', { env: { CORS_ORIGINS: `${named} ${sibling}` } });
@@ -60,7 +60,7 @@ inChromium.describe('in Chromium', async () => {
     for (const site of sites) site.close();
   });
 
-  /** A page of a site in a browser of its own, where somebody is signed in to the service, or nobody. */
+  /** Opens a page of a site in a new browser context, with or without credentials for the service. */
   async function pageOf(origin: string, signedIn: boolean): Promise<Page> {
     const context = await browser.newContext(
       signedIn ? { httpCredentials: { username: 'admin', password: 'admin-password', origin: service.url } } : {},
@@ -86,7 +86,7 @@ inChromium.describe('in Chromium', async () => {
       [service.url + path, init] as const,
     );
 
-  /** The first id that an EventSource with credentials brings. */
+  /** The first id that an EventSource with credentials receives. */
   const followIn = (page: Page) =>
     page.evaluate(
       (url) =>
@@ -120,7 +120,7 @@ inChromium.describe('in Chromium', async () => {
 
   const authorization = credentials.admin;
 
-  it('a page of a named origin reads and writes with a header of its own', async () => {
+  it('a page of a named origin reads and writes with its own Authorization header', async () => {
     const page = await pageOf(named, false);
     const list = await fetchIn(page, '/api/logs?limit=1', { headers: { authorization } });
     expect(list).toMatchObject({ status: 200, seen: ['etag', 'link'], text: expect.stringContaining('"order"') });
@@ -132,7 +132,7 @@ inChromium.describe('in Chromium', async () => {
     expect(written).toMatchObject({ status: 201, seen: ['location'] });
   });
 
-  it('it reads why it was refused', async () => {
+  it('a page of a named origin reads the reason for a refusal', async () => {
     const page = await pageOf(named, false);
     const refused = await fetchIn(page, '/api/logs?limit=-1', { headers: { authorization } });
     expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('limit') });
@@ -140,14 +140,14 @@ inChromium.describe('in Chromium', async () => {
     expect(nobody).toMatchObject({ status: 401, text: expect.stringContaining('"status":401') });
   });
 
-  it('it asks whether what it has is unchanged', async () => {
+  it('a page of a named origin can send a conditional request', async () => {
     const page = await pageOf(named, false);
     const tag = (await service.request('/api/logs')).headers.get('etag') ?? '';
     const again = await fetchIn(page, '/api/logs', { headers: { authorization, 'if-none-match': tag } });
     expect(again).toMatchObject({ status: 304, seen: ['etag'], text: '' });
   });
 
-  it('it reads, writes and follows with the credentials that the browser has', async () => {
+  it('a page of a named origin reads, writes and follows with the credentials of the browser', async () => {
     const page = await pageOf(sibling, true);
     expect(await fetchIn(page, '/api/logs/1', { credentials: 'include' })).toMatchObject({ status: 200 });
     const headers = { 'content-type': 'application/json' };
@@ -157,7 +157,7 @@ inChromium.describe('in Chromium', async () => {
     expect(await socketIn(page)).toContain('"type":"logs"');
   });
 
-  it('a page of another origin reads nothing, writes nothing and follows nothing, whoever is signed in', async () => {
+  it('a page of another origin can neither read, write nor follow, although the user is signed in', async () => {
     const count = async () => ((await (await service.request('/api/logs')).json()) as { total: number }).total;
     const before = await count();
     const page = await pageOf(unnamed, true);

@@ -1,9 +1,9 @@
-/** Which metadata is shown as "What changed": the forms of audit libraries, and nothing that only looks like them. */
+/** Which metadata is shown as "What changed": the forms of audit libraries, and no similar metadata. */
 import { describe, expect, it } from 'vitest';
 import { readChanges } from '../../src/log/changes.ts';
 import type { Metadata } from '../../src/log/entry.ts';
 
-describe('metadata that is not a change is left as it stands', () => {
+describe('metadata that is not a change is shown unchanged', () => {
   it.each<[string, Metadata]>([
     ['a transfer between accounts', { from: 'account-1', to: 'account-2', amount: 5 }],
     ['a mail', { from: 'a@example.com', to: 'b@example.com' }],
@@ -15,7 +15,7 @@ describe('metadata that is not a change is left as it stands', () => {
     ['the bounds of a search', { created_before: '2026-02-01', created_after: '2026-01-01' }],
     ['the bounds of a search, descending dates', { due_before: '2026-02-01', due_after: '2026-01-01' }],
     ['two equal states', { before: { a: 1 }, after: { a: 1 } }],
-    ['members that came and went', { changes: { added: ['a', 'b'], removed: ['c', 'd'] } }],
+    ['added and removed members', { changes: { added: ['a', 'b'], removed: ['c', 'd'] } }],
     ['a pair with more than two values', { changes: { route: { from: 'A', to: 'B', fare: 5 } } }],
     ['a count of changes', { changes: 3 }],
     ['a list of names', { changed: ['price', 'state'] }],

@@ -1,4 +1,4 @@
-/** Facets, histogram, span and the last day: against plain JavaScript where exact, near it where they say "about". */
+/** Facets, histogram, span and the last 24 hours: equal to plain JavaScript when exact, close to it when estimated. */
 import { type SQL, sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -40,7 +40,7 @@ const event = fc.record({
   timestamp: fc.nat(5 * hour_ms).map((ms) => new Date(start + ms).toISOString()),
 });
 
-/** What a term of a filter means of an entry; the questions of these tests ask columns and times alone. */
+/** True for an entry that matches every term. The filters of these tests have only columns and times. */
 const matches = ({ terms }: Filter, entry: Entry) =>
   terms.every(({ key, negated, values: [value = '', ...more] }) => {
     if (key === 'start_date') return entry.timestamp >= value;
@@ -94,7 +94,7 @@ describe.each(databases)('a short log on %s', async (name) => {
     }
   });
 
-  it.each(questions)('a histogram counts each bar by type, empty ones too: %s', async (text) => {
+  it.each(questions)('a histogram counts each bar by type, including empty bars: %s', async (text) => {
     const filter = ask(text);
     const bucket_ms = hour_ms / 2;
     const [from, to] = [start - hour_ms, start + 4 * hour_ms];
@@ -113,7 +113,7 @@ describe.each(databases)('a short log on %s', async (name) => {
     );
   });
 
-  it('has a span from the oldest to the newest that match, and a total', async () => {
+  it('has a span from the oldest to the newest match, and a total', async () => {
     const times = all.filter(({ user_id }) => user_id === 'u1').map(({ timestamp }) => Date.parse(timestamp));
     expect(await store.span(ask('user_id=u1'))).toEqual({ oldest: Math.min(...times), newest: Math.max(...times) });
     expect(await store.span(ask('user_id=nobody'))).toBeNull();
@@ -127,7 +127,7 @@ describe.each(databases)('a short log on %s', async (name) => {
 describe.each(databases)('times on %s', async (name) => {
   const { store } = await openStore(name);
 
-  it('of an empty log are none', async () => {
+  it('of an empty log have no span', async () => {
     expect(await store.span(ask(''))).toBeNull();
     expect(await store.recent(ask(''))).toEqual({ recent_24h: 0, recent_is_exact: true });
     expect((await store.facets(ask('')))?.map(({ values, exact }) => [values, exact])).toEqual(
@@ -142,7 +142,7 @@ describe.each(databases)('times on %s', async (name) => {
     });
   });
 
-  it('of the last 24 hours are told by when it happened, and what is to come is not among them', async () => {
+  it('of the last 24 hours are counted by timestamp, without future events', async () => {
     const ago = (hours: number) => new Date(Date.now() - hours * hour_ms).toISOString();
     const base = { event_type: 'A', entity_type: 'x' };
     await write(
@@ -154,7 +154,7 @@ describe.each(databases)('times on %s', async (name) => {
     expect(await store.recent(ask('event_type=A'))).toEqual({ recent_24h: 2, recent_is_exact: true });
   });
 
-  it('may be as old as the calendar', async () => {
+  it('may be in the year 1', async () => {
     const timestamp = '0001-01-01T00:00:00.000Z';
     await write(store, [{ event_type: 'OLD', entity_type: 'x', timestamp }]);
     const bucket_ms = 365 * 24 * hour_ms;
@@ -168,7 +168,7 @@ describe.each(databases)('a long log on %s', async (name) => {
   const { db, store } = await openStore(name);
   const rows = 80_000;
   const burst = 8_000;
-  // A week, and in the middle of it a second with a tenth of everything. One user in 20,000, one type in five.
+  // One week with a tenth of the rows in one second. Every fifth row is a DELETE, one row in 20,000 has the rare user.
   const fill = (from: number): SQL => sql`select count(*) from append_logs((
     select jsonb_agg(jsonb_build_object(
       'event_type', case when n % 5 = 0 then 'DELETE' else 'UPDATE' end, 'entity_type', 'order',
@@ -182,7 +182,7 @@ describe.each(databases)('a long log on %s', async (name) => {
     expect(Math.abs((n ?? 0) - expected) / expected).toBeLessThan(share);
   };
 
-  it('is estimated where much matches, and says so', async () => {
+  it('is estimated for many matches, and marked as not exact', async () => {
     const facets = await store.facets(ask(''));
     const [types, , services, users] = facets ?? [];
     expect(facets?.map(({ exact }) => exact)).toEqual([false, false, false, false]);
@@ -193,7 +193,7 @@ describe.each(databases)('a long log on %s', async (name) => {
     expect(users?.more).toBe(true);
   });
 
-  it('keeps a burst what it was', async () => {
+  it('shows a burst in its bar', async () => {
     const histogram = await store.histogram(ask(''), week);
     expect(histogram?.exact).toBe(false);
     near(histogram?.bars[14]?.n, burst, 0.15);
@@ -202,7 +202,7 @@ describe.each(databases)('a long log on %s', async (name) => {
     expect(histogram?.bars.every(({ n, by }) => by.reduce((sum, m) => sum + m, 0) === n)).toBe(true);
   });
 
-  it('is exact for what is rare', async () => {
+  it('is exact for few matches', async () => {
     const [types, , , users] = (await store.facets(ask('user_id=rare'))) ?? [];
     expect(types).toMatchObject({ values: [{ value: 'DELETE', n: rows / 20_000 }], exact: true });
     expect(users?.values.find(({ value }) => value === 'rare')?.n).toBe(rows / 20_000);
@@ -210,19 +210,19 @@ describe.each(databases)('a long log on %s', async (name) => {
     expect([histogram?.exact, histogram?.bars.reduce((sum, { n }) => sum + n, 0)]).toEqual([true, rows / 20_000]);
   });
 
-  it('names what the filter names, though no sample has it', async () => {
+  it('lists a value of the filter that no sampled row has', async () => {
     const [types] = (await store.facets(ask('event_type=NEVER'))) ?? [];
     expect(types?.values.find(({ value }) => value === 'NEVER')?.n).toBe(0);
   });
 });
 
-describe('a database that does not answer in time', async () => {
+describe('a query that exceeds its deadline', async () => {
   const url = await freshPostgres();
   const database = openPostgres(url, 1);
   afterAll(database.close);
   const store = createStore(database.db);
 
-  it('is given up, and its session is left as it was', async () => {
+  it('is cancelled, and the database session keeps its settings', async () => {
     const locks = sqlClient(url, 1);
     await locks.begin(async (held) => {
       await held`lock table activity_logs in access exclusive mode`;

@@ -1,6 +1,6 @@
 /**
  * The rules of an event hold for every way into the log: POST, the SDK, the import, the inbox, a plain INSERT, and the
- * table of the old dashboard. What one of them refuses or normalises, each of them refuses or normalises.
+ * table of the old dashboard. All of them refuse and normalise the same events.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ const folder = await mkdtemp(join(tmpdir(), 'edgetrail-doors-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const head = async () => Number((await sql`select coalesce(max(last_id), 0) as head from log_batches`)[0]?.head);
-/** What was stored after an id. */
+/** The events stored after an id. */
 const storedAfter = async (id: number): Promise<Entry[]> => {
   const entries: Entry[] = [];
   for (let after = id; ; ) {
@@ -34,7 +34,7 @@ const storedAfter = async (id: number): Promise<Entry[]> => {
   }
 };
 
-/** Writes events of known columns; rejects with a text that has the field and the reason. */
+/** Writes events; rejects with a text that names the field and the reason. */
 type Door = (events: object[]) => Promise<unknown>;
 
 const columns = [
@@ -52,7 +52,7 @@ const columns = [
   'session_id',
   'event_uid',
 ];
-/** Only the columns that an event has: those that it lacks get their defaults. */
+/** Names only the columns of the event, so that the others get their defaults. */
 const insertInto =
   (table: string): Door =>
   async (events) => {
@@ -138,7 +138,7 @@ const refused: [string, object, string | RegExp][] = [
   ],
 ];
 
-/** What the types of the columns refuse in SQL, in their own words. */
+/** Events that the column types refuse in SQL, with a message of PostgreSQL. */
 const refusedByType: [string, object, RegExp][] = [
   [
     'a long label',
@@ -160,14 +160,18 @@ const refusedByType: [string, object, RegExp][] = [
     { ...order, ip_address: '10.0.0.0/8' },
     /ip_address: must be an IPv4 or IPv6 address without mask/,
   ],
-  ['no address', { ...order, ip_address: 'localhost' }, /ip_address: must be|invalid input syntax for type inet/],
+  [
+    'an invalid address',
+    { ...order, ip_address: 'localhost' },
+    /ip_address: must be|invalid input syntax for type inet/,
+  ],
   ['a NUL', { ...order, description: 'a\0b' }, /must not contain a NUL|unsupported Unicode escape sequence/],
-  ['no time', { ...order, timestamp: '2026-02-30T00:00:00Z' }, /timestamp: must be an ISO 8601|out of range/],
+  ['an invalid time', { ...order, timestamp: '2026-02-30T00:00:00Z' }, /timestamp: must be an ISO 8601|out of range/],
 ];
 
 const normalised: [string, object, Partial<Entry>][] = [
   [
-    'blanks are null',
+    'stores blank values as null',
     {
       ...order,
       entity_id: '',
@@ -191,19 +195,19 @@ const normalised: [string, object, Partial<Entry>][] = [
     },
   ],
   [
-    'the longest label',
+    'stores the longest label',
     { event_type: '🧾'.repeat(255), entity_type: 'x'.repeat(255) },
     { event_type: '🧾'.repeat(255) },
   ],
-  ['white space around a label', { ...order, event_type: ' CREATE ' }, { event_type: ' CREATE ' }],
-  ['the deepest metadata', { ...order, metadata: nested(19) }, { metadata: nested(19) as Entry['metadata'] }],
+  ['keeps white space around a label', { ...order, event_type: ' CREATE ' }, { event_type: ' CREATE ' }],
+  ['stores the deepest metadata', { ...order, metadata: nested(19) }, { metadata: nested(19) as Entry['metadata'] }],
   [
-    'the largest whole number',
+    'stores the largest whole number',
     { ...order, metadata: { a: 2 ** 53 - 1, b: 0.1, c: 1e-300 } },
     { metadata: { a: 2 ** 53 - 1, b: 0.1, c: 1e-300 } },
   ],
-  ['metadata null', { ...order, metadata: null }, { metadata: null }],
-  ['an address in other words', { ...order, ip_address: '2001:DB8:0::1' }, { ip_address: '2001:db8::1' }],
+  ['stores null metadata', { ...order, metadata: null }, { metadata: null }],
+  ['normalises an address', { ...order, ip_address: '2001:DB8:0::1' }, { ip_address: '2001:db8::1' }],
 ];
 
 describe.each(Object.entries(doors))('%s', (door, write) => {
@@ -223,9 +227,9 @@ describe.each(Object.entries(doors))('%s', (door, write) => {
     expect(await storedAfter(before)).toMatchObject([expected]);
   });
 
-  it('takes a null time for now', async () => {
+  it('stores a null time as the current time', async () => {
     const before = await head();
-    // PostgreSQL looks for the row's partition before any trigger of ours: there the column is left out instead.
+    // PostgreSQL selects the partition before any trigger runs: a plain INSERT must omit the column instead.
     if (door === 'a plain INSERT')
       return expect(write([{ ...order, timestamp: null }])).rejects.toThrow('no partition');
     await write([{ ...order, timestamp: null }]);
@@ -281,7 +285,7 @@ describe('10,000 generated events', () => {
   const events = fc.sample(event, { numRuns: n, seed: 20_261_125 });
   const written = ({ id: _id, created_at: _at, ...rest }: Entry) => rest;
 
-  it('come out of every door as of POST', { timeout: 180_000 }, async () => {
+  it('are stored through every way in as through POST', { timeout: 180_000 }, async () => {
     let expected: unknown[] | null = null;
     for (const [door, write] of Object.entries(doors)) {
       const before = await head();

@@ -1,4 +1,4 @@
-/** The inbox and the guards of the tables: one row stops nobody, nobody writes past append_logs, and it is noticed. */
+/** The inbox and the write guard: an invalid row blocks no other, and rows that bypass append_logs are detected. */
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, describe, expect, inject, it } from 'vitest';
@@ -31,11 +31,11 @@ describe('the write guard', async () => {
     ['a call of append_logs', `select append_logs('[{"event_type":"A","entity_type":"b"}]')`],
     ['a call of drain_inbox', 'select drain_inbox(1)'],
     ['a call of make_partition', `select make_partition('2031-01-01')`],
-  ])('refuses a role that may insert: %s', async (_what, statement) => {
+  ])('refuses a role with the right to insert: %s', async (_what, statement) => {
     await expect(writer.unsafe(statement)).rejects.toThrow(/is refused|permission denied/);
   });
 
-  it('lets that role write without an id', async () => {
+  it('accepts rows without an id from that role', async () => {
     await writer`insert into activity_logs (event_type, entity_type, user_id) values ('A', 'b', 'guarded')`;
     await writer`insert into activity_inbox (event_type, entity_type, user_id) values ('A', 'b', 'guarded')`;
     const total = async () =>
@@ -44,7 +44,7 @@ describe('the write guard', async () => {
   });
 });
 
-it('a month without a partition gets one at the write', async () => {
+it('a write into a month without a partition creates it', async () => {
   const fresh = await startService('postgres');
   const owner = sqlClient(urlOf(fresh));
   const [{ month }] = await owner<[{ month: string }]>`
@@ -58,7 +58,7 @@ describe('the drain', async () => {
   const owner = sqlClient(urlOf(fresh));
   const drain = async () => Number((await owner`select drain_inbox(1000) as n`)[0]?.n);
 
-  it('takes few large rows, and many small ones', async () => {
+  it('moves fewer large rows than small rows in one call', async () => {
     const large = (n: number) => owner`
       insert into activity_inbox (event_type, entity_type, metadata)
       select 'LARGE', 'order', jsonb_build_object('text', (select string_agg(md5(random()::text), '') from generate_series(1, 1000)), 'n', n)
@@ -72,7 +72,7 @@ describe('the drain', async () => {
     expect(await drain()).toBe(1_000);
   });
 
-  it('puts aside the rows that the log cannot take, and goes on with those behind them', async () => {
+  it('moves invalid rows to activity_inbox_refused, and stores the rows after them', async () => {
     while ((await drain()) > 0);
     await owner`alter table activity_inbox disable trigger user`;
     await owner`insert into activity_inbox (event_type, entity_type, "timestamp", user_id)
@@ -86,7 +86,7 @@ describe('the drain', async () => {
   });
 });
 
-it('/readyz says no when a row was inserted past append_logs, wherever in the log', async () => {
+it('/readyz is 503 after an insert that bypassed append_logs, anywhere in the log', async () => {
   const fresh = await startService('postgres');
   const owner = sqlClient(urlOf(fresh));
   for (let i = 0; i < 6; i++) await fresh.write(Array.from({ length: 1_000 }, () => order));
@@ -137,10 +137,10 @@ describe('the rules of metadata', () => {
     await fc.assert(
       fc.asyncProperty(metadata, async (made) => {
         const sent = JSON.parse(JSON.stringify(made).replaceAll('-0,', '0,')) as unknown;
-        const [said] = await sql`select metadata_fault(${JSON.stringify(sent)}::text::jsonb) as fault`;
+        const [row] = await sql`select metadata_fault(${JSON.stringify(sent)}::text::jsonb) as fault`;
         const expected = metadataFault(sent);
-        // Of several faults the first that is met is told: in SQL level by level, in the API branch by branch.
-        expect(said?.fault === null, `${said?.fault} | ${expected}`).toBe(expected === null);
+        // With several faults only their presence is compared: SQL finds the first by level, the API by branch.
+        expect(row?.fault === null, `${row?.fault} | ${expected}`).toBe(expected === null);
       }),
       { numRuns: 300 },
     );

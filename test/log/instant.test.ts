@@ -14,13 +14,13 @@ it.each([
   expect(new Date(readDatabaseTime(text)).toISOString()).toBe(iso);
 });
 
-it('infinite times stay infinite, and another text is no time', () => {
+it('infinite times stay infinite, and another text is not a time', () => {
   expect([readDatabaseTime('infinity'), readDatabaseTime('-infinity')]).toEqual([Infinity, -Infinity]);
   expect([writeDatabaseTime(Infinity), writeDatabaseTime(-Infinity)]).toEqual(['infinity', '-infinity']);
   expect(readDatabaseTime('yesterday')).toBeNaN();
 });
 
-it('what is written for the database reads back as the same time', () => {
+it('a time written for the database is read back unchanged', () => {
   const ms = fc.integer({ min: -210_866_803_200_000, max: latest_ms + 1e14 });
   fc.assert(
     fc.property(ms, (at) => {

@@ -85,7 +85,7 @@ describe('a text', () => {
     expect(jsonTextFaults(text, 10).map(({ path }) => path)).toEqual(paths);
   });
 
-  it('with a hostile depth or a hostile number of keys is read in time', () => {
+  it('with a hostile depth or number of keys is read within the time limit', () => {
     const deep = `${'['.repeat(400_000)}1e400${']'.repeat(400_000)}`;
     const wide = `{${Array.from({ length: 80_000 }, (_, i) => `"k${i}":${i}`).join(',')},"k7":1}`;
     const started = Date.now();

@@ -28,7 +28,7 @@ it.each([
   expect(pathFault(parameter)).toContain(reason);
 });
 
-it('every key can be a step, and its path has it as a reading', () => {
+it('every key can be a step of a path', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 4 }), (keys) => {
       const parameter = `metadata.${keys.map(metadataStep).join('.')}`;

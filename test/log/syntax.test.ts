@@ -1,4 +1,4 @@
-/** The filter as one line: what it means, what it refuses, and that whatever a filter holds can be told in it. */
+/** The filter syntax of the search field: its meaning, its refusals, and that every filter can be written in it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { faultOf, filterLimits, filterRows, readFilter, type Term, writeFilter } from '../../src/log/filter.ts';
@@ -85,7 +85,7 @@ describe('a line', () => {
     ['meta.a!:1', 'meta.a!:1 cannot be asked for: the path ends in !'],
     [`type:${'x'.repeat(256)}`, `type:${'x'.repeat(256)} must be at most 255 characters long`],
     ['user:"\\u{0}"', 'user:"\\u{0}" must not contain a NUL character'],
-  ])('%s is refused, and says why', (text, expected) => {
+  ])('%s is refused with the reason', (text, expected) => {
     expect(faults(text)).toEqual([expected]);
   });
 
@@ -102,18 +102,18 @@ describe('a line', () => {
     ['(user:ana', '(user:ana', /cannot be grouped/],
     ['!user:ana', '!user:ana', /or - before it to exclude/],
     ['+type:DELETE', '+type:DELETE', /or - before it to exclude/],
-  ])('%s is told rather than taken as text', (text, word, reason) => {
+  ])('%s is refused and not read as text', (text, word, reason) => {
     expect(readSyntax(text).faults).toEqual([{ word, reason: expect.stringMatching(reason) }]);
   });
 
-  it('names every fault, and one value too many once', () => {
+  it('names every fault, and the limit of values once', () => {
     expect(faults('a:1 user: b:2').map((fault) => fault.split(' ')[0])).toEqual(['a:', 'user:', 'b:']);
     const n = filterLimits.values_max;
     const users = Array.from({ length: n + 2 }, (_, i) => `user:u${i}`).join(' ');
     expect(faults(users)).toEqual([`user:u${n} is one too many; a field takes at most ${n} values`]);
   });
 
-  it('reads anything without a throw, and what it reads without a fault can be asked', () => {
+  it('never throws, and a line without faults is a valid filter', () => {
     const pieces = [
       'user',
       'type',
@@ -186,24 +186,26 @@ describe('a filter as a line', () => {
       ...asked,
       values: asked.values.filter((value) => faultOf(asked.negated ? `${asked.key}!` : asked.key, value) === null),
     }))
-    // "metadata.a!" is how a query string says "none of": no filter asks for a path that ends so.
+    // "metadata.a!" is the negation in a query string, so no filter has a path that ends in "!".
     .filter(({ key, negated, values }) => values.length > 0 && (negated || !key.endsWith('!')));
   const terms = fc.uniqueArray(term, { maxLength: 6, selector: ({ key, negated }) => `${negated}${key}` });
 
-  it('reads back as the same filter, whatever it holds', () => {
+  it('is read back as the same filter, whatever its values are', () => {
     fc.assert(
-      fc.property(terms, (held) => {
-        const { query, faults } = readSyntax(writeSyntax(held));
+      fc.property(terms, (written) => {
+        const { query, faults } = readSyntax(writeSyntax(written));
         expect(faults).toEqual([]);
         const asTerms = (all: Term[]) => all.toSorted((a, b) => (a.key + a.negated < b.key + b.negated ? -1 : 1));
-        expect(asTerms(readFilter(query).terms)).toEqual(asTerms(held));
-        expect(readFilter(query).key).toBe(writeFilter(held).toString());
+        expect(asTerms(readFilter(query).terms)).toEqual(asTerms(written));
+        expect(readFilter(query).key).toBe(writeFilter(written).toString());
       }),
       { numRuns: 2_000 },
     );
   }, 120_000);
 
-  it('has no character that a field of one line would lose', () => {
-    fc.assert(fc.property(terms, (held) => void expect(writeSyntax(held)).not.toMatch(/[\n\r\u2028\u2029]|\p{Cc}/u)));
+  it('has no character that a single-line input removes', () => {
+    fc.assert(
+      fc.property(terms, (written) => void expect(writeSyntax(written)).not.toMatch(/[\n\r\u2028\u2029]|\p{Cc}/u)),
+    );
   });
 });

@@ -1,4 +1,4 @@
-/** A database that holds the old dashboard's table becomes ours: nothing is lost, nothing is copied twice. */
+/** The migration of the old dashboard's table: every row is copied once, also during writes and after an interruption. */
 import { sql } from 'drizzle-orm';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { freshPostgres, sqlClient } from '../support/harness.ts';
 
-/** What the old dashboard's set-up ran, word for word in its effect. */
+/** Has the effect of the old dashboard's set-up script. */
 const oldTables = `
   create table activity_logs (id serial primary key, timestamp timestamp default current_timestamp,
     event_type varchar(50) not null, entity_type varchar(50) not null, entity_id varchar(100), user_id varchar(100),
@@ -22,8 +22,8 @@ const oldTables = `
   create view recent_activity as select * from activity_logs where timestamp >= now() - interval '7 days';`;
 
 /**
- * Rows as years of use leave them: gaps in the ids, a heap in another order than the ids, microseconds, and what no
- * column forbade: no time, an endless time, a network for an address, metadata that is an array.
+ * Rows as after years of use: gaps in the ids, a heap in another order than the ids, microseconds, and values that no
+ * constraint forbade: no time, an infinite time, a network as an address, metadata that is an array.
  */
 const oldRows = (n_rows: number) => `
   insert into activity_logs
@@ -39,11 +39,11 @@ const oldRows = (n_rows: number) => `
     case when n % 7 > 0 then 'agent ' || n % 13 end,
     case when n % 1000 <> 5 and n not in (1001, 1002) then past + interval '1.0004 seconds' end
   from (select n, timestamp '2023-03-01 00:00:00' + n * interval '7 minutes 0.123457 seconds' as past
-        from generate_series(1, ${n_rows}) n) told
+        from generate_series(1, ${n_rows}) n) numbered
   order by md5(n::text);
   select setval('activity_logs_id_seq', (select max(id) from activity_logs));`;
 
-const told = [
+const copiedColumns = [
   'event_type',
   'entity_type',
   'entity_id',
@@ -53,20 +53,20 @@ const told = [
   'ip_address',
   'user_agent',
 ];
-const toldOf = (table: string) => told.map((name) => `${table}.${name}`).join(', ');
+const columnsOf = (table: string) => copiedColumns.map((name) => `${table}.${name}`).join(', ');
 
-/** A blank of the old table is null in the log, as from every other writer. */
+/** A blank value of the old table is null in the log, as for every other writer. */
 const blankIsNull = (columns: string) => columns.replace('l.entity_id', "nullif(l.entity_id, '') as entity_id");
 
-/** Each old row beside the log's row of the same rank: the ids are dense and in the old order. */
-const pairs = `(select row_number() over (order by id) as id, l.id as old_id, l.timestamp, l.created_at, ${blankIsNull(toldOf('l'))}
+/** Joins each old row with the log's row of the same rank: the new ids are dense and in the old order. */
+const pairs = `(select row_number() over (order by id) as id, l.id as old_id, l.timestamp, l.created_at, ${blankIsNull(columnsOf('l'))}
   from activity_logs_legacy l) old full join activity_logs log using (id)`;
-/** Read as UTC and to the millisecond, or, where the old row knew no time, by the other of its two. */
+/** Counts differences. Times are UTC, rounded to the millisecond; a row without one of its two times has the other one. */
 const comparison = `
   select count(*)::int as n,
     count(*) filter (where old.old_id is null)::int as made_up,
     count(*) filter (where log.event_type is null)::int as missing,
-    count(*) filter (where row(${toldOf('old')})::text is distinct from row(${toldOf('log')})::text)::int as changed,
+    count(*) filter (where row(${columnsOf('old')})::text is distinct from row(${columnsOf('log')})::text)::int as changed,
     count(*) filter (where isfinite(old.timestamp)
       and log.timestamp is distinct from old.timestamp::timestamp(3) at time zone 'UTC')::int as other_time,
     count(*) filter (where not coalesce(isfinite(old.timestamp), false) and old.created_at is not null
@@ -86,7 +86,7 @@ const nothingWrong = {
   timeless: 0,
 };
 
-/** Where the log stands: all four are one number, or an id was lost or handed out twice. */
+/** The position of the log. All four numbers must be equal: otherwise an id was lost or used twice. */
 const heads = `
   select (select count(*) from activity_logs)::int as rows, (select max(id) from activity_logs)::int as newest,
     (select max(last_id) from log_batches)::int as head, (select sum(n) from log_batches)::int as committed`;
@@ -97,7 +97,7 @@ async function oldDatabase(n_rows: number): Promise<{ url: string; client: postg
   const maker = sqlClient(url, 1);
   await maker.unsafe(`alter database ${new URL(url).pathname.slice(1)} set timezone = 'Asia/Kolkata'`);
   await maker.unsafe(oldTables + oldRows(n_rows));
-  // The time zone holds for the sessions that begin from here on.
+  // The time zone applies to sessions that start after this statement.
   return { url, client: sqlClient(url) };
 }
 
@@ -109,7 +109,7 @@ function open(url: string): OpenDatabase {
   return database;
 }
 
-/** Old code, which knows nothing of us: one plain INSERT after the other, until told to stop. */
+/** The old application: one plain INSERT after the other until `stop`. */
 function oldCode(client: postgres.Sql) {
   const written: string[] = [];
   let running = true;
@@ -133,7 +133,7 @@ function oldCode(client: postgres.Sql) {
   };
 }
 
-describe('taking over 100,000 rows while old code writes, cut off once', () => {
+describe('the migration of 100,000 rows during writes of old code, interrupted once', () => {
   const n_rows = 100_000;
   const cut_at = 20_000;
   let client: postgres.Sql;
@@ -144,7 +144,7 @@ describe('taking over 100,000 rows while old code writes, cut off once', () => {
   beforeAll(async () => {
     ({ url, client } = await oldDatabase(n_rows));
     const code = oldCode(client);
-    // One transaction of old code is under way when the migration comes, and commits while it waits.
+    // One transaction of old code is open when the migration starts, and commits while the migration waits.
     let underWay = Promise.resolve();
     const begun = new Promise<void>((resolve) => {
       underWay = client.begin(async (tx) => {
@@ -157,7 +157,7 @@ describe('taking over 100,000 rows while old code writes, cut off once', () => {
     let copied = 0;
     const cut = (line: string) => {
       copied = Number(/(\d+) events/.exec(line)?.[1]);
-      // As when the server is restarted: every connection of the one who migrates is gone.
+      // Like a restart of the server: it closes every connection of the migration.
       if (copied === cut_at)
         void client`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'edgetrail' and datname = current_database()`.execute();
     };
@@ -165,7 +165,7 @@ describe('taking over 100,000 rows while old code writes, cut off once', () => {
     await underWay;
     expect(copied).toBeGreaterThanOrEqual(cut_at);
     expect(copied).toBeLessThan(n_rows);
-    // Two services come up at the same time and go on.
+    // Two services start at the same time and resume the migration.
     await Promise.all([open(url).migrate(() => {}), open(url).migrate(() => {})]);
     await code.insert('after');
     await code.stop();
@@ -178,26 +178,26 @@ describe('taking over 100,000 rows while old code writes, cut off once', () => {
     expect((await client.unsafe(heads))[0]).toEqual(allAre(n_legacy));
   });
 
-  it('keeps every value as it was, and reads times as UTC whatever zone the database is set to', async () => {
+  it('keeps every value, and reads times as UTC whatever time zone the database has', async () => {
     expect((await client`show timezone`)[0]).toEqual({ TimeZone: 'Asia/Kolkata' });
     expect((await client.unsafe(comparison))[0]).toEqual({ n: n_legacy, ...nothingWrong });
   });
 
-  it('gives the epoch to an event of which no time is known', async () => {
+  it('gives the epoch to an event without any time', async () => {
     const rows = await client.unsafe(
       `select log.timestamp from ${pairs} where old.timestamp is null and old.created_at is null`,
     );
     expect(rows).toEqual([{ timestamp: new Date(0) }]);
   });
 
-  it('keeps the old table with all its rows, and the view on it', async () => {
+  it('keeps the old table with all its rows, and the view that reads it', async () => {
     expect(n_legacy).toBeGreaterThan(n_rows);
     const [under] = await client`select count(*)::int as n from activity_logs_legacy where description = 'under way'`;
     expect(under).toEqual({ n: 1 });
     await client`select count(*) from recent_activity`;
   });
 
-  it('lets what old code inserted before, during and after land in the log once', async () => {
+  it('stores each row that old code inserted before, during and after the migration once', async () => {
     const store = createStore(open(url).db);
     while ((await store.drain()) > 0);
     const rows = await client<{ description: string }[]>`
@@ -209,7 +209,7 @@ describe('taking over 100,000 rows while old code writes, cut off once', () => {
     await store.ready();
   });
 
-  it('goes on from there: the next event has the next id, and another start copies nothing', async () => {
+  it('is complete: the next event has the next id, and another start copies nothing', async () => {
     const database = open(url);
     const lines: string[] = [];
     await database.migrate((line) => lines.push(line));
@@ -235,14 +235,14 @@ const blank = {
   event_uid: null,
 };
 
-it('a copy in steps of any size, by two at once, is the same copy', async () => {
+it('concurrent copies in steps of any size give the same result', async () => {
   const { url, client } = await oldDatabase(500);
-  // Migrated, and cut off before the first step was told.
+  // The migration fails when it logs the first step.
   await expect(
     open(url).migrate(() => {
-      throw new Error('cut off');
+      throw new Error('interrupted');
     }),
-  ).rejects.toThrow('cut off');
+  ).rejects.toThrow('interrupted');
   const [copied] = await client`select count(*)::int as n from activity_logs`;
   expect(copied).toEqual({ n: 500 });
   await client`insert into activity_logs_legacy (event_type, entity_type) select 'CREATE', 'order' from generate_series(1, 1000)`;
@@ -253,7 +253,7 @@ it('a copy in steps of any size, by two at once, is the same copy', async () => 
   expect((await client.unsafe(comparison))[0]).toEqual({ n: 1_500, ...nothingWrong });
 });
 
-it('a month that begins with the rounding of its last microsecond has a partition', async () => {
+it('a time that is rounded up into the next month has a partition', async () => {
   const { url, client } = await oldDatabase(1);
   await client`insert into activity_logs (timestamp, event_type, entity_type) values ('2041-12-31 23:59:59.9997', 'CREATE', 'order')`;
   await open(url).migrate(() => {});
@@ -261,7 +261,7 @@ it('a month that begins with the rounding of its last microsecond has a partitio
   expect(rows).toEqual([{ timestamp: new Date('2042-01-01T00:00:00Z') }]);
 });
 
-it('PGlite takes over a table of its own in the same way', async () => {
+it('PGlite migrates an old table in the same way', async () => {
   const database = await openPglite(null);
   afterAll(() => database.close());
   const ask = async (text: string) => (await database.db.execute(sql.raw(text))) as unknown as { rows: unknown[] };

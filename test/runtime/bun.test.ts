@@ -11,7 +11,7 @@ const service = spawnService(
 );
 const { hostname, port } = new URL(await service.ready);
 
-/** What comes back for some bytes, till the connection is closed or says no more. */
+/** Sends raw bytes; returns what the server sends until it closes the connection or is idle. */
 async function answerTo(bytes: string): Promise<string> {
   const socket = connect(Number(port), hostname);
   let text = '';
@@ -31,21 +31,24 @@ const upgrade = (more: string) =>
 it.each([
   ['without a key', '', /^HTTP\/1\.1 400 .*not the handshake of a WebSocket/s],
   ['of an old version', 'sec-websocket-version: 8\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n', /^HTTP\/1\.1 4/],
-])('a handshake %s is refused and says what it is not', async (_which, more, answer) => {
+])('a handshake %s is refused with the reason', async (_which, more, answer) => {
   expect(await answerTo(upgrade(more))).toMatch(answer);
 });
 
 it.each([
-  ['what is no HTTP', 'HELLO\r\n\r\n'],
+  ['a message that is not HTTP', 'HELLO\r\n\r\n'],
   ['a head that is too long', `GET /livez HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(32_000)}\r\n\r\n`],
-  ['two lengths', 'POST /api/logs HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}'],
-])('%s, which Bun refuses before it is ours, is told nothing of our house', async (_which, bytes) => {
+  [
+    'two Content-Length headers',
+    'POST /api/logs HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{}',
+  ],
+])('the refusal of %s by Bun contains no internals', async (_which, bytes) => {
   const answer = await answerTo(bytes);
   expect(answer).toMatch(/^(HTTP\/1\.1 4\d\d |$)/);
   expect(answer).not.toMatch(/\.ts\b|\bat |stack|bun/i);
 });
 
-it('a body longer than Bun would take by itself gets our answer', async () => {
+it('a body above the default limit of Bun gets the 413 of the service', async () => {
   const head = `POST /api/logs HTTP/1.1\r\nhost: x\r\nauthorization: ${credentials.admin}\r\ncontent-type: application/json`;
   const answer = await answerTo(`${head}\r\ncontent-length: ${1024 ** 3}\r\n\r\n`);
   expect(answer).toMatch(/^HTTP\/1\.1 413 .*at most 2048 bytes/s);

@@ -23,7 +23,7 @@ const commands = {
 } as const;
 type Runtime = keyof typeof commands;
 
-/** A process that tries to lock the folder, and what it printed: `locked`, or why not. */
+/** A process that tries to lock the folder, and its output: `locked` or the reason. */
 async function newcomer(runtime: Runtime, folder: string, wrapper: string[] = []) {
   const [command = '', ...args] = [...wrapper, ...commands[runtime], folder];
   const child = spawn(command, args, { cwd: root });
@@ -88,7 +88,7 @@ describe.each<[Runtime, Runtime]>([
     expect(state()).toMatch(/^Z/);
   });
 
-  it('is removed by an orderly end', async () => {
+  it('is removed by a clean exit', async () => {
     const folder = await dataFolder();
     const { child } = await newcomer(runtime, folder);
     const ended = once(child, 'exit');
@@ -109,9 +109,9 @@ const noNamespaces = spawnSync(unshare[0] ?? '', [...unshare.slice(1), 'true']).
 
 describe.skipIf(noNamespaces)('two pid namespaces with one host name (skipped where unshare is not allowed)', () => {
   it.each<[string, string[], string[]]>([
-    ['the first in a namespace of its own', unshare, []],
-    ['the second in a namespace of its own', [], unshare],
-    ['each in a namespace of its own, both as process 1', unshare, unshare],
+    ['the first in its own namespace', unshare, []],
+    ['the second in its own namespace', [], unshare],
+    ['each in its own namespace, both as process 1', unshare, unshare],
   ])('%s: the second is refused', async (_where, first, second) => {
     const folder = await dataFolder();
     expect((await newcomer('node', folder, first)).outcome).toBe('locked');
@@ -119,7 +119,7 @@ describe.skipIf(noNamespaces)('two pid namespaces with one host name (skipped wh
   });
 });
 
-describe('of many newcomers at once, exactly one gets the lock', () => {
+describe('exactly one of many concurrent processes gets the lock', () => {
   it('20 processes over the lock of a killed process', async () => {
     const folder = await staleFolder();
     const runtimes = Array.from({ length: 20 }, (_, i): Runtime => (i % 5 === 0 ? 'node' : 'bun'));

@@ -1,4 +1,4 @@
-/** The start on a database that is not set up, and TLS: the service works, or exits with one sentence that says what to do. */
+/** The start on a database that is not set up, and TLS: the service works, or exits with one sentence that names the remedy. */
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ const users = { USERS: 'admin:admin:admin-password' };
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-tls-'));
 await chmod(folder, 0o755);
 
-/** A server with TLS: its certificate is for `localhost`, signed by itself. */
+/** A server with TLS and a self-signed certificate for `localhost`. */
 async function tlsServer() {
   const [key, certificate] = [join(folder, 'server.key'), join(folder, 'server.crt')];
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];

@@ -34,11 +34,11 @@ describe('a database', async () => {
       where datname = current_database() and pid <> pg_backend_pid()`;
     await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
     await restart();
-    await eventually('it is not ready', async () => (await service.request('/readyz')).status === 503);
+    await eventually('the service is not ready', async () => (await service.request('/readyz')).status === 503);
     await expectUnavailable(await service.request('/api/logs', json(event)));
     await sql.unsafe(`alter database ${name} reset default_transaction_read_only`);
     await restart();
-    await eventually('it is ready again', isReady);
+    await eventually('the service is ready again', isReady);
     expect(await service.write(event)).toHaveLength(1);
   });
 

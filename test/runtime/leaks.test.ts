@@ -28,11 +28,11 @@ const socketsOf = (pid: number | undefined) =>
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith('socket:');
     } catch {
-      return false; // Closed since.
+      return false; // The socket was closed meanwhile.
     }
   }).length;
 
-// A follower that stayed would hold more than 2 KiB, a socket and, over SSE, a timer.
+// A leaked follower holds more than 2 KiB, a socket and, over SSE, a timer.
 const grown_max = { heap_bytes: n * 1024, n_sockets: 2, n_timers: 2 };
 
 leavesNothing('Node', { n, start: (settings) => start(settings, 'node probed'), grown_max });

@@ -115,17 +115,17 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     const script = runtime === 'node' ? ['start'] : ['run', 'start:bun'];
     const npm = spawn('npm', script, { env: { PATH, HOME, PORT: '0', DATABASE_URL: url, ...users } });
     const ended = once(npm, 'exit');
-    let said = '';
+    let output = '';
     npm.stdout.on('data', (chunk) => {
-      said += chunk;
+      output += chunk;
     });
-    await eventually('it serves', () => said.includes('sign in'), 20_000);
-    const address = /address\s+(http:\S+)/.exec(said)?.[1]?.replace('localhost', '127.0.0.1') ?? '';
+    await eventually('the service is ready', () => output.includes('sign in'), 20_000);
+    const address = /address\s+(http:\S+)/.exec(output)?.[1]?.replace('localhost', '127.0.0.1') ?? '';
     expect((await fetch(`${address}/livez`)).status).toBe(200);
     npm.kill('SIGTERM');
     await ended;
     // The service does not survive npm as an orphan.
-    await eventually('the service has gone', () =>
+    await eventually('the service has ended', () =>
       fetch(`${address}/livez`).then(
         () => false,
         () => true,

@@ -14,7 +14,7 @@ it(`is at most ${gzipped_bytes_max} bytes, gzipped`, () => {
   expect(bytes).toBeLessThanOrEqual(gzipped_bytes_max);
 });
 
-it('holds these packages and no others', () => {
+it('contains these packages and no others', () => {
   const packages = sources.flatMap((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
   // drizzle-orm's own maps name its files src/…
   const named = packages.map((name) => (name === 'src' ? 'drizzle-orm' : name));

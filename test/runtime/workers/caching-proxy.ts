@@ -2,16 +2,16 @@
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll } from 'vitest';
 
-const sync = 0x53; // 'S' from the client: its question is complete
-const simple = 0x51; // 'Q': a statement without parameters, a question by itself
-const flush = 0x48; // 'H': it wants to hear what it has asked so far
-const parse = 0x50; // 'P': the statement's text
-const ready = 0x5a; // 'Z' from the server: so is the answer
+const sync = 0x53; // 'S' from the client: the end of a query
+const simple = 0x51; // 'Q': a simple query, complete in one message
+const flush = 0x48; // 'H': a request for the results so far
+const parse = 0x50; // 'P': the text of a statement
+const ready = 0x5a; // 'Z' from the server: the end of a response
 
 /** Functions that PostgreSQL calls volatile or stable: statements with one are not cached. */
 const uncached = /append_logs|drain_inbox|make_partitions|now\(|current_setting/;
 
-/** Messages of the wire protocol (a type byte, then a length that counts itself), and what is not yet whole. */
+/** Splits bytes into messages of the wire protocol (a type byte, then a length that includes itself) and the rest. */
 function split(bytes: Buffer): { frames: Buffer[]; rest: Buffer } {
   const frames: Buffer[] = [];
   let at = 0;
@@ -24,7 +24,7 @@ function split(bytes: Buffer): { frames: Buffer[]; rest: Buffer } {
   return { frames, rest: bytes.subarray(at) };
 }
 
-/** Starts it in front of a database; ended after the file's tests. Returns the database's URL through it. */
+/** Starts the proxy in front of a database; returns the URL of the database through it. Stops it after the file's tests. */
 export async function cachingProxyTo(databaseUrl: string): Promise<string> {
   const target = new URL(databaseUrl);
   const answers = new Map<string, Buffer>();
@@ -41,24 +41,24 @@ export async function cachingProxyTo(databaseUrl: string): Promise<string> {
       socket.on('close', () => other.destroy());
     }
     let signedIn = false;
-    let asked = Buffer.alloc(0);
-    let answered = Buffer.alloc(0);
+    let clientRest = Buffer.alloc(0);
+    let serverRest = Buffer.alloc(0);
     let statement = '';
-    let question: Buffer[] = [];
+    let query: Buffer[] = [];
     let answer: Buffer[] = [];
-    /** Where the answer under way is to be kept, in the order of the questions. */
-    const awaited: (string | null)[] = [];
+    /** The cache keys of the running queries, in order; null for a query that is not cached. */
+    const pending: (string | null)[] = [];
 
     near.on('data', (bytes) => {
       if (!signedIn) return void far.write(bytes);
-      const { frames, rest } = split(Buffer.concat([asked, bytes]));
-      asked = Buffer.from(rest);
+      const { frames, rest } = split(Buffer.concat([clientRest, bytes]));
+      clientRest = Buffer.from(rest);
       for (const frame of frames) {
-        question.push(frame);
+        query.push(frame);
         if (frame[0] === parse || frame[0] === simple) statement = frame.toString('latin1');
         if (frame[0] !== sync && frame[0] !== flush && frame[0] !== simple) continue;
-        const whole = Buffer.concat(question);
-        question = [];
+        const whole = Buffer.concat(query);
+        query = [];
         answer = [];
         if (frame[0] === flush) {
           far.write(whole);
@@ -69,7 +69,7 @@ export async function cachingProxyTo(databaseUrl: string): Promise<string> {
         const known = key === null ? undefined : answers.get(key);
         if (known) near.write(known);
         else {
-          awaited.push(key);
+          pending.push(key);
           far.write(whole);
         }
       }
@@ -77,12 +77,12 @@ export async function cachingProxyTo(databaseUrl: string): Promise<string> {
 
     far.on('data', (bytes) => {
       near.write(bytes);
-      const { frames, rest } = split(Buffer.concat([answered, bytes]));
-      answered = Buffer.from(rest);
+      const { frames, rest } = split(Buffer.concat([serverRest, bytes]));
+      serverRest = Buffer.from(rest);
       for (const frame of frames) {
         answer.push(frame);
         if (frame[0] !== ready) continue;
-        const key = signedIn ? awaited.shift() : null;
+        const key = signedIn ? pending.shift() : null;
         if (key) answers.set(key, Buffer.concat(answer));
         answer = [];
         signedIn = true;

@@ -13,7 +13,7 @@ const url = await freshPostgres();
 const service = await startService({ place: { DATABASE_URL: url }, env: { POLL_MS_MIN: '50', POLL_MS_MAX: '250' } });
 const sql = sqlClient(url, 1);
 
-/** Transactions in this database so far: all of ours are single statements. */
+/** The number of transactions of this database: each statement of the service is one. */
 async function transactions(): Promise<number> {
   await sql`select pg_stat_force_next_flush()`;
   const [row] = await sql<{ n: number }[]>`
@@ -21,9 +21,9 @@ async function transactions(): Promise<number> {
   return row?.n ?? 0;
 }
 
-/** Statements a second while one event is written every 200 ms. */
+/** Statements per second, with or without a write every 200 ms. */
 async function rate(write: boolean): Promise<number> {
-  // What connecting took is counted a second late.
+  // PostgreSQL counts the statements of a new connection up to a second late.
   await pause(settling_ms);
   const writing = write ? setInterval(() => void service.write([order(1)]), 200) : undefined;
   const before = await transactions();
@@ -33,9 +33,9 @@ async function rate(write: boolean): Promise<number> {
   return ((after - before) * 1_000) / watched_ms;
 }
 
-it(`asks the database as often for ${n_followers} followers as for one`, { timeout: 60_000 }, async () => {
-  const leave = new AbortController();
-  const follow = () => service.request('/api/logs/stream', { as: 'guest', signal: leave.signal });
+it(`sends as many statements for ${n_followers} followers as for one`, { timeout: 60_000 }, async () => {
+  const abort = new AbortController();
+  const follow = () => service.request('/api/logs/stream', { as: 'guest', signal: abort.signal });
   await follow();
   const one = await rate(true);
   const sockets: SocketFollower[] = [];
@@ -45,15 +45,15 @@ it(`asks the database as often for ${n_followers} followers as for one`, { timeo
   const many = await rate(true);
   const [last] = await service.write([order(2)]);
   await eventually('every socket has the newest event', () => sockets.every(({ ids }) => ids().at(-1) === last?.id));
-  console.log(`statements a second: ${one.toFixed(1)} for 1 follower, ${many.toFixed(1)} for ${n_followers}`);
+  console.log(`statements per second: ${one.toFixed(1)} for 1 follower, ${many.toFixed(1)} for ${n_followers}`);
   expect(many).toBeLessThan(one * 1.5);
 
-  leave.abort();
+  abort.abort();
   for (const { socket } of sockets) socket.terminate();
-  await eventually('nobody is polled for', async () => (await rate(false)) < 1, 20_000);
+  await eventually('the polling has stopped', async () => (await rate(false)) < 1, 20_000);
 });
 
-it('drains the inbox from scheduled() while nobody follows, and makes the partitions ahead', async () => {
+it('scheduled() drains the inbox without followers, and creates the coming partitions', async () => {
   await sql`insert into activity_inbox (event_type, entity_type) values ('INBOX', 'order')`;
   await service.scheduled();
   const found = await (await service.request('/api/logs?event_type=INBOX')).json();

@@ -9,15 +9,15 @@ const ready = async (DATABASE_URL: string) => {
   return { status: answer.status, text: await answer.text(), service };
 };
 
-it('is ready where every question reaches the database', async () => {
+it('is ready when every query reaches the database', async () => {
   expect(await ready(await freshPostgres())).toMatchObject({ status: 200 });
 });
 
-it('is not where answers come from a cache', async () => {
+it('is not ready when a cache answers queries', async () => {
   const { status, text, service } = await ready(await cachingProxyTo(await freshPostgres()));
   expect(text).toContain('Hyperdrive');
   expect(status).toBe(503);
-  // The cache is a real one: what was written is not read.
+  // The cache is effective: a read does not return the written event.
   const total = async () => (await (await service.request('/api/logs')).json()).total;
   expect(await total()).toBe(0);
   await service.write([{ event_type: 'A', entity_type: 'b' }]);
