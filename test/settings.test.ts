@@ -216,7 +216,7 @@ describe('the development users', () => {
     ['it listens on ::1', { HOST: '::1' }],
     ['it listens on another address of loopback', { HOST: '127.0.0.53' }],
     ['only tokens are set', { TOKENS: `orders:write:${secret}` }],
-    ['users are set to nothing', { USERS: ' ' }],
+    ['users are blank', { USERS: ' ' }],
   ])('exist when %s', (_when, env) => {
     expect(exist(env)).toBe(true);
   });
@@ -231,7 +231,7 @@ describe('the development users', () => {
 
   it.each<[string, Env]>([
     ['it listens everywhere', { HOST: '0.0.0.0' }],
-    ['a proxy stands in front', { PUBLIC_URL: 'https://log.example.com' }],
+    ['it is behind a proxy', { PUBLIC_URL: 'https://log.example.com' }],
     ['it listens everywhere, in IPv6', { HOST: '::' }],
     ['it listens on a network', { HOST: '192.168.1.5' }],
     ['it listens on a name that begins with a loopback address', { HOST: '127.0.0.1.example.com' }],

@@ -26,9 +26,9 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
     const service = await startService({ place });
     // Old time zones have offsets with seconds: Paris was +00:09:21 until 1911.
     for (const timestamp of ['1850-06-01T12:00:00.000Z', '0001-01-01T00:00:00.000Z', '2025-07-01T22:30:00.125Z']) {
-      const told = { ...event, description: 'a\\b', event_uid: `${setting} ${timestamp}`, timestamp };
-      const [entry] = await service.write(told);
-      expect(entry).toMatchObject(told);
+      const sent = { ...event, description: 'a\\b', event_uid: `${setting} ${timestamp}`, timestamp };
+      const [entry] = await service.write(sent);
+      expect(entry).toMatchObject(sent);
       const listing = await service.request(`/api/logs?start_date=${timestamp}&end_date=${timestamp}&search=%5C`);
       expect(listing.status).toBe(200);
       expect(await listing.json()).toMatchObject({ logs: expect.arrayContaining([entry]) });

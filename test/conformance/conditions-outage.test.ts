@@ -86,7 +86,7 @@ notOn(reasons.embedded).describe('an unreachable database', () => {
     });
   });
 
-  it('a service that starts without its database listens, refuses, and works once the database is reachable', async () => {
+  it('a start without the database: the service listens, refuses, and is ready when the database is reachable', async () => {
     const proxy = await proxyTo(await freshPostgres());
     await proxy.close();
     const service = await startService({ place: { DATABASE_URL: proxy.url } });
@@ -108,12 +108,12 @@ notOn(reasons.embedded).describe('200 requests at once on a pool of 5', async ()
   await service.write(order(1));
 
   it('all get a response: the content, or 503 with Retry-After', { timeout: 60_000 }, async () => {
-    const asked = Array.from({ length: 200 }, (_, i) => {
+    const requests = Array.from({ length: 200 }, (_, i) => {
       const init = { signal: AbortSignal.timeout(30_000) };
       if (i % 4 === 0) return service.request('/api/logs', { ...json(order(i)), ...init });
       return service.request(['', '/api/logs?search=x', '/api/logs/stats', '/logs'][i % 4] ?? '', init);
     });
-    const answers = await Promise.all(asked);
+    const answers = await Promise.all(requests);
     const refused = answers.filter(({ status }) => status === 503);
     for (const answer of refused) await expectUnavailable(answer.clone());
     const others = new Set(answers.map(({ status }) => status));

@@ -17,9 +17,9 @@ function counts(entries: Entry[], key: 'event_type' | 'entity_type'): Record<str
 describe(`events of seed ${seed}`, () => {
   it('the list and the stats agree with the oracle', async () => {
     await fc.assert(
-      fc.asyncProperty(question, fc.integer({ min: 1, max: 1_000 }), fc.nat(450), async (asked, limit, offset) => {
-        const query = queryOf(asked);
-        const expected = matching(all, asked);
+      fc.asyncProperty(question, fc.integer({ min: 1, max: 1_000 }), fc.nat(450), async (parameters, limit, offset) => {
+        const query = queryOf(parameters);
+        const expected = matching(all, parameters);
         const page = await list(service, `${query}&limit=${limit}&offset=${offset}`);
         expect(ids(page.logs)).toEqual(ids(expected.slice(offset, offset + limit)));
         expect(page).toMatchObject({ total: expected.length, total_is_exact: true, limit, offset });
@@ -36,9 +36,9 @@ describe(`events of seed ${seed}`, () => {
 
   it('the export agrees with the oracle', async () => {
     await fc.assert(
-      fc.asyncProperty(question, async (asked) => {
-        const expected = matching(all, asked);
-        const file = await get<Entry[]>(service, `/api/logs/export?format=json&${queryOf(asked)}`);
+      fc.asyncProperty(question, async (parameters) => {
+        const expected = matching(all, parameters);
+        const file = await get<Entry[]>(service, `/api/logs/export?format=json&${queryOf(parameters)}`);
         expect(file).toEqual(expected.toReversed());
       }),
       { numRuns: 25 },

@@ -1,4 +1,4 @@
-/** Events that are wrong are refused with the name of the field, and nothing is stored; unusual ones are stored unchanged. */
+/** Invalid events are refused with the name of the field and not stored. Unusual valid events are stored unchanged. */
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** Queries that are wrong are refused with the name of the parameter; unusual ones are answered. */
+/** Invalid queries are refused with the name of the parameter. Unusual valid queries get a response. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { refused, startWithOneEvent } from './input.ts';
@@ -16,7 +16,7 @@ describe('GET /api/logs', () => {
     });
   });
 
-  it.each(goodQueries)('?%s is answered', async (query) => {
+  it.each(goodQueries)('?%s gets a response', async (query) => {
     const answer = await service.request(`/api/logs?${query}`);
     expect(answer.status, await answer.clone().text()).toBe(200);
     expect(await answer.json()).toMatchObject({ total: expect.any(Number), total_is_exact: true });
@@ -24,7 +24,7 @@ describe('GET /api/logs', () => {
 
   // The largest and smallest times: a cursor may contain any time that a Date can represent.
   it.each(['before', 'after'])(
-    '?%s=<the largest time>-1 is answered, or refused with the name of the parameter',
+    '?%s=<the largest time>-1 gets a response or a refusal with the name of the parameter',
     async (name) => {
       for (const ms of [8.64e15, -8.64e15, 253_402_300_800_000, -62_135_596_800_001]) {
         const answer = await service.request(`/api/logs?${name}=${ms}-1`);
@@ -90,7 +90,7 @@ describe('a generated query', () => {
     words,
   );
 
-  it('is answered or refused', async () => {
+  it('gets a response or a refusal', async () => {
     const names = fc.oneof(
       fc.constantFrom('event_type', 'user_id!', 'search', 'search!', 'start_date', 'end_date', 'limit', 'offset'),
       fc.constantFrom('before', 'after', 'metadata.a', 'metadata.a.b!', 'metadata.'),

@@ -1,4 +1,4 @@
-/** Queries that are refused, with the parameter that the refusal names, and queries that are answered. */
+/** Invalid queries with the parameter that the refusal names, and unusual valid queries. */
 
 const dates = [
   'infinity',

@@ -28,12 +28,12 @@ export async function startWithOneEvent() {
     service,
     list,
     kept,
-    /** Claims that no event was added, and that the service still answers. */
+    /** Claims that no event was added, and that the service still responds. */
     unchanged: async () => expect((await list()).total).toBe(1),
   };
 }
 
-/** Claims that the answer is a problem with this status; returns its text. */
+/** Claims that the response is a problem with this status; returns its text. */
 export async function refused(answer: Response, status: number | number[]): Promise<string> {
   const text = await answer.text();
   expect([status].flat(), text).toContain(answer.status);

@@ -89,7 +89,7 @@ const times: [text: string, first: string, last: string][] = [
 const timeOf = new Map(times.map(([text, first, last]) => [text, { first, last }]));
 
 /** One parameter with its values, and whether it matches an entry. */
-type Asked = { name: string; values: string[]; holds(entry: Entry): boolean };
+type Parameter = { name: string; values: string[]; holds(entry: Entry): boolean };
 
 const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.array(arbitrary, { minLength: 1, maxLength: 3 });
 
@@ -99,7 +99,7 @@ const anyOrNone = (
   values: string[],
   negated: boolean,
   is: (entry: Entry, value: string) => boolean,
-): Asked => ({
+): Parameter => ({
   name: negated ? `${name}!` : name,
   values,
   holds: (entry) => values.some((value) => is(entry, value)) !== negated,
@@ -116,7 +116,7 @@ const exactly = fc
   .chain((column) =>
     fc
       .tuple(some(fc.constantFrom<string>(...values[column], 'nobody')), fc.boolean())
-      .map(([asked, negated]) => anyOrNone(column, asked, negated, (entry, value) => entry[column] === value)),
+      .map(([texts, negated]) => anyOrNone(column, texts, negated, (entry, value) => entry[column] === value)),
   );
 
 const searching = fc
@@ -146,7 +146,7 @@ const inMetadata = fc
 
 const between = fc
   .tuple(some(fc.constantFrom(...timeOf.keys())), fc.constantFrom('start_date', 'end_date'))
-  .map(([texts, name]): Asked => {
+  .map(([texts, name]): Parameter => {
     const meant = texts.map((text) => timeOf.get(text) ?? { first: '', last: '' });
     return {
       name,
@@ -165,8 +165,8 @@ export const question = fc.uniqueArray(fc.oneof(exactly, exactly, searching, inM
   selector: ({ name }) => name,
 });
 
-export const queryOf = (asked: Asked[]) =>
-  new URLSearchParams(asked.flatMap(({ name, values }) => values.map((value) => [name, value])));
+export const queryOf = (parameters: Parameter[]) =>
+  new URLSearchParams(parameters.flatMap(({ name, values }) => values.map((value) => [name, value])));
 
 export const newestFirst = (a: Entry, b: Entry) =>
   a.timestamp === b.timestamp ? b.id - a.id : a.timestamp < b.timestamp ? 1 : -1;
@@ -189,7 +189,7 @@ export async function writeSample(service: TestService): Promise<Entry[]> {
 }
 
 /** The entries that match every parameter. */
-export const matching = (entries: Entry[], asked: Asked[]) =>
-  entries.filter((entry) => asked.every(({ holds }) => holds(entry)));
+export const matching = (entries: Entry[], parameters: Parameter[]) =>
+  entries.filter((entry) => parameters.every(({ holds }) => holds(entry)));
 
 export const ids = (entries: Entry[]) => entries.map(({ id }) => id);

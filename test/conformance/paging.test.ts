@@ -36,9 +36,9 @@ async function walk(
 describe(`events of seed ${seed}`, () => {
   it('the pages of the Link header contain every row once, forward and back', async () => {
     await fc.assert(
-      fc.asyncProperty(question, fc.integer({ min: 17, max: 130 }), async (asked, limit) => {
-        const expected = ids(matching(all, asked));
-        const forward = await walk(service, `/api/logs?${queryOf(asked)}&limit=${limit}`, 'next');
+      fc.asyncProperty(question, fc.integer({ min: 17, max: 130 }), async (parameters, limit) => {
+        const expected = ids(matching(all, parameters));
+        const forward = await walk(service, `/api/logs?${queryOf(parameters)}&limit=${limit}`, 'next');
         expect(ids(forward.pages.flat())).toEqual(expected);
         expect(forward.pages.slice(0, -1).every(({ length }) => length === limit)).toBe(true);
         const back = await walk(service, forward.last, 'prev');

@@ -298,7 +298,7 @@ describe('a request without a session', () => {
     },
   );
 
-  it('gets a message in the stream of a page, which would otherwise reconnect for ever; a program gets a 401', async () => {
+  it('gets a message in the stream of a page, which would otherwise keep reconnecting; a program gets a 401', async () => {
     const shown = { 'hx-current-url': `${service.url}/logs?user_id=ana` };
     const answer = await get('/logs/stream', { ...htmx, ...shown });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);

@@ -35,7 +35,7 @@ inChromium.describe('in Chromium', async () => {
   const openSite = async () => {
     const site = createServer((_request, response) => {
       response.setHeader('content-type', 'text/html');
-      response.end('<!doctype html><title>A site of somebody else</title>');
+      response.end('<!doctype html><title>Another site</title>');
     });
     sites.push(site.listen(0, '127.0.0.1'));
     await once(site, 'listening');

@@ -79,8 +79,8 @@ describe.each(databases)('a short log on %s', async (name) => {
         all.filter((entry) => matches(others, entry)),
         key,
       );
-      const asked = filter.terms.filter((term) => term.key === key).flatMap((term) => term.values);
-      const numbers = new Map([...asked.map((value): [string, number] => [value, 0]), ...expected]);
+      const selected = filter.terms.filter((term) => term.key === key).flatMap((term) => term.values);
+      const numbers = new Map([...selected.map((value): [string, number] => [value, 0]), ...expected]);
       expect(exact).toBe(true);
       expect(values.map(({ value, n }) => [value, n, numbers.get(value)])).toEqual(
         values.map(({ value, n }) => [value, n, n]),
@@ -89,7 +89,7 @@ describe.each(databases)('a short log on %s', async (name) => {
       expect(counts).toEqual(counts.toSorted((a, b) => b - a));
       const top = [...numbers.values()].sort((a, b) => b - a).slice(0, breakdownLimits.facet_values_max);
       expect(counts.slice(0, top.length)).toEqual(top);
-      expect(asked.filter((value) => !values.some((one) => one.value === value))).toEqual([]);
+      expect(selected.filter((value) => !values.some((one) => one.value === value))).toEqual([]);
       expect(more).toBe(numbers.size > values.length);
     }
   });

@@ -182,9 +182,9 @@ describe('a filter as a line', () => {
       negated: fc.boolean(),
       values: fc.uniqueArray(fc.oneof(text, date), { minLength: 1, maxLength: 4 }),
     })
-    .map((asked) => ({
-      ...asked,
-      values: asked.values.filter((value) => faultOf(asked.negated ? `${asked.key}!` : asked.key, value) === null),
+    .map((term) => ({
+      ...term,
+      values: term.values.filter((value) => faultOf(term.negated ? `${term.key}!` : term.key, value) === null),
     }))
     // "metadata.a!" is the negation in a query string, so no filter has a path that ends in "!".
     .filter(({ key, negated, values }) => values.length > 0 && (negated || !key.endsWith('!')));

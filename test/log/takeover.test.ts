@@ -1,4 +1,4 @@
-/** The migration of the old dashboard's table: every row is copied once, also during writes and after an interruption. */
+/** The migration of the old dashboard's table: each row is copied once, also during writes and after an interruption. */
 import { sql } from 'drizzle-orm';
 import type postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -204,7 +204,7 @@ describe('the migration of 100,000 rows during writes of old code, interrupted o
       select description from activity_logs where description in ('under way', 'after') or description like 'old code %'`;
     expect(written.length).toBeGreaterThan(20);
     expect(rows.map((row) => row.description).sort()).toEqual(written.sort());
-    expect(rows.length).toBeGreaterThan(n_legacy - n_rows); // Some came through the inbox.
+    expect(rows.length).toBeGreaterThan(n_legacy - n_rows); // Some rows came from the inbox.
     expect((await client.unsafe(heads))[0]).toEqual(allAre(n_rows + written.length));
     await store.ready();
   });

@@ -73,7 +73,7 @@ describe.each<[Runtime, Runtime]>([
     expect((await newcomer(other, folder)).outcome).toMatch(/in use by a process that does not respond/);
   });
 
-  it('is free at once when its killed owner is a zombie', async () => {
+  it('is free immediately when its killed owner is a zombie', async () => {
     const folder = await dataFolder();
     // `sleep` never reaps the child that the shell started before it.
     const parent = await newcomer(runtime, folder, ['sh', '-c', '"$@" & exec sleep 60', 'sh']);

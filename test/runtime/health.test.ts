@@ -90,7 +90,7 @@ describe('an upgrade that is not to a WebSocket', async () => {
   it('is closed although the client never closes its own side', async () => {
     const sockets = await Promise.all(Array.from({ length: 50 }, () => halfOpenClient(port, '127.0.0.1', upgrade)));
     // A write to a destroyed socket gets a reset.
-    await eventually('every socket is gone', async () => {
+    await eventually('every socket is closed', async () => {
       for (const socket of sockets) if (!socket.destroyed) socket.write('x');
       return sockets.every(({ destroyed }) => destroyed);
     });
@@ -107,15 +107,15 @@ describe('an upgrade that is not to a WebSocket', async () => {
     const [answer] = await once(socket, 'data');
     expect(String(answer)).toContain(`HTTP/1.1 ${status}`);
     socket.resume();
-    await eventually('the socket is gone', () => {
+    await eventually('the socket is closed', () => {
       if (!socket.destroyed) socket.write('x');
       return socket.destroyed;
     });
   });
 
   it('the service still stops quickly', async () => {
-    const asked = Date.now();
+    const started = Date.now();
     await service.stop();
-    expect(Date.now() - asked).toBeLessThan(3_000);
+    expect(Date.now() - started).toBeLessThan(3_000);
   });
 });

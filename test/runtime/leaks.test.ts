@@ -11,12 +11,12 @@ async function start(settings: Record<string, string>, runtime: 'node probed' | 
   const url = await service.ready;
   const { pid } = service.child;
   const holds = async (): Promise<Holds> => {
-    const said = service.output().length;
+    const length = service.output().length;
     service.child.kill('SIGUSR2');
     let probe: RegExpExecArray | null = null;
     while (!probe) {
       await new Promise((resolve) => setTimeout(resolve, 20));
-      probe = /^probe (\{.*\})$/m.exec(service.output().slice(said));
+      probe = /^probe (\{.*\})$/m.exec(service.output().slice(length));
     }
     return { ...JSON.parse(probe[1] ?? ''), n_sockets: socketsOf(pid) };
   };

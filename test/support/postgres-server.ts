@@ -1,4 +1,4 @@
-/** A PostgreSQL server of our own for tests and benchmarks, on a free port of loopback. */
+/** Starts a PostgreSQL server for tests and benchmarks on a free port of loopback. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, writeFile } from 'node:fs/promises';

@@ -36,7 +36,7 @@ export type WebProxy = {
 /** Replaces values that depend on the machine; throws when the shipped file does not contain one of them. */
 function replace(text: string, changes: Record<string, string>): string {
   return Object.entries(changes).reduce((changed, [from, to]) => {
-    if (!changed.includes(from)) throw new Error(`the shipped file does not say: ${from}`);
+    if (!changed.includes(from)) throw new Error(`the shipped file does not contain: ${from}`);
     return changed.replace(from, to);
   }, text);
 }
@@ -94,9 +94,9 @@ export async function startProxy(name: ProxyName, services: string[], read_timeo
     caddy: ['run', '--config', config, '--adapter', 'caddyfile'],
   };
   const child = spawn(name, args[name], { env: { ...env, HOME: folder, XDG_DATA_HOME: folder } });
-  let said = '';
-  child.stdout.on('data', (chunk) => (said += chunk));
-  child.stderr.on('data', (chunk) => (said += chunk));
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
   const ended = once(child, 'exit');
   const stop = async () => {
     child.kill('SIGTERM');
@@ -112,7 +112,7 @@ export async function startProxy(name: ProxyName, services: string[], read_timeo
     );
   await eventually(`${name} answers`, answers).catch(async (error) => {
     await stop();
-    throw new Error(`${error.message}\n${said}`);
+    throw new Error(`${error.message}\n${output}`);
   });
   return { url, stop };
 }

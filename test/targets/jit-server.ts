@@ -1,4 +1,4 @@
-/** Global set-up of the project with JIT: Debian's server with its default settings, the tables in a schema of their own. */
+/** Global set-up of the project with JIT: Debian's server with its default settings, and the tables in a separate schema. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
