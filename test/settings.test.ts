@@ -222,7 +222,7 @@ describe('the development users', () => {
   });
 
   it.each<[string, Env]>([
-    ['users are named', { USERS: users }],
+    ['users are set', { USERS: users }],
     ['users are set and it listens everywhere', { USERS: users, HOST: '0.0.0.0' }],
   ])('do not exist when %s', (_when, env) => {
     expect(exist(env)).toBe(false);

@@ -5,11 +5,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { eventually, startService } from '../support/harness.ts';
 import { deafReader, follow, followSocket, idsOf, order, orders, take } from './follow.ts';
 
-const n_deaf = 16;
+const n_stalled = 16;
 /** More than the kernel buffers for a follower that never reads plus the service's own limit. */
-const owed_bytes = 24 * 1024 * 1024;
+const unread_bytes = 24 * 1024 * 1024;
 const batch = orders(400, { user_agent: 'x'.repeat(2_000) });
-const n_batches = Math.ceil(owed_bytes / (400 * 2_000));
+const n_batches = Math.ceil(unread_bytes / (400 * 2_000));
 /** Longer than the 10 s after which Bun closes an idle connection by default. */
 const silence_ms = 11_000;
 
@@ -21,9 +21,9 @@ const silentSince = Date.now();
 const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: '500' } });
 
 /** A follower that never read: how to resume reading, and when the service cut it. */
-type Deaf = { resume(): void; cut(): Promise<void> };
+type Stalled = { resume(): void; cut(): Promise<void> };
 // Each has its own filter, so that followers do not share their buffers.
-const deafened: Record<string, (i: number) => Promise<Deaf>> = {
+const stall: Record<string, (i: number) => Promise<Stalled>> = {
   SSE: async (i) => {
     const socket = await deafReader(service, `/api/logs/stream?entity_id!=never${i}`);
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -50,18 +50,18 @@ describe('followers that never read', () => {
   // Warms up the memory that writing takes, so that it is not measured.
   beforeAll(async () => void (await write(n_batches / 3)));
 
-  it.each(Object.keys(deafened))(
+  it.each(Object.keys(stall))(
     'over %s are cut, cost little memory, and can resume',
     { timeout: 60_000 },
     async (how) => {
-      const deaf = await Promise.all(Array.from({ length: n_deaf }, (_, i) => deafened[how]?.(i)));
+      const stalled = await Promise.all(Array.from({ length: n_stalled }, (_, i) => stall[how]?.(i)));
       const before = service.rss_bytes();
       const written = await write(n_batches);
       const grown = service.rss_bytes() - before;
-      expect(grown).toBeLessThan((n_deaf * owed_bytes) / 2);
+      expect(grown).toBeLessThan((n_stalled * unread_bytes) / 2);
       // A socket notices its close only by reading.
-      for (const reader of deaf) reader?.resume();
-      await Promise.all(deaf.map((reader) => reader?.cut()));
+      for (const reader of stalled) reader?.resume();
+      await Promise.all(stalled.map((reader) => reader?.cut()));
       const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
       expect(idsOf(resumed)).toEqual(written);
     },

@@ -12,8 +12,8 @@ export const badEvents: [what: string, body: unknown, field: string][] = [
       [`NUL in ${field}`, with_(field, 'a\0b'), field],
       // PGlite drops it when it reads a row: the event would change.
       [`a byte order mark before ${field}`, with_(field, '\ufeffa'), field],
-      [`half a surrogate pair in ${field}`, with_(field, 'a\ud800b'), field],
-      [`the other half in ${field}`, with_(field, '\udc00'), field],
+      [`a high surrogate alone in ${field}`, with_(field, 'a\ud800b'), field],
+      [`a low surrogate alone in ${field}`, with_(field, '\udc00'), field],
       [`${field} as an object`, with_(field, {}), field],
       [`${field} as an array`, with_(field, ['CREATE']), field],
       [`${field} as true`, with_(field, true), field],

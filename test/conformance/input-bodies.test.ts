@@ -34,13 +34,13 @@ const types: [what: string, headers: Record<string, string>, status: number][] =
   ['a form', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
   ['a multipart form', { 'content-type': 'multipart/form-data; boundary=x' }, 415],
   ['XML', { 'content-type': 'application/xml' }, 415],
-  ['no type', { 'content-type': '' }, 415],
+  ['no content type', { 'content-type': '' }, 415],
   ['a type that begins with application/json', { 'content-type': 'application/jsonx' }, 415],
   ['JSON behind text/plain', { 'content-type': 'text/plain; application/json' }, 415],
   ['UTF-16', { 'content-type': 'application/json; charset=utf-16' }, 415],
   ['Latin-1', { 'content-type': 'application/json;charset="iso-8859-1"' }, 415],
   ['gzip', { 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415],
-  ['two codings', { 'content-type': 'application/json', 'content-encoding': 'identity, br' }, 415],
+  ['two content encodings', { 'content-type': 'application/json', 'content-encoding': 'identity, br' }, 415],
 ];
 
 const goodTypes = [
@@ -90,7 +90,7 @@ describe('a line of NDJSON', () => {
 it.each([
   ['a byte that begins no character', [0xff]],
   ['an overlong slash', [0xc0, 0xaf]],
-  ['a surrogate half', [0xed, 0xa0, 0x80]],
+  ['an encoded surrogate', [0xed, 0xa0, 0x80]],
   ['a character cut off', [0xf0, 0x9f]],
 ])('%s is refused: it is not UTF-8', async (_what, bytes) => {
   const [before, after] = JSON.stringify(with_('description', '#')).split('#') as [string, string];
@@ -156,7 +156,10 @@ notOn(reasons.edge).describe('a refusal does not close the connection', () => {
     ['too large, by its length', `content-length: 2000000\r\n\r\n${'x'.repeat(2_000_000)}`],
     ['too large, in chunks', `transfer-encoding: chunked\r\n\r\n${chunk('x'.repeat(2_000_000))}${chunk('')}`],
     ['not UTF-8', `transfer-encoding: chunked\r\n\r\n${chunk('\xff')}${chunk('x'.repeat(100_000))}${chunk('')}`],
-    ['of no type', `content-encoding: br\r\ncontent-length: 200000\r\n\r\n${'x'.repeat(200_000)}`],
+    [
+      'of an unknown encoding and no content type',
+      `content-encoding: br\r\ncontent-length: 200000\r\n\r\n${'x'.repeat(200_000)}`,
+    ],
     ['not JSON', 'content-length: 2\r\n\r\n{{'],
   ])('a body that is %s is refused, and its connection serves the next request', async (_what, body) => {
     const next = `GET /livez HTTP/1.1\r\n${head}\r\n`;
@@ -169,7 +172,7 @@ const unreadable: [what: string, bytes: string][] = [
   ['a query of 20 kB', `GET /api/logs?search=${'x'.repeat(20_000)} HTTP/1.1\r\n${head}\r\n`],
   ['a header of 300 kB', `GET /api/logs HTTP/1.1\r\n${head}last-event-id: ${'1'.repeat(300_000)}\r\n\r\n`],
   ['something that is not HTTP', 'EHLO example.com\r\n\r\n'],
-  ['two lengths', `${postHead}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`],
+  ['two Content-Length headers', `${postHead}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`],
 ];
 
 it.each(unreadable)('%s is refused', async (_what, bytes) => {

@@ -32,14 +32,14 @@ it('the log still holds the one event that it held before', async () => {
   expect(await list()).toMatchObject({ total: 1, logs: [kept] });
 });
 
-describe('an unusual value that is valid is stored unchanged:', () => {
+describe('an unusual valid value is stored:', () => {
   it.each<[what: string, body: object, kept?: object]>([
     ['255 emoji', with_('event_type', emoji.repeat(255))],
     ['white space around a label', with_('event_type', ' CREATE ')],
     ['white space alone', with_('description', '  ')],
-    ['blanks as none', with_('entity_id', ''), { entity_id: null }],
-    ['a blank time as no time', with_('timestamp', ''), { timestamp: expect.stringMatching(/Z$/) }],
-    ['null as none', with_('metadata', null), { metadata: null }],
+    ['a blank identifier as null', with_('entity_id', ''), { entity_id: null }],
+    ['a blank time as the current time', with_('timestamp', ''), { timestamp: expect.stringMatching(/Z$/) }],
+    ['null metadata as null', with_('metadata', null), { metadata: null }],
     ['a number as identifier', with_('entity_id', 55), { entity_id: '55' }],
     ['zero as identifier', with_('entity_id', 0), { entity_id: '0' }],
     ['markup', with_('description', '<img src=x onerror=alert(1)>')],

@@ -97,7 +97,7 @@ describe('an upgrade that is not to a WebSocket', async () => {
   });
 
   it.each([
-    ['no one', '401', ''],
+    ['a client without credentials', '401', ''],
     ['another site', '403', `authorization: ${credentials.admin}\r\norigin: https://evil.example\r\n`],
   ])('a refused handshake of %s is closed, too', async (_who, status, more) => {
     const handshake = `GET /ws/logs HTTP/1.1\r\nhost: x\r\n${more}upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${'A'.repeat(22)}==\r\n\r\n`;
