@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { openPostgres } from '../../src/runtime/postgres.ts';
-import { ownerUrl, startServer } from './postgres-server.ts';
+import { ownerUrl, startServer, withoutSync } from './postgres-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -23,7 +23,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   await chmod(folder, 0o755); // The user of the server must be able to enter the folder.
   const server = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
-    : await startServer(join(folder, 'postgres'));
+    : await startServer(join(folder, 'postgres'), { flags: withoutSync });
   const template = templateOf(server.url);
   const tearDown = async () => {
     try {

@@ -17,6 +17,9 @@ export type ServerOptions = {
   flags?: string[];
 };
 
+/** For tests: they kill processes, but cannot cut the power, and only then a server without fsync loses something. */
+export const withoutSync = ['-c', 'fsync=off'];
+
 export type PostgresServer = {
   /** Its `postgres` database, as its superuser. */
   url: string;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import type { TestProject } from 'vitest/node';
 import { templateOf } from '../support/databases.ts';
-import { startServer } from '../support/postgres-server.ts';
+import { startServer, withoutSync } from '../support/postgres-server.ts';
 import { debianBin } from './debian-postgres.ts';
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
@@ -13,7 +13,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   if (!bin) throw new Error('the postgresql package is not installed');
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-jit-'));
   await chmod(folder, 0o755); // The server's own user must get through.
-  const server = await startServer(join(folder, 'postgres'), { bin });
+  const server = await startServer(join(folder, 'postgres'), { bin, flags: withoutSync });
   const tearDown = async () => {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
