@@ -1,6 +1,6 @@
 /** Which log this is and how far it goes: the newest position, and whether a position is of this log. */
 import { asc, eq, gte, sql } from 'drizzle-orm';
-import type { Position } from './position.ts';
+import { type Position, positionOf } from './position.ts';
 import type { Reads } from './reads.ts';
 import {
   activityInbox,
@@ -10,6 +10,7 @@ import {
   logBatches,
   logIdentity,
 } from './schema.ts';
+import { rowColumns, toEntry } from './stored-row.ts';
 
 /** Which log this is, and the position of its newest entry. */
 export type Newest = Position & { log_id: string };
@@ -63,10 +64,9 @@ export function historyOf(db: Database, reads: Reads) {
   async function isOwn({ id, at_ms }: Position): Promise<boolean> {
     if (at_ms === null) return true;
     if ((await batchOf(id))?.at_ms === at_ms) return true;
-    // An entry that was taken over from an older table is older than its batch. Compared as entries show it: an infinite
-    // time is shown as the nearest one in the years 1 to 9999.
-    const [entry] = await reads((from) => from.select({ at: log.created_at }).from(log).where(eq(log.id, id)).limit(1));
-    return entry !== undefined && Date.parse(entry.at) === at_ms;
+    // An entry that was taken over from an older table is older than its batch.
+    const [row] = await reads((from) => from.select(rowColumns).from(log).where(eq(log.id, id)).limit(1));
+    return row !== undefined && positionOf(toEntry(row)).at_ms === at_ms;
   }
 
   /** What a poll reads, in one statement. */
