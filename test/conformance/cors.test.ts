@@ -90,7 +90,7 @@ it.each<[string, number, string, Parameters<typeof service.request>[1]]>([
   expect(Object.fromEntries(answer.headers)).toMatchObject({
     'access-control-allow-origin': desk,
     'access-control-allow-credentials': 'true',
-    'access-control-expose-headers': 'link, etag, location, retry-after',
+    'access-control-expose-headers': 'link, etag, location, retry-after, edgetrail-log',
   });
   expect(answer.headers.get('vary')).toMatch(/^Origin\b/);
 });
@@ -112,7 +112,7 @@ it.each([
   });
   socket.on('error', () => {});
   const became = await Promise.race([
-    once(socket, 'message').then(([data]) => (String(data).includes('"order"') ? 'open' : String(data))),
+    once(socket, 'message').then(([data]) => (String(data).includes('"type":"logs"') ? 'open' : String(data))),
     once(socket, 'unexpected-response').then(([, response]) => response.statusCode),
   ]);
   expect(became).toBe(becomes);
