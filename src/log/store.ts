@@ -1,6 +1,7 @@
 /** The SQL of the log: append, since, page, exportPages, drain; counting is in counts.ts and breakdown.ts. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
-import { isWrongIsolation, unavailable } from '../http/problem.ts';
+import { pause } from '../http/pause.ts';
+import { isTransient, isWrongIsolation, unavailable } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
@@ -20,6 +21,8 @@ export const storeLimits = {
   since_ids_max: 20_000,
   since_rows_max: 256,
   export_rows_max: 500,
+  /** How long readiness waits for the density check; a later result is not used. */
+  density_ms_max: 1_000,
   inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
@@ -164,7 +167,14 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
       })
       .from(nothing);
     if (!seen?.writable) throw unavailable('The database is read-only.');
-    const fault = await densityFault(await head());
+    // Slow reads must not make a log unready that can be written to.
+    const check = densityFault(await head()).catch((error) => {
+      if (isTransient(error)) return null;
+      throw error;
+    });
+    const late = new AbortController();
+    const fault = await Promise.race([check, pause(storeLimits.density_ms_max, late.signal).then(() => null)]);
+    late.abort();
     if (fault) throw unavailable(fault);
   }
 

@@ -52,7 +52,7 @@ describe('followers that never read', () => {
 
   it.each(Object.keys(stall))(
     'over %s are cut, cost little memory, and can resume',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (how) => {
       const stalled = await Promise.all(Array.from({ length: n_stalled }, (_, i) => stall[how]?.(i)));
       const before = service.rss_bytes();
