@@ -45,13 +45,17 @@ export function createApp(parts: Parts): App {
     await next();
   });
   app.get('/', (c) => c.redirect('/logs'));
+  let wasReady = true;
   app.get('/readyz', async (c) => {
     if (parts.tail.stopped.aborted) throw new Problem(503, 'The service is shutting down.');
     await parts.store.ready().catch((error) => {
-      parts.report('not ready', error);
+      // Probes come every few seconds: one line for an outage.
+      if (wasReady) parts.report('not ready', error);
+      wasReady = false;
       if (error instanceof Problem) throw error;
       throw new Problem(503, 'The database cannot be reached or not written to.', { headers: { 'retry-after': '2' } });
     });
+    wasReady = true;
     return c.text('ok\n');
   });
   writeRoute(app, parts);

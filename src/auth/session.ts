@@ -2,6 +2,7 @@
 import { and, eq, gt, lte, sql } from 'drizzle-orm';
 import { sha256 } from '../http/digest.ts';
 import { pause } from '../http/pause.ts';
+import { type Room, serverRoom } from '../log/room.ts';
 import { type Database, logSessions } from '../log/schema.ts';
 
 export const sessionLimits = {
@@ -24,9 +25,15 @@ export type Session = { user: string; proof: string };
 export type Sessions = ReturnType<typeof createSessions>;
 
 /** Sessions of at most `max_age_s` seconds. Rejects with the driver's errors; `problemOf` turns them into responses. */
-export function createSessions(db: Database, max_age_s: number, cache: SessionCache = new Map()) {
+export function createSessions(
+  db: Database,
+  max_age_s: number,
+  cache: SessionCache = new Map(),
+  room: Room = serverRoom,
+) {
   /** Opens a session for a user with this password, and deletes expired sessions. The secret goes only into the cookie. */
   async function open(user: string, password: string): Promise<{ secret: string; max_age_s: number }> {
+    room.forFewRows();
     const secret = base64url(crypto.getRandomValues(new Uint8Array(sessionLimits.secret_bytes)));
     await db.delete(logSessions).where(lte(logSessions.expires_at, sql`now()`));
     await db.insert(logSessions).values({
@@ -58,6 +65,7 @@ export function createSessions(db: Database, max_age_s: number, cache: SessionCa
 
   /** Ends the session: at once in this process, within five seconds in all others. */
   async function close(digest: string): Promise<void> {
+    room.forFewRows();
     await db.delete(logSessions).where(eq(logSessions.digest, digest));
     cache.delete(digest);
   }

@@ -13,6 +13,7 @@ import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { positionOf } from './position.ts';
 import { type Reads, sharedReads } from './reads.ts';
+import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
@@ -33,7 +34,7 @@ export type { Newest, PollState } from './history.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
-export function createStore(db: Database, reads: Reads = sharedReads(db)) {
+export function createStore(db: Database, reads: Reads = sharedReads(db), room: Room = serverRoom) {
   const columns = getTableColumns(log);
   const history = historyOf(db, reads);
   const densityFault = densityCheck(db);
@@ -62,6 +63,8 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
 
   /** Appends in one statement and one commit; returns what became of each event, in the order given. */
   async function appendNow(batch: NewEntry[]): Promise<Appended[]> {
+    const json = JSON.stringify(batch);
+    room.forEvents(diskBytesOf(batch, json));
     const rows = await readCommitted((tx) =>
       tx
         .select({
@@ -70,7 +73,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
           storedId: sql<number>`told.stored_id`.mapWith(Number),
           ...stored,
         })
-        .from(sql`append_logs(${JSON.stringify(batch)}::jsonb) told`),
+        .from(sql`append_logs(${json}::jsonb) told`),
     );
     const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
     return rows.map(({ ordinal: _ordinal, duplicate, storedId, ...entry }) => {
@@ -148,6 +151,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
 
   /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
+    room.forEvents(0);
     const [drained] = await readCommitted((tx) =>
       tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
     );
@@ -156,6 +160,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
 
   /** Makes this month's partition and those ahead. */
   async function makePartitions(): Promise<void> {
+    room.forFewRows();
     await db.select({ made: sql`made` }).from(sql`make_partitions(${storeLimits.partitions_ahead_months}) as made`);
   }
 
@@ -167,6 +172,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db)) {
       })
       .from(nothing);
     if (!seen?.writable) throw unavailable('The database is read-only.');
+    room.forEvents(0);
     // Slow reads must not make a log unready that can be written to.
     const check = densityFault(await head()).catch((error) => {
       if (isTransient(error)) return null;

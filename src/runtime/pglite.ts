@@ -6,9 +6,11 @@ import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm';
 import { drizzle } from 'drizzle-orm/pglite';
 import { migrate } from 'drizzle-orm/pglite/migrator';
 import { sharedReads } from '../log/reads.ts';
+import { serverRoom } from '../log/room.ts';
 import { lockFolder } from './data-dir-lock.ts';
 import type { OpenDatabase } from './database.ts';
 import { migrationsFolder, takeOverLegacy } from './database.ts';
+import { type DiskRoom, diskRoom, requireRoomToOpen } from './disk-room.ts';
 import { report } from './report.ts';
 
 /** PGlite has no checkpointer and no autovacuum: without these its WAL grows and the planner has no statistics. */
@@ -23,23 +25,26 @@ export async function openPglite(folder: string | null): Promise<OpenDatabase> {
   try {
     const client = await start(folder);
     const db = drizzle({ client });
+    const room = folder ? diskRoom(folder, report) : memoryRoom;
     const maintenance = setInterval(() => {
-      // Two calls: one exec() is one transaction, and VACUUM cannot run inside a transaction.
-      const done = client.exec('CHECKPOINT').then(() => client.exec('VACUUM (ANALYZE)'));
-      done.catch((error) => report('the maintenance of the embedded database failed', error));
+      maintain(client, room).catch((error) => report('the maintenance of the embedded database failed', error));
     }, maintenance_ms);
     maintenance.unref();
     return {
       db,
       reads: sharedReads(db),
+      room,
       migrate: async (logLine) => {
         await migrate(db, { migrationsFolder });
-        await takeOverLegacy(db, logLine);
+        await takeOverLegacy(db, room, logLine);
       },
       close: async () => {
         clearInterval(maintenance);
-        await client.exec('CHECKPOINT');
-        await client.close();
+        // Both write. Without them the next start replays the WAL, as after a kill.
+        if (room.isEnoughForFewRows()) {
+          await client.exec('CHECKPOINT');
+          await client.close();
+        }
         await unlock();
       },
     };
@@ -49,11 +54,23 @@ export async function openPglite(folder: string | null): Promise<OpenDatabase> {
   }
 }
 
+/** The database in memory. */
+const memoryRoom: DiskRoom = { ...serverRoom, isEnoughForEvents: () => true, isEnoughForFewRows: () => true };
+
+async function maintain(client: PGlite, room: DiskRoom): Promise<void> {
+  // A checkpoint needs little room and lets old WAL be used again. Two calls: one exec() is one transaction, and VACUUM
+  // cannot run inside a transaction.
+  if (room.isEnoughForFewRows()) await client.exec('CHECKPOINT');
+  if (room.isEnoughForEvents()) await client.exec('VACUUM (ANALYZE)');
+}
+
 async function start(folder: string | null): Promise<PGlite> {
   const extensions = { pg_trgm };
   if (!folder) return PGlite.create({ extensions });
   const home = join(folder, 'pglite');
-  if (!(await exists(home))) {
+  const isNew = !(await exists(home));
+  requireRoomToOpen(folder, isNew);
+  if (isNew) {
     // A process killed during initdb leaves a folder that cannot be opened: initialize under another name, then rename.
     const unfinished = join(folder, 'pglite.unfinished');
     await rm(unfinished, { recursive: true, force: true });

@@ -3,6 +3,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { isStartupRefused } from '../http/problem.ts';
 import { type Reads, transactionReads } from '../log/reads.ts';
+import { serverRoom } from '../log/room.ts';
 import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
 import { postgresClient } from './postgres-client.ts';
 
@@ -25,6 +26,7 @@ export function openPostgres(url: string, connections_max: number, read_ms_max =
   return {
     db,
     reads: readers?.reads ?? transactionReads(db, read_ms_max),
+    room: serverRoom,
     migrate: (say) => migrateAlone(url, say),
     close: async () => void (await Promise.all([client.end({ timeout: 5 }), readers?.close()])),
   };
@@ -71,7 +73,7 @@ async function migrateAlone(url: string, say: (line: string) => void): Promise<v
       await held`select pg_advisory_xact_lock(${migration_lock})`;
       const db = drizzle({ client });
       await migrate(db, { migrationsFolder });
-      await takeOverLegacy(db, say);
+      await takeOverLegacy(db, serverRoom, say);
     });
   } finally {
     await Promise.all([lock.end({ timeout: 5 }), client.end({ timeout: 5 })]);

@@ -5,6 +5,7 @@ import { parseDatabaseUrl } from '../log/database-url.ts';
 import { readSettings, type Settings, SettingsError, usersOf } from '../settings.ts';
 import { FolderInUse } from './data-dir-lock.ts';
 import { databaseRemedy } from './database-errors.ts';
+import { DiskFull } from './disk-room.ts';
 import { report } from './report.ts';
 import type { Service } from './service.ts';
 
@@ -85,7 +86,7 @@ function printStartError(error: unknown): void {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const remedy = process.env.DATABASE_URL ? databaseRemedy(error) : null;
   if (error instanceof SettingsError) console.error(`Settings:\n  ${error.faults.join('\n  ')}`);
-  else if (error instanceof FolderInUse) console.error(error.message);
+  else if (error instanceof FolderInUse || error instanceof DiskFull) console.error(error.message);
   else if (code === 'EADDRINUSE') console.error(`PORT: ${process.env.PORT ?? '9000'} is in use on this machine`);
   else if (remedy) console.error(remedy);
   else report('Edgetrail could not start', error);

@@ -53,7 +53,7 @@ const database_wait_ms = 5_000;
 /**
  * Opens the database, migrates it (unless MIGRATE=off), and builds the app. While the database server cannot be reached,
  * the app responds with 503. Throws a SettingsError when there are no users, FolderInUse when another process has
- * DATA_DIR open, and the driver's error when a retry cannot help.
+ * DATA_DIR open, DiskFull when its disk is full, and the driver's error when a retry cannot help.
  */
 export async function openService(
   settings: Settings,
@@ -62,7 +62,7 @@ export async function openService(
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
-  const store = createStore(database.db, database.reads);
+  const store = createStore(database.db, database.reads, database.room);
   const tail = createTail(store, {
     poll_ms_min: settings.POLL_MS_MIN,
     poll_ms_max: settings.POLL_MS_MAX,
@@ -107,7 +107,7 @@ export async function openService(
       store,
       tail,
       auth,
-      sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX),
+      sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
       assets,
       limits: settings,

@@ -31,5 +31,6 @@ export const reasons = {
   noProxy: { on: ['machine'], because: 'no nginx or no Caddy on this machine (apt-get install nginx-light caddy)' },
   noSystemd: { on: ['machine'], because: 'no systemd-analyze on this machine (apt-get install systemd)' },
   noHttpx: { on: ['machine'], because: 'no python3 with httpx on this machine (apt-get install python3-httpx)' },
+  noMount: { on: ['machine'], because: 'this user may not mount a small file system (run the tests as root)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },
 } as const satisfies Record<string, Reason>;
