@@ -43,7 +43,10 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
 
   /** The stored row as append_logs returns it: a composite, column by column. */
   const stored = Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => [name, sql`(told.log).${sql.identifier(name)}`.mapWith(column)]),
+    Object.entries(columns).map(([name, column]) => [
+      name,
+      sql`(appended.log).${sql.identifier(name)}`.mapWith(column),
+    ]),
   ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
 
   let explicitIsolation = false;
@@ -68,12 +71,12 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     const rows = await readCommitted((tx) =>
       tx
         .select({
-          ordinal: sql<number>`told.ordinal`.mapWith(Number),
-          duplicate: sql<boolean>`told.duplicate`,
-          storedId: sql<number>`told.stored_id`.mapWith(Number),
+          ordinal: sql<number>`appended.ordinal`.mapWith(Number),
+          duplicate: sql<boolean>`appended.duplicate`,
+          storedId: sql<number>`appended.stored_id`.mapWith(Number),
           ...stored,
         })
-        .from(sql`append_logs(${json}::jsonb) told`),
+        .from(sql`append_logs(${json}::jsonb) appended`),
     );
     const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
     return rows.map(({ ordinal: _ordinal, duplicate, storedId, ...entry }) => {

@@ -71,6 +71,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     for (;;) {
       const started = performance.now();
       const n = await store.drain();
+      notifyAppended(await store.head());
       if (n < storeLimits.inbox_rows_max || stopping.signal.aborted) return;
       await pause(2 * (performance.now() - started), stopping.signal);
     }
@@ -85,10 +86,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     if (state.refused !== null && state.refused !== refused)
       report('the inbox refused rows', new Error(`activity_inbox_refused says why, up to n = ${state.refused}`));
     refused = state.refused;
-    if (state.waiting) {
-      await drainInbox();
-      notifyAppended(await store.head());
-    }
+    if (state.waiting) await drainInbox();
     return head > before;
   }
 
