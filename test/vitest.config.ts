@@ -17,8 +17,9 @@ export const project = (
     include: [include],
     pool: 'forks',
     allowOnly: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // No test measures time by these: they only end what hangs, also on a machine that is busy with other work.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     ...more,
   },
 });

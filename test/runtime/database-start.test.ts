@@ -83,7 +83,7 @@ async function outcomeOf(runtime: 'node' | 'bun', DATABASE_URL: string, env: Rec
   return { first, text: output() };
 }
 
-describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 60_000 }, (runtime) => {
+describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 }, (runtime) => {
   it.each<[what: string, url: () => string, message: RegExp]>([
     [
       'sslmode=require at a server without TLS',
@@ -113,7 +113,7 @@ describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 60_000 }
   });
 });
 
-describe('a database that is not set up', { timeout: 60_000 }, () => {
+describe('a database that is not set up', { timeout: 120_000 }, () => {
   const admin = sqlClient(inject('serverUrl'), 1);
 
   /** A new database and a role, after some statements by its superuser; the role's URL. */
