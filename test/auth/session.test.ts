@@ -37,7 +37,7 @@ it('too many concurrent sign-ins get 503 in the form', async () => {
     expect(text).toMatch(/role="alert">Too many passwords/);
     expect(text).toContain('value="admin"');
   }
-}, 60_000);
+}, 120_000);
 
 describe('the redirect target of a sign-in', () => {
   const ours = 'https://log.example.com';

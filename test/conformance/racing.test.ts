@@ -194,7 +194,7 @@ async function race(services: TestService[]): Promise<void> {
   console.log(`${written.length} events, ${connections.join(' + ')} connections`);
 }
 
-it('every follower gets every committed event once, in the order of ids', () => race([service]), 60_000);
+it('every follower gets every committed event once, in the order of ids', () => race([service]), 120_000);
 
 notOn(reasons.alone).it(
   'followers that reconnect to another instance get every committed event once, in the order of ids',

@@ -172,7 +172,7 @@ describe('the migration of 100,000 rows during writes of old code, interrupted o
     written = [...code.written, 'under way'];
     const [legacy] = await client<[{ n: number }]>`select count(*)::int as n from activity_logs_legacy`;
     n_legacy = legacy.n;
-  }, 60_000);
+  }, 180_000);
 
   it('copies every row once, in the order of the old ids, under the ids 1 to n', async () => {
     expect((await client.unsafe(heads))[0]).toEqual(allAre(n_legacy));
