@@ -37,7 +37,7 @@ export type Store = ReturnType<typeof createStore>;
 export function createStore(db: Database, reads: Reads = sharedReads(db), room: Room = serverRoom) {
   const columns = getTableColumns(log);
   const history = historyOf(db, reads);
-  const densityFault = densityCheck(db);
+  const densityFault = densityCheck(reads);
   const { head, newest } = history;
   const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
 
@@ -176,11 +176,13 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
       .from(nothing);
     if (!seen?.writable) throw unavailable('The database is read-only.');
     room.forEvents(0);
-    // Slow reads must not make a log unready that can be written to.
-    const check = densityFault(await head()).catch((error) => {
-      if (isTransient(error)) return null;
-      throw error;
-    });
+    // Slow reads must not make a log unready that can be written to: the newest id, too, is read where they queue.
+    const check = head()
+      .then(densityFault)
+      .catch((error) => {
+        if (isTransient(error)) return null;
+        throw error;
+      });
     const late = new AbortController();
     const fault = await Promise.race([check, pause(storeLimits.density_ms_max, late.signal).then(() => null)]);
     late.abort();

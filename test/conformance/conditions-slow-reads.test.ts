@@ -48,12 +48,13 @@ function promises(service: Awaited<ReturnType<typeof startService>>): void {
     },
   );
 
-  it('writes do not wait for the slow reads', async () => {
+  it('writes do not wait for the slow reads, and the service is ready', async () => {
     const readers = Array.from({ length: n_readers }, () => service.request('/api/logs'));
     await new Promise((resolve) => setTimeout(resolve, 100));
     const started = Date.now();
     for (const n of [1, 2, 3]) expect((await service.request('/api/logs', json(order(n)))).status).toBe(201);
     const ms = Date.now() - started;
+    expect((await service.request('/readyz')).status).toBe(200);
     for (const reader of await Promise.all(readers)) expect(reader.status).toBe(503);
     expect(ms).toBeLessThan(read_ms_max);
   });
