@@ -199,7 +199,7 @@ describe('a filter as a line', () => {
         expect(asTerms(readFilter(query).terms)).toEqual(asTerms(written));
         expect(readFilter(query).key).toBe(writeFilter(written).toString());
       }),
-      { numRuns: 2_000 },
+      { numRuns: 5_000 },
     );
   }, 120_000);
 
