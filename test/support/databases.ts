@@ -13,6 +13,8 @@ declare module 'vitest' {
     serverUrl: string;
     /** The name of the template database, which is migrated and empty, and of the role that owns it. */
     templateDatabase: string;
+    /** The schema of the tables, which is the role's search_path; not set: the server's default. */
+    schema?: string;
     /** The folder in which test/support/pglite-template.ts makes a migrated DATA_DIR. */
     templateFolder: string;
   }

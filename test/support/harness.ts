@@ -74,7 +74,12 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
 
 /** Makes a database without tables: the service migrates it, and it becomes another log. */
 export async function emptyDatabase(name: DatabaseName): Promise<TestService['place']> {
-  if (name !== 'pglite') return { DATABASE_URL: await freshPostgres('template0') };
+  if (name !== 'pglite') {
+    const url = await freshPostgres('template0');
+    const schema = inject('schema');
+    if (schema) await sqlClient(url, 1).unsafe(`create schema ${schema}`);
+    return { DATABASE_URL: url };
+  }
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   return { DATA_DIR: folder };

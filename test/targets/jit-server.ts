@@ -25,10 +25,12 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
     await sql.end();
     if (!jit.available)
       throw new Error('the server of the postgresql package has no JIT (postgresql-NN-jit is a part of it)');
-    const template = templateOf(server.url, 'edgetrail');
+    const schema = 'edgetrail';
+    const template = templateOf(server.url, schema);
     await template.migrate();
     provide('serverUrl', server.url);
     provide('templateDatabase', template.database);
+    provide('schema', schema);
   } catch (error) {
     await tearDown();
     throw error;

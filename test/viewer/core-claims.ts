@@ -44,7 +44,14 @@ function reading(open: OpenPage, newestFirst: number[]): void {
     await expect.poll(() => addressOf(page)).toBe(address);
   };
   const alarms = async (page: Page) => (await page.getByRole('alert').allTextContents()).join('');
-  const goTo = (page: Page, path: string) => page.goto(new URL(path, page.url()).href);
+  const goTo = async (page: Page, path: string) => {
+    const address = new URL(path, page.url()).href;
+    // Firefox sometimes reports a navigation twice; the driver calls that an interruption by the same address.
+    await page.goto(address).catch((error: Error) => {
+      if (!error.message.includes(`interrupted by another navigation to "${address}"`)) throw error;
+      return page.waitForURL(address);
+    });
+  };
   const focusedRow = (page: Page) => page.evaluate(() => Number(document.activeElement?.closest('li')?.id.slice(1)));
 
   it('a submitted search is one history entry; keystrokes are none', async () => {
