@@ -138,7 +138,7 @@ function qualified({ word, negated, name, value, readTime }: Qualified): Meaning
     if (id) return { asks: [...list(kind).map((text) => ask(key, text)), ask('entity_id', plain(id))], pair: true };
   }
   // "!" at the end of a parameter means "none of": a path that itself ends so can only be excluded.
-  if (inMetadata && !negated && key.endsWith('!')) return fault('cannot be asked for: the path ends in !');
+  if (inMetadata && !negated && key.endsWith('!')) return fault('is not a valid filter: the path ends in !');
   const isList = rowOf.get(key)?.input === 'list';
   const edge = name.toLowerCase() === 'before' ? 'before' : key === 'start_date' ? 'start' : 'end';
   const isTime = key === 'start_date' || key === 'end_date';

@@ -20,8 +20,8 @@ export const problemFragment = (problem: Problem): Markup => html`<p>${problem.m
 
 /** Titles for the HTML page; problem+json has its own titles. */
 const titles: Partial<Record<number, string>> = {
-  400: 'This cannot be asked',
-  422: 'This cannot be asked',
+  400: 'This filter is not valid',
+  422: 'This filter is not valid',
   404: 'Not found',
 };
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { eventually, startService } from '../support/harness.ts';
-import { deafReader, follow, followSocket, idsOf, order, orders, take } from './follow.ts';
+import { follow, followSocket, idsOf, openUnreadStream, order, orders, take } from './follow.ts';
 
 const n_stalled = 16;
 /** More than the kernel buffers for a follower that never reads plus the service's own limit. */
@@ -25,7 +25,7 @@ type Stalled = { resume(): void; cut(): Promise<void> };
 // Each has its own filter, so that followers do not share their buffers.
 const stall: Record<string, (i: number) => Promise<Stalled>> = {
   SSE: async (i) => {
-    const socket = await deafReader(service, `/api/logs/stream?entity_id!=never${i}`);
+    const socket = await openUnreadStream(service, `/api/logs/stream?entity_id!=never${i}`);
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     return { resume: () => socket.resume(), cut: () => closed };
   },

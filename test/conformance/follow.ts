@@ -71,7 +71,7 @@ export async function followSocket(
 }
 
 /** A follower that sends its request and never reads the response. */
-export async function deafReader(service: TestService, path: string): Promise<Socket> {
+export async function openUnreadStream(service: TestService, path: string): Promise<Socket> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => {});

@@ -6,7 +6,7 @@ import type { Entry } from '../../src/log/schema.ts';
 import { credentials, isEntry, json, sseMessages, startService, type TestService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
-import { deafReader, follow, followSocket, order } from './follow.ts';
+import { follow, followSocket, openUnreadStream, order } from './follow.ts';
 
 /** Sends the beginning of a POST; `finish` sends the rest and resolves with the status of the response. */
 async function halfPost(service: TestService, body: string): Promise<{ finish(): Promise<number> }> {
@@ -77,7 +77,7 @@ notOn(reasons.noShutdown).describe('a service that shuts down', async () => {
     const follower = await followSocket(blocked);
     follower.socket.pause();
     const sockets = await Promise.all([
-      deafReader(blocked, '/api/logs/stream'),
+      openUnreadStream(blocked, '/api/logs/stream'),
       ...[
         'GET /livez HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n',
         'GET /livez HTTP/1.1\r\nhos',

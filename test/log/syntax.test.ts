@@ -82,7 +82,7 @@ describe('a line', () => {
     ['entity:order/55 entity:customer/7', 'entity:customer/7 is a second kind beside an id; an id belongs to one kind'],
     ['entity:order entity:customer/7', 'entity:customer/7 is a second kind beside an id; an id belongs to one kind'],
     ['meta.:1', 'meta.:1 must name a path, such as metadata.order.status or metadata."http.status_code"'],
-    ['meta.a!:1', 'meta.a!:1 cannot be asked for: the path ends in !'],
+    ['meta.a!:1', 'meta.a!:1 is not a valid filter: the path ends in !'],
     [`type:${'x'.repeat(256)}`, `type:${'x'.repeat(256)} must be at most 255 characters long`],
     ['user:"\\u{0}"', 'user:"\\u{0}" must not contain a NUL character'],
   ])('%s is refused with the reason', (text, expected) => {

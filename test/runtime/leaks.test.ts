@@ -1,6 +1,6 @@
 /** Disconnected followers leak nothing on Node and Bun: no follower, socket, timer or memory. */
 import { readdirSync, readlinkSync } from 'node:fs';
-import { type Holds, leavesNothing } from '../support/leaks.ts';
+import { type Holds, leakTests } from '../support/leaks.ts';
 import { spawnService } from '../support/process.ts';
 
 const n = 2_000;
@@ -35,5 +35,5 @@ const socketsOf = (pid: number | undefined) =>
 // A leaked follower holds more than 2 KiB, a socket and, over SSE, a timer.
 const grown_max = { heap_bytes: n * 1024, n_sockets: 2, n_timers: 2 };
 
-leavesNothing('Node', { n, start: (settings) => start(settings, 'node probed'), grown_max });
-leavesNothing('Bun', { n, start: (settings) => start(settings, 'bun probed'), grown_max });
+leakTests('Node', { n, start: (settings) => start(settings, 'node probed'), grown_max });
+leakTests('Bun', { n, start: (settings) => start(settings, 'bun probed'), grown_max });

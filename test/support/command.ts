@@ -1,7 +1,6 @@
 /** A command as a separate process, started as its npm script starts it: its output and its exit status. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterAll } from 'vitest';
 
 export type Ended = {
   /** The exit status; for a process that a signal ended, 128 and its number, as shells report it. */
@@ -23,9 +22,11 @@ export const root = new URL('../..', import.meta.url).pathname;
 const signals: Record<string, number> = { SIGINT: 130, SIGTERM: 143, SIGKILL: 137, SIGPIPE: 141 };
 
 const running = new Set<ChildProcessWithoutNullStreams>();
-afterAll(() => {
+
+/** Kills the commands that still run. */
+export function endCommands(): void {
   for (const child of running) child.kill('SIGKILL');
-});
+}
 
 /** Runs a program to its end. Its environment has only `env`, PATH and HOME. */
 export async function run(command: string, args: string[], options: CommandOptions = {}): Promise<Ended> {

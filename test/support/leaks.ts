@@ -94,7 +94,7 @@ async function bytesOfEvent(url: string, received: () => number): Promise<number
 }
 
 /** Defines the test: disconnected followers leave no follower, no socket and no timer. */
-export function leavesNothing(name: string, { n, start, grown_max }: Leaver): void {
+export function leakTests(name: string, { n, start, grown_max }: Leaver): void {
   it(`${n} followers closed by a reset leak nothing on ${name}`, { timeout: 120_000 }, async () => {
     const proxy = await proxyTo(await freshPostgres());
     const { url, holds } = await start({ ...settings, DATABASE_URL: proxy.url });

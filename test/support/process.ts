@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { afterAll } from 'vitest';
 
 export type ServiceProcess = {
   child: ChildProcess;
@@ -14,12 +13,14 @@ export type ServiceProcess = {
   ended: Promise<number | string>;
 };
 
-// At the top, not at each start: a hook that a running test registers is never called.
 const started = new Set<ServiceProcess>();
-afterAll(async () => {
+
+/** Kills the services that still run, and waits for their ends. */
+export async function endServices(): Promise<void> {
   for (const { child } of started) child.kill('SIGKILL');
   await Promise.all([...started].map(({ ended }) => ended));
-});
+  started.clear();
+}
 
 const root = new URL('../..', import.meta.url).pathname;
 const commands = {

@@ -19,7 +19,7 @@ type Allowed = { page: Page; faults: string[]; allowed: RegExp[] };
 const visits = new Map<Page, Allowed>();
 
 /** Allows errors of this page that the test causes on purpose. */
-export function allowComplaints(page: Page, ...complaints: RegExp[]): void {
+export function allowBrowserErrors(page: Page, ...complaints: RegExp[]): void {
   visits.get(page)?.allowed.push(...complaints);
 }
 

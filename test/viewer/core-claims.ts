@@ -3,7 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
-import { addressOf, allowComplaints, idsOf, type OpenPage, openPages, rowsOf } from './browser-page.ts';
+import { addressOf, allowBrowserErrors, idsOf, type OpenPage, openPages, rowsOf } from './browser-page.ts';
 import {
   expectFirst,
   expectInOrder,
@@ -75,7 +75,7 @@ function reading(open: OpenPage, newestFirst: number[]): void {
 
   it('an invalid search shows an error and keeps the rows and the URL', async () => {
     const page = await open('/logs?user_id=ana');
-    allowComplaints(page, /422/);
+    allowBrowserErrors(page, /422/);
     await line(page).fill('usr:ana');
     await page.getByRole('alert').getByText('usr').waitFor();
     await shows(page, '/logs?user_id=ana', (n) => n % 4 === 0);
@@ -123,7 +123,7 @@ function reading(open: OpenPage, newestFirst: number[]): void {
 
   it('a failed request for older events keeps the rows and shows an error; the next attempt loads them', async () => {
     const page = await open('/logs');
-    allowComplaints(page, /503/);
+    allowBrowserErrors(page, /503/);
     await page.route(
       ({ searchParams }) => searchParams.has('before'),
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),
@@ -258,7 +258,7 @@ function following(open: OpenPage, proxy: Proxy, write: (n: number) => Promise<n
     const page = await follow();
     const before = await write(2);
     await expectFirst(page, before);
-    allowComplaints(page, connectionLost);
+    allowBrowserErrors(page, connectionLost);
     await proxy.close();
     const away = await write(3);
     await expectState(page, /^Reconnecting in \d+ s/);

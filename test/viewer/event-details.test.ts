@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
-import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { addressOf, allowBrowserErrors, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { detailedEvent, order } from './sample-events.ts';
 
 const n_events = 1_300;
@@ -119,7 +119,7 @@ inChromium.describe('event details', async () => {
 
   it('a row whose details failed to load can be opened again', async () => {
     const page = await open('/logs');
-    allowComplaints(page, /503|ERR_CONNECTION|Failed to fetch/);
+    allowBrowserErrors(page, /503|ERR_CONNECTION|Failed to fetch/);
     const path = `**/logs/${newestFirst[0]}`;
     await page.route(path, (route) => route.abort('connectionrefused'), { times: 1 });
     await first(page).locator('summary').click();

@@ -52,7 +52,7 @@ inChromium.describe('filtering', async () => {
     );
     await page.reload();
     expect(await line(page).inputValue()).toBe('-type:DELETE user:ana "late delivery"');
-    expect(await page.getByRole('list', { name: 'What is asked' }).getByRole('listitem').count()).toBe(4);
+    expect(await page.getByRole('list', { name: 'Active filters' }).getByRole('listitem').count()).toBe(4);
   });
 
   it('a chip removes its value; "Clear all" removes the filter', async () => {

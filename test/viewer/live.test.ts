@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
-import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { addressOf, allowBrowserErrors, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { expectFirst, expectInOrder, expectQueued, expectState, liveButton, pillOf, stateOf } from './live-helpers.ts';
 import { order } from './sample-events.ts';
 
@@ -173,7 +173,7 @@ inChromium.describe('following live', async () => {
 
   it('the stream reconnects after a network outage and receives all missed events', async () => {
     const page = await following();
-    allowComplaints(page, /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|Failed to fetch|network error/);
+    allowBrowserErrors(page, /ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|Failed to fetch|network error/);
     await page.context().setOffline(true);
     await page.waitForTimeout(500);
     const ids = await write(4);
@@ -185,7 +185,7 @@ inChromium.describe('following live', async () => {
 
   it('a refused first connection shows the reason and is retried', async () => {
     const page = await open('/logs');
-    allowComplaints(page, /503/);
+    allowBrowserErrors(page, /503/);
     await page.route(
       '**/logs/stream?*',
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>The database is away.</p>' }),

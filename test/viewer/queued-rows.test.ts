@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
-import { addressOf, allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { addressOf, allowBrowserErrors, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { expectFirst, expectInOrder, expectQueued, expectState, pillOf } from './live-helpers.ts';
 import { order } from './sample-events.ts';
 
@@ -28,7 +28,7 @@ inChromium.describe('queued rows', async () => {
     await unfoldFirst(page);
     const queued = await write(620, { user_id: 'many' });
     await expectQueued(page, 620);
-    allowComplaints(page, /503/);
+    allowBrowserErrors(page, /503/);
     await page.route(
       ({ pathname }) => pathname === '/logs',
       (route) => route.fulfill({ status: 503, contentType: 'text/html', body: '<p>Not now.</p>' }),
@@ -101,7 +101,7 @@ inChromium.describe('queued rows', async () => {
 
   it('the countdown to a reconnect ends when the user stops live', async () => {
     const page = await following('/logs?live=1');
-    allowComplaints(page, /ERR_FAILED|Failed to fetch|network ?error/);
+    allowBrowserErrors(page, /ERR_FAILED|Failed to fetch|network ?error/);
     await page.route('**/logs/stream?*', (route) => route.abort());
     // Simulates a lost connection; `link.reader` is a variable of htmx's SSE extension.
     await page.evaluate('link.reader.cancel()');
@@ -127,7 +127,7 @@ inChromium.describe('queued rows', async () => {
   it('after a sign-out the page says so, and its link returns to the same URL', async () => {
     const page = await following('/logs?user_id=ana&live=1');
     await unfoldFirst(page);
-    allowComplaints(page, /401/);
+    allowBrowserErrors(page, /401/);
     const other = await page.context().newPage();
     await other.goto(service.url);
     await other.getByRole('button', { name: 'admin' }).click();

@@ -8,7 +8,7 @@ import { createClient } from '../../src/client.ts';
 import { eventually } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
 import { type ServiceProcess, spawnService } from '../support/process.ts';
-import { allowComplaints, idsOf, openPages, rowsOf } from './browser-page.ts';
+import { allowBrowserErrors, idsOf, openPages, rowsOf } from './browser-page.ts';
 import { order } from './sample-events.ts';
 
 inChromium.describe('following a service', async () => {
@@ -53,7 +53,7 @@ inChromium.describe('following a service', async () => {
 
   it('a restart while events are written neither loses nor duplicates an event on the page', async () => {
     const page = await following('&user_id=restart');
-    allowComplaints(page, connectionLost);
+    allowBrowserErrors(page, connectionLost);
     let [writing, n] = [true, 0];
     const writer = (async () => {
       while (writing) {
@@ -80,7 +80,7 @@ inChromium.describe('following a service', async () => {
 
   it('a connection without heartbeats is detected as dead; after the reconnect no event is missing', async () => {
     const page = await following('&user_id=silence');
-    allowComplaints(page, connectionLost);
+    allowBrowserErrors(page, connectionLost);
     service.child.kill('SIGSTOP');
     await expect.poll(() => state(page), { timeout: 20_000 }).not.toMatch(/^Live/);
     service.child.kill('SIGCONT');

@@ -9,8 +9,8 @@ export const emptyHint = ({ terms, range, query }: PageQuery, origin: string): M
   if (terms.length === 0 && !isBounded) return firstEvent(origin);
   const nothing = new URLSearchParams();
   if (range.from !== null && range.to !== null && range.from > range.to)
-    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${timeRangeHref(query, range.to, range.from)}">Ask it the other way round</a></li></ul>`;
-  return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${allTimeHref(query)}">Ask the same of all time</a></li>` : ''}<li><a href="${logHref(nothing)}">Show everything</a></li></ul>`;
+    return html`<p><b>The range ends before it begins.</b></p><ul><li><a href="${timeRangeHref(query, range.to, range.from)}">Swap start and end</a></li></ul>`;
+  return html`<p><b>Nothing matches.</b></p><ul>${terms.length > 0 && isBounded ? html`<li><a href="${allTimeHref(query)}">Search all time</a></li>` : ''}<li><a href="${logHref(nothing)}">Show everything</a></li></ul>`;
 };
 
 const firstEvent = (origin: string): Markup => html`<p><b>The log is empty.</b> Write the first event:</p>

@@ -49,7 +49,7 @@ export const filterChips = ({ terms, query }: PageQuery): Markup | '' => {
   if (all.length === 0) return '';
   const last = query.get('last');
   const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTime(key)));
-  return html`<ul id="chips" aria-label="What is asked">${all.map(({ term, value }) => {
+  return html`<ul id="chips" aria-label="Active filters">${all.map(({ term, value }) => {
     const label = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: `;
     return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${label}${visible(value)}"${term.negated ? html` class="not"` : ''}><span>${label}<bdi>${visible(value)}</bdi></span> ×</a></li>`;
   })}<li><a href="${last ? relativeRangeHref(new URLSearchParams(), last) : logHref(rangeOnly)}">Clear all</a></li></ul>`;

@@ -23,9 +23,9 @@ export const skippedEventsFragment = (between: SkippedEvents): Markup =>
 
 export const skippedEventsPage = (between: SkippedEvents): Markup =>
   layout(
-    'Events that were not drawn',
+    'Skipped events',
     html`<header><a id="brand" href="/logs">Edgetrail</a></header>
-<main><h1>${formatEventCount(between.entries.length)} that came too fast to be drawn</h1><p><a href="${logHref(between.pageQuery.query)}">To the newest</a></p>
+<main><h1>${formatEventCount(between.entries.length)} that arrived too fast to be shown</h1><p><a href="${logHref(between.pageQuery.query)}">To the newest</a></p>
 <section id="list" aria-label="Events" ${rowLoading()}><ol id="rows">${betweenRows(between)}</ol></section></main>`,
     between.display,
   );

@@ -1,8 +1,8 @@
 /** Disconnected followers leak nothing on Workers: the Durable Object stops polling. */
-import { leavesNothing } from '../../support/leaks.ts';
+import { leakTests } from '../../support/leaks.ts';
 import { start } from '../../targets/workers.ts';
 
-leavesNothing('Workers', {
+leakTests('Workers', {
   n: 500,
   start: async (settings) => {
     const { url, rss_bytes } = await start({ ...settings, HEARTBEAT_MS: '250' });
