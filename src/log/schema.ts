@@ -145,6 +145,52 @@ export const logIdentity = pgTable(
 );
 
 /**
+ * How far each derivation has read the log (reader.ts). The derived rows and the cursor change in one transaction. A new
+ * version of a derivation has a row of its own, named `<name>@<version>`, until it has caught up.
+ */
+export const logReaders = pgTable('log_readers', {
+  name: text().primaryKey(),
+  version: integer().notNull(),
+  /** Every entry up to this id is derived, and none above it. */
+  cursor: bigint({ mode: 'number' }).notNull(),
+  moved_at: instant().notNull().default(sql`clock_timestamp()`),
+});
+
+/** The columns by which the rollup counts. An entry without a service is counted under ''. */
+const rollupLabels = {
+  /** The version of the derivation that made the row. */
+  version: integer().notNull(),
+  event_type: varchar({ length: label_chars_max }).notNull(),
+  entity_type: varchar({ length: label_chars_max }).notNull(),
+  // Not null: a primary key takes no null, and NULLS NOT DISTINCT needs PostgreSQL 15.
+  service: varchar({ length: service_chars_max }).notNull(),
+};
+
+/** The number of entries of each hour of `timestamp` (UTC), and the smallest and largest of their ids. */
+export const logRollup = pgTable(
+  'log_rollup',
+  {
+    ...rollupLabels,
+    hour: instant().notNull(),
+    n: bigint({ mode: 'number' }).notNull(),
+    first_id: bigint({ mode: 'number' }).notNull(),
+    last_id: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'log_rollup_pkey', columns: [t.version, t.hour, t.event_type, t.entity_type, t.service] }),
+  ],
+);
+
+/** The same by day (UTC): up to 24 times fewer rows, for long periods. */
+export const logRollupDay = pgTable(
+  'log_rollup_day',
+  { ...rollupLabels, day: instant().notNull(), n: bigint({ mode: 'number' }).notNull() },
+  (t) => [
+    primaryKey({ name: 'log_rollup_day_pkey', columns: [t.version, t.day, t.event_type, t.entity_type, t.service] }),
+  ],
+);
+
+/**
  * A stored event, as every reader gets it. `unreadable` says which of its values cannot be given out and why; then
  * `metadata_text` may hold its metadata as text (stored-row.ts).
  */

@@ -12,7 +12,9 @@ import { historyOf } from './history.ts';
 import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { positionOf } from './position.ts';
+import { type Step, stepReader } from './reader.ts';
 import { type Reads, sharedReads } from './reads.ts';
+import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
@@ -161,6 +163,12 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     return drained?.n ?? 0;
   }
 
+  /** Counts the next entries into the rollup, as a step of reader.ts. */
+  async function rollUp(ids_max?: number, ids_min?: number): Promise<Step> {
+    room.forFewRows();
+    return readCommitted((tx) => stepReader(tx, rollup, ids_max, ids_min));
+  }
+
   /** Makes this month's partition and those ahead. */
   async function makePartitions(): Promise<void> {
     room.forFewRows();
@@ -199,6 +207,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
     drain,
+    rollUp,
     makePartitions,
     ready,
   };

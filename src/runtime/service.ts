@@ -5,6 +5,7 @@ import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
+import { readerLimits, runReader } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Parts } from '../parts.ts';
@@ -70,12 +71,16 @@ export async function openService(
     report,
   });
   let migrated = false;
+  let reading: Promise<void> = Promise.resolve();
+  const { step_ids_max, embedded_step_ids_max } = readerLimits;
+  const ids_max = settings.DATABASE_URL ? step_ids_max : embedded_step_ids_max;
   const prepare = async () => {
     await requireUsable(settings, database);
     if (settings.MIGRATE) await database.migrate(logLine);
     await store.makePartitions();
     migrated = true;
     tail.start();
+    reading = runReader(() => store.rollUp(ids_max), report, tail.stopped);
   };
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
@@ -84,6 +89,7 @@ export async function openService(
     clearInterval(maintenance);
     tail.stop();
     await database.close();
+    await reading;
   };
   const failedOnce = new AbortController();
   const ready = retryUntilPrepared(prepare, tail.stopped, (error) => {

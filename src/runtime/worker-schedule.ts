@@ -1,4 +1,4 @@
-/** The Worker's cron schedule, each minute: makes the partitions of the next months and moves the inbox into the log. */
+/** The Worker's cron schedule, each minute: makes the partitions of the next months, moves the inbox into the log, and counts. */
 import type { Settings } from '../settings.ts';
 import { openRequestDatabase } from './worker-database.ts';
 
@@ -8,6 +8,7 @@ export async function runSchedule(settings: Settings): Promise<void> {
   try {
     await store.makePartitions();
     while ((await store.drain()) > 0);
+    while ((await store.rollUp()).remaining > 0);
   } finally {
     await end();
   }

@@ -7,6 +7,7 @@ import { tokensOf } from '../auth/credentials.ts';
 import type { SessionCache } from '../auth/session.ts';
 import { Problem } from '../http/problem.ts';
 import { discardBody } from '../http/request.ts';
+import { readerLimits } from '../log/reader.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
@@ -83,11 +84,24 @@ async function respond(
     report,
   };
   const response = await createApp(parts).fetch(request);
+  // After the response: the schedule runs once a minute, and until then a busy log would be counted from its rows.
+  if (asksForCounts(request))
+    pending.push(
+      store
+        .rollUp(readerLimits.step_ids_max, rollup_ids_min)
+        .catch((error) => report('the rollup could not be moved on', error)),
+    );
   // workerd resets the connection about a second after the response when the request is longer than that.
   if (!response.ok) await discardBody(request);
   context.waitUntil(settled(pending).then(end));
   return response;
 }
+
+/** The number of new entries from which a request for counts moves the rollup on. */
+const rollup_ids_min = 5_000;
+
+const asksForCounts = ({ method, url }: Request): boolean =>
+  method === 'GET' && /^(\/api\/logs(\/stats)?|\/logs(\/counts)?)$/.test(new URL(url).pathname);
 
 /** Resolves when all of it has settled, with what was added meanwhile. */
 async function settled(pending: Promise<unknown>[]): Promise<void> {

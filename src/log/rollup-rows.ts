@@ -1,0 +1,96 @@
+/** The rows that a count by label and time adds up: derived days and hours, the entries at their edges, and the newest. */
+import { type SQL, sql } from 'drizzle-orm';
+import type { Derivation } from './reader.ts';
+import { activityLogs as log, logBatches, logReaders, logRollup, logRollupDay } from './schema.ts';
+
+/** The reader that counts: the functions derive_rollup_<version> and forget_rollup of the migrations. */
+export const rollup: Derivation = { name: 'rollup', version: 1 };
+
+export const rollupLimits = {
+  /** The number of entries above the reader's cursor that a count reads. A larger gap is counted from rows alone. */
+  gap_ids_max: 40_000,
+} as const;
+
+/** A period: `from <= timestamp < before`, as expressions of timestamptz; null has no bound. */
+export type Window = { from: SQL | null; before: SQL | null };
+
+const own = sql`from ${logReaders} where ${logReaders.name} = ${rollup.name} and ${logReaders.version} = ${rollup.version}`;
+const cursor = sql`(select ${logReaders.cursor} ${own})`;
+
+const head = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`;
+
+/** How many entries are above the cursor, in the snapshot of the statement; null where no reader of this version counts. */
+export const gapSql = sql<unknown>`(select ${head} - ${logReaders.cursor} ${own})`;
+
+export const isUsableGap = (gap: unknown): boolean =>
+  gap !== null && Number(gap) >= 0 && Number(gap) <= rollupLimits.gap_ids_max;
+
+type Unit = 'hour' | 'day';
+const unit_us: Record<Unit, string> = { hour: '3599999999 microseconds', day: '86399999999 microseconds' };
+const floor = (unit: Unit, at: SQL) => sql`date_trunc(${sql.raw(`'${unit}'`)}, ${at}, 'UTC')`;
+const ceil = (unit: Unit, at: SQL) => floor(unit, sql`${at} + ${sql.raw(`interval '${unit_us[unit]}'`)}`);
+
+/** Both or the one that is there. `least` and `greatest` of SQL, where a null would also be ignored. */
+const least = (a: SQL, b: SQL | null) => (b ? sql`least(${a}, ${b})` : a);
+const greatest = (a: SQL, b: SQL | null) => (b ? sql`greatest(${a}, ${b})` : a);
+
+const within = (column: SQL | { name: string }, from: SQL | null, before: SQL | null): SQL => {
+  const conditions = [
+    sql`true`,
+    ...(from ? [sql`${column} >= ${from}`] : []),
+    ...(before ? [sql`${column} < ${before}`] : []),
+  ];
+  return sql.join(conditions, sql` and `);
+};
+
+const hours = (from: SQL | null, before: SQL | null, joined = sql``) => sql`
+  select ${logRollup.hour} as at, ${logRollup.event_type} as event_type, ${logRollup.entity_type} as entity_type,
+         ${logRollup.service} as service, ${logRollup.n} as n
+  from ${joined} ${logRollup} where ${logRollup.version} = ${rollup.version} and ${within(sql`${logRollup.hour}`, from, before)}`;
+
+const days = (from: SQL | null, before: SQL | null) => sql`
+  select ${logRollupDay.day} as at, ${logRollupDay.event_type} as event_type, ${logRollupDay.entity_type} as entity_type,
+         ${logRollupDay.service} as service, ${logRollupDay.n} as n
+  from ${logRollupDay} where ${logRollupDay.version} = ${rollup.version} and ${within(sql`${logRollupDay.day}`, from, before)}`;
+
+const entries = (ids: SQL, from: SQL | null, before: SQL | null) => sql`
+  select ${log.timestamp} as at, ${log.event_type} as event_type, ${log.entity_type} as entity_type,
+         coalesce(${log.service}, '')::varchar(100) as service, 1::bigint as n
+  from ${log} where ${ids} and ${within(sql`${log.timestamp}`, from, before)}`;
+
+/**
+ * A subquery with the columns at, event_type, entity_type, service, n that counts each entry of the window once. `at` is
+ * the entry's time or the beginning of its hour or day. The parts meet at bounds that are computed from the same
+ * expressions, and a part whose bounds have crossed is empty: then the part before it covers the rest.
+ *
+ * Days that `splitDays` names (their UTC midnights) are read by the hour, because a caller's own bound is within them.
+ */
+export function rollupRows({ from, before }: Window, splitDays: string[] | 'all' = []): SQL {
+  const h0 = from && ceil('hour', from);
+  const h1 = before && floor('hour', before);
+  const d0 = from && ceil('day', from);
+  const d1 = before && floor('day', before);
+  const derived = sql`${log.id} <= ${cursor}`;
+  const parts: SQL[] = [
+    entries(sql`${log.id} > ${cursor} and ${log.id} <= ${cursor} + ${rollupLimits.gap_ids_max}::bigint`, from, before),
+  ];
+  if (from && h0) parts.push(entries(derived, from, least(h0, before)));
+  if (before && h1) parts.push(entries(derived, greatest(h1, h0), before));
+  if (splitDays === 'all') parts.push(hours(h0, h1));
+  else {
+    if (h0 && d0) parts.push(hours(h0, least(d0, h1)));
+    if (h1 && d1) parts.push(hours(greatest(d1, d0), h1));
+    const split = sql`array[${sql.join(
+      splitDays.map((day) => sql`${day}`),
+      sql`, `,
+    )}]::timestamptz[]`;
+    if (splitDays.length === 0) parts.push(days(d0, d1));
+    else {
+      parts.push(sql`${days(d0, d1)} and ${logRollupDay.day} <> all (${split})`);
+      const day = sql`split.day`;
+      const until = sql`${day} + interval '1 day'`;
+      parts.push(hours(greatest(day, d0), least(until, d1), sql`unnest(${split}) as split (day),`));
+    }
+  }
+  return sql.join(parts, sql` union all `);
+}
