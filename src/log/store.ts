@@ -1,11 +1,9 @@
 /** The SQL of the log: append, since, page, exportPages, drain; counting is in counts.ts and breakdown.ts. */
 import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
-import { pause } from '../http/pause.ts';
-import { isTransient, isWrongIsolation, unavailable } from '../http/problem.ts';
+import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
-import { densityCheck } from './density.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
 import { historyOf } from './history.ts';
@@ -13,6 +11,7 @@ import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { positionOf } from './position.ts';
 import { type Step, stepReader } from './reader.ts';
+import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
@@ -24,8 +23,6 @@ export const storeLimits = {
   since_ids_max: 20_000,
   since_rows_max: 256,
   export_rows_max: 500,
-  /** How long readiness waits for the density check; a later result is not used. */
-  density_ms_max: 1_000,
   inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
@@ -39,8 +36,8 @@ export type Store = ReturnType<typeof createStore>;
 export function createStore(db: Database, reads: Reads = sharedReads(db), room: Room = serverRoom) {
   const columns = getTableColumns(log);
   const history = historyOf(db, reads);
-  const densityFault = densityCheck(reads);
   const { head, newest } = history;
+  const readiness = readinessOf(db, reads, head, room);
   const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
 
   /** The stored row as append_logs returns it: a composite, column by column. */
@@ -175,30 +172,8 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     await db.select({ made: sql`made` }).from(sql`make_partitions(${storeLimits.partitions_ahead_months}) as made`);
   }
 
-  /** Rejects unless the database responds and the log can be written to. */
-  async function ready(): Promise<void> {
-    const [seen] = await db
-      .select({
-        writable: sql<boolean>`not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'`,
-      })
-      .from(nothing);
-    if (!seen?.writable) throw unavailable('The database is read-only.');
-    room.forEvents(0);
-    // Slow reads must not make a log unready that can be written to: the newest id, too, is read where they queue.
-    const check = head()
-      .then(densityFault)
-      .catch((error) => {
-        if (isTransient(error)) return null;
-        throw error;
-      });
-    const late = new AbortController();
-    const fault = await Promise.race([check, pause(storeLimits.density_ms_max, late.signal).then(() => null)]);
-    late.abort();
-    if (fault) throw unavailable(fault);
-  }
-
   return {
-    append: appendQueue(appendNow),
+    append: appendQueue((batch) => readiness.watchAppend(appendNow(batch))),
     ...history,
     one,
     since,
@@ -209,12 +184,9 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     drain,
     rollUp,
     makePartitions,
-    ready,
+    ready: readiness.ready,
   };
 }
-
-/** One row without columns: drizzle requires a FROM. */
-const nothing = sql`(select) as nothing`;
 
 // A row comparison does not prune partitions; the additional comparison of the time does.
 const at = (cursor: Cursor) => writeDatabaseTime(cursor.ms);

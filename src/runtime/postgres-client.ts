@@ -7,10 +7,18 @@ const reconnect_s = 0.25;
 
 type DriverOptions = postgres.Options<Record<string, never>>;
 /** The driver takes several hosts and `sslnegotiation`; its types do not have them. */
-type Options = Omit<DriverOptions, 'host' | 'port'> & { host: string[]; port: number[]; sslnegotiation?: string };
+type Options = Omit<DriverOptions, 'host' | 'port'> & {
+  host: string[];
+  port: number[];
+  sslnegotiation?: string;
+  socket?: () => unknown;
+};
 
-/** TLS as postgres.js takes it. Its own 'require' and 'prefer' do not verify; 'allow' would wait for a server without TLS. */
-function tlsOf({ sslmode, socket_folder }: DatabaseAddress): NonNullable<Options['ssl']> {
+/** TLS as postgres.js takes it. Its own 'require' and 'prefer' do not verify. */
+export type Tls = false | 'prefer' | 'require' | { rejectUnauthorized: true; checkServerIdentity?: () => undefined };
+
+/** 'allow' as 'prefer': postgres.js would wait for a server without TLS. */
+function tlsOf({ sslmode, socket_folder }: DatabaseAddress): Tls {
   if (sslmode === 'disable' || socket_folder) return false;
   if (sslmode === 'allow' || sslmode === 'prefer') return 'prefer';
   if (sslmode === 'require') return 'require';
@@ -19,28 +27,37 @@ function tlsOf({ sslmode, socket_folder }: DatabaseAddress): NonNullable<Options
     : { rejectUnauthorized: true, checkServerIdentity: () => undefined };
 }
 
-/**
- * A client that connects at the first statement. `max` is the size of its pool,
- * `session` are parameters of its connections, which a transaction pooler may refuse.
- */
+export type ClientOptions = {
+  idle_timeout_s?: number;
+  /** Parameters of the connections, which a transaction pooler may refuse. */
+  session?: Record<string, string>;
+  /** Makes the pool's function that opens a socket, with TLS. Without it the driver opens its own. */
+  sockets?: (address: DatabaseAddress, tls: Tls) => () => unknown;
+};
+
+/** A client that connects at the first statement. `max` is the size of its pool. */
 export function postgresClient(
   url: string,
   max: number,
-  { idle_timeout_s, session = {} }: { idle_timeout_s?: number; session?: Record<string, string> } = {},
+  { idle_timeout_s, session = {}, sockets }: ClientOptions = {},
 ) {
   const address = parseDatabaseUrl(url);
   const { hosts, socket_folder, user, password, database, target } = address;
+  const tls = tlsOf(address);
+  // Our sockets try every host before they fail. With several hosts the driver would not report that, but try for ever.
+  const known = sockets && !target ? hosts.slice(0, 1) : hosts;
   const options: Options = {
-    host: hosts.map(({ host }) => host),
-    port: hosts.map(({ port }) => port),
+    host: known.map(({ host }) => host),
+    port: known.map(({ port }) => port),
     ...(socket_folder && { path: `${socket_folder}/.s.PGSQL.${hosts[0]?.port}` }),
     ...(user && { user }),
     ...(password && { password }),
     ...(database && { database }),
     ...(target && { target_session_attrs: target as 'primary' }),
-    ...(address.is_tls_direct && { sslnegotiation: 'direct' }),
     ...(!address.is_prepare_allowed && { prepare: false }),
-    ssl: tlsOf(address),
+    ...(sockets
+      ? { socket: sockets(address, tls), ssl: false }
+      : { ssl: tls, ...(address.is_tls_direct && { sslnegotiation: 'direct' }) }),
     max: Math.min(max, address.connections_max ?? max),
     connect_timeout: address.connect_timeout_s ?? connect_timeout_s,
     ...(idle_timeout_s !== undefined && { idle_timeout: idle_timeout_s }),

@@ -5,7 +5,8 @@ import { isStartupRefused } from '../http/problem.ts';
 import { type Reads, transactionReads } from '../log/reads.ts';
 import { serverRoom } from '../log/room.ts';
 import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
-import { postgresClient } from './postgres-client.ts';
+import { type ClientOptions, postgresClient } from './postgres-client.ts';
+import { serverSockets } from './server-socket.ts';
 
 /** Any number, the same in every instance: whoever holds it migrates. */
 const migration_lock = 7_238_160_451;
@@ -13,13 +14,22 @@ const migration_lock = 7_238_160_451;
 /** Of the connections, these are for writers: readers must not keep them waiting. */
 const write_connections_max = 3;
 
+/** How long the server may send nothing while a writer waits for it. Writers wait for locks for two seconds. */
+const write_silence_ms_max = 10_000;
+/** The server cancels a read at its deadline: when that does not arrive either, the connection is dead. */
+const read_silence_ms_more = 5_000;
+
+/** A client of a long-running process. `silence_ms_max` is for requests; null for migrations, which run long statements. */
+export const serverClient = (url: string, max: number, silence_ms_max: number | null, options: ClientOptions = {}) =>
+  postgresClient(url, max, { ...options, sockets: serverSockets(silence_ms_max) });
+
 /**
  * Connects lazily: an unreachable server shows at the first statement. A third of the connections, at most three, are
  * for writers, the others for readers, whose statements are cancelled after `read_ms_max`.
  */
 export function openPostgres(url: string, connections_max: number, read_ms_max = default_read_ms_max): OpenDatabase {
   const n_writers = Math.min(write_connections_max, Math.max(1, Math.floor(connections_max / 3)));
-  const client = postgresClient(url, n_writers);
+  const client = serverClient(url, n_writers, write_silence_ms_max);
   // Drizzle rewrites the parsers of the client it is given: this one is its alone.
   const db = drizzle({ client });
   const readers = connections_max > n_writers ? openReaders(url, connections_max - n_writers, read_ms_max) : null;
@@ -40,7 +50,8 @@ const default_read_ms_max = 15_000;
  */
 function openReaders(url: string, max: number, read_ms_max: number): { reads: Reads; close(): Promise<void> } {
   const session = { statement_timeout: String(read_ms_max), jit: 'off' };
-  let client = postgresClient(url, max, { session });
+  const silence_ms_max = read_ms_max + read_silence_ms_more;
+  let client = serverClient(url, max, silence_ms_max, { session });
   let db = drizzle({ client });
   let inTransactions: Reads | null = null;
   const reads: Reads = async (run) => {
@@ -49,7 +60,7 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
       if (!isStartupRefused(error)) throw error;
       if (!inTransactions) {
         const refused = client;
-        client = postgresClient(url, max);
+        client = serverClient(url, max, silence_ms_max);
         db = drizzle({ client });
         inTransactions = transactionReads(db, read_ms_max);
         void refused.end({ timeout: 0 });
@@ -65,8 +76,8 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
  * a transaction on a connection of its own (so it also works through a transaction pooler) and dies with it.
  */
 async function migrateAlone(url: string, say: (line: string) => void): Promise<void> {
-  const lock = postgresClient(url, 1);
-  const client = postgresClient(url, 1);
+  const lock = serverClient(url, 1, null);
+  const client = serverClient(url, 1, null);
   try {
     await lock.begin(async (held) => {
       await held`set local idle_in_transaction_session_timeout = 0`;

@@ -16,7 +16,6 @@ import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
-import { requireTls } from './tls-probe.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 60 * 60 * 1000;
@@ -39,10 +38,9 @@ export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDa
     ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX, settings.READ_MS_MAX)
     : openPglite(settings.DATA_DIR);
 
-/** Rejects when the server offers no TLS although the URL requires it, or is too old. */
+/** Rejects when the server is too old. */
 export async function requireUsable({ DATABASE_URL }: Settings, { db }: OpenDatabase): Promise<void> {
   if (!DATABASE_URL) return;
-  await requireTls(DATABASE_URL);
   await requireVersion(db);
 }
 

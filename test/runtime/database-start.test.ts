@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { postgresClient } from '../../src/runtime/postgres-client.ts';
+import { serverClient } from '../../src/runtime/postgres.ts';
 import { freshPostgres, sqlClient } from '../support/harness.ts';
 import { startServer } from '../support/postgres-server.ts';
 import { spawnService } from '../support/process.ts';
@@ -62,7 +62,7 @@ describe('TLS', () => {
     ['allow', plainUrl, false],
     ['prefer', plainUrl, false],
   ])('sslmode=%s', async (sslmode, url, isTls) => {
-    const sql = postgresClient(`${url}?sslmode=${sslmode}`, 1);
+    const sql = serverClient(`${url}?sslmode=${sslmode}`, 1, null);
     const [row] = await sql`select ssl from pg_stat_ssl where pid = pg_backend_pid()`;
     expect(row?.ssl).toBe(isTls);
     await sql.end();
@@ -122,7 +122,7 @@ describe('a database that is not set up', { timeout: 120_000 }, () => {
     await admin.unsafe(`create role ${database} login password 'x'`);
     await admin.unsafe(`create database ${database}`);
     const url = Object.assign(new URL(inject('serverUrl')), { pathname: `/${database}` });
-    const own = postgresClient(url.href, 1);
+    const own = serverClient(url.href, 1, null);
     for (const statement of statements) await own.unsafe(statement.replaceAll('ROLE', database));
     await own.end();
     afterAll(async () => {

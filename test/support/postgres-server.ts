@@ -24,6 +24,10 @@ export type PostgresServer = {
   /** Its `postgres` database, as its superuser. */
   url: string;
   stop(): Promise<void>;
+  /** Stops all its processes with SIGSTOP: they keep their connections and do nothing. */
+  freeze(): Promise<void>;
+  /** Lets them run again. */
+  thaw(): Promise<void>;
 };
 
 /**
@@ -92,8 +96,16 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
     server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${printed}`)));
   });
+  /** Signals the server and its backends, which are its children. The server comes first, so that it starts no others. */
+  const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
+    server.kill(name);
+    const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(server.pid)]);
+    for (const pid of stdout.trim().split(/\s+/)) process.kill(Number(pid), name);
+  };
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    freeze: () => signal('SIGSTOP'),
+    thaw: () => signal('SIGCONT'),
     stop: async () => {
       process.off('exit', end);
       if (server.exitCode !== null || server.signalCode !== null) return;

@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a database: a test can count its bytes, cut the connections, and restore them. */
+/** A TCP proxy in front of a database: a test can count its bytes, cut or silence the connections, and restore them. */
 import { connect, createServer, type Socket } from 'node:net';
 import { afterAll } from 'vitest';
 
@@ -7,10 +7,16 @@ export type Proxy = {
   url: string;
   /** Bytes that the database has sent so far. */
   received(): number;
+  /** Connections so far. */
+  opened(): number;
   /** Drops every connection and refuses new ones. */
   close(): Promise<void>;
   /** Listens again on the same port. */
   open(): Promise<void>;
+  /** Keeps every connection open and passes no byte on, in either direction; with `fresh`, those of new ones neither. */
+  swallow(how?: { fresh: boolean }): void;
+  /** Passes the bytes of new connections on again. A connection that was swallowed stays dead. */
+  pass(): void;
 };
 
 /**
@@ -22,9 +28,13 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
   const open = new Set<Socket>();
   const waiting = new Set<Socket>();
   let received = 0;
+  let n_opened = 0;
   let n_joined = 0;
+  let isSwallowing = false;
+  const silence = (socket: Socket) => socket.unpipe().resume();
   const server = createServer((near) => {
     near.on('error', () => {});
+    n_opened += 1;
     if (n_joined < connections_max) return join(near);
     waiting.add(near);
     near.on('close', () => waiting.delete(near));
@@ -45,7 +55,8 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
         open.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      if (isSwallowing) silence(socket);
+      else socket.pipe(other);
     }
     far.on('close', () => {
       n_joined -= 1;
@@ -67,5 +78,20 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
   afterAll(close);
   const url = new URL(databaseUrl);
   url.port = String(port);
-  return { url: url.href, received: () => received, close, open: () => listen(port) };
+  const swallow = ({ fresh } = { fresh: false }) => {
+    isSwallowing = fresh;
+    for (const socket of open) silence(socket);
+  };
+  const pass = () => {
+    isSwallowing = false;
+  };
+  return {
+    url: url.href,
+    received: () => received,
+    opened: () => n_opened,
+    close,
+    open: () => listen(port),
+    swallow,
+    pass,
+  };
 }

@@ -26,6 +26,11 @@ export const reasons = {
     on: ['workers'],
     because: 'Cloudflare manages the connections: a Worker cannot keep one open or send a connection header',
   },
+  hyperdrive: {
+    on: ['workers'],
+    because:
+      'Hyperdrive keeps the connections to PostgreSQL and ends a query after 60 s: a Worker has no socket to close',
+  },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
   noFirefox: { on: ['machine'], because: 'no Firefox on this machine (apt-get install firefox-esr, or set FIREFOX)' },
   noProxy: { on: ['machine'], because: 'no nginx or no Caddy on this machine (apt-get install nginx-light caddy)' },
