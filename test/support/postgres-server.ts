@@ -100,7 +100,12 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
   const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
     server.kill(name);
     const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(server.pid)]);
-    for (const pid of stdout.trim().split(/\s+/)) process.kill(Number(pid), name);
+    for (const pid of stdout.trim().split(/\s+/))
+      try {
+        process.kill(Number(pid), name);
+      } catch {
+        // The backend has ended meanwhile.
+      }
   };
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
