@@ -68,14 +68,13 @@ function claims(service: TestService, silence: () => Promise<void> | void, resto
     over.abort();
     const stored = (await Promise.all(writers)).flat();
     expect(stored.length).toBeGreaterThan(0);
-    await service.write(order(1));
     for (const event_uid of [stored[0], stored.at(-1)]) {
       const [again] = await service.write({ ...order(2), event_uid });
       expect(again?.event_uid).toBe(event_uid);
     }
     const { total } = JSON.parse((await answered(service, '/api/logs', read_ms_max)).text);
     const distinct = new Set(stored).size;
-    expect(total, 'an acknowledged event is missing').toBeGreaterThanOrEqual(distinct + 2);
+    expect(total, 'an acknowledged event is missing').toBeGreaterThanOrEqual(distinct + 1);
     for (const path of reads) expect((await answered(service, path, read_ms_max)).status).toBe(200);
   });
 }
@@ -94,10 +93,11 @@ notOn(reasons.embedded).describe('connections that stay open and do not respond'
       const second = answered(service, '/api/logs', write_ms_max, json(order(2)));
       await eventually('/readyz says 503', async () => !(await isReady(service)), ready_ms_max);
       expect(await first.response).toMatchObject({ status: 503, text: expect.stringContaining('"stored":"unknown"') });
-      // 503 when it was sent on a third connection that is dead, behind the query of a probe.
+      // 503 when postgres.js put it on a third connection that is dead, behind the query of a probe.
       expect([201, 503]).toContain((await second).status);
       await eventually('the service is ready again', () => isReady(service));
-      expect(await service.write(order(3))).toHaveLength(1);
+      const isStored = async () => (await answered(service, '/api/logs', write_ms_max, json(order(3)))).status === 201;
+      await eventually('writes are stored again', isStored, write_ms_max);
     });
 
     describe('while no connection responds', () =>
