@@ -2,7 +2,9 @@
  * The load generator of the benchmark, a process of its own: each caller keeps one connection and sends a request after
  * each response. It uses raw sockets, because node:http would need as much CPU time as the service.
  */
+import { fork } from 'node:child_process';
 import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { shopEvent, shopTexts } from './shop.ts';
 
 export type LoadOptions = {
@@ -97,12 +99,25 @@ async function run(order: LoadOptions): Promise<LoadResult> {
   return outcome;
 }
 
-process.once('message', (order: LoadOptions) => {
-  run(order).then(
-    (outcome) => process.send?.(outcome, () => process.exit(0)),
-    (error) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
+/** Runs the load generator in its own process, so that it does not share the service's event loop. */
+export function runLoad(order: LoadOptions): Promise<LoadResult> {
+  return new Promise((resolve, reject) => {
+    const execArgv = process.execArgv.filter((flag) => !/prof/.test(flag));
+    const child = fork(fileURLToPath(import.meta.url), { execArgv });
+    child.once('message', (outcome) => resolve(outcome as LoadResult));
+    child.once('exit', (code) => reject(new Error(`the load ended with code ${code}`)));
+    child.send(order);
+  });
+}
+
+const isOwnProcess = process.argv[1] === fileURLToPath(import.meta.url);
+if (isOwnProcess)
+  process.once('message', (order: LoadOptions) => {
+    run(order).then(
+      (outcome) => process.send?.(outcome, () => process.exit(0)),
+      (error) => {
+        console.error(error);
+        process.exit(1);
+      },
+    );
+  });

@@ -2,7 +2,7 @@
  * Compares Node, Bun and workerd in one run: lists, appends and fan-out over HTTP, each on its own PostgreSQL database
  * with the same rows. Ratios are to Node. `npm run bench:runtimes`.
  */
-import { type ChildProcess, execFile, fork, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type BenchDatabases, openBenchDatabases } from './databases.ts';
-import type { LoadOptions, LoadResult } from './load.ts';
+import { type LoadOptions, runLoad } from './load.ts';
 import { shopTexts } from './shop.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -47,18 +47,8 @@ async function startService(command: string, args: string[], more: Record<string
   return { port, child };
 }
 
-/** Runs the load generator in its own process. */
-function load(order: LoadOptions): Promise<LoadResult> {
-  return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(new URL('./load.ts', import.meta.url)));
-    child.once('message', (outcome) => resolve(outcome as LoadResult));
-    child.once('exit', (code) => reject(new Error(`the load ended with code ${code}`)));
-    child.send(order);
-  });
-}
-
 async function rate(order: Omit<LoadOptions, 'token' | 'warm_ms' | 'ms'>): Promise<number> {
-  const { rows: n, seconds } = await load({ ...order, token, warm_ms, ms: measured_ms });
+  const { rows: n, seconds } = await runLoad({ ...order, token, warm_ms, ms: measured_ms });
   return n / seconds;
 }
 
