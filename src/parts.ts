@@ -6,6 +6,7 @@ import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
 import { Problem } from './http/problem.ts';
+import type { OpenStream } from './http/slow-reader.ts';
 import type { Position } from './log/position.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
@@ -26,6 +27,8 @@ export type Parts = {
   auth: Auth;
   sessions: Sessions;
   sockets: Sockets;
+  /** Opens a live response where the runtime has something cheaper than a Web stream. */
+  openStream?: OpenStream | undefined;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
   /** Whether the client sees that a body failed. workerd ends a failed body like a complete one and drops its last bytes. */

@@ -1,6 +1,6 @@
 /** A follower over server-sent events: the response, its heartbeats, its messages. */
 import type { Context } from 'hono';
-import { openResponseBody } from '../http/slow-reader.ts';
+import { openWebStream } from '../http/slow-reader.ts';
 import { sseComment, sseMessage } from '../http/sse.ts';
 import type { Filter } from '../log/filter.ts';
 import { type Position, writePosition } from '../log/position.ts';
@@ -36,10 +36,8 @@ export function sseResponse(
   // A HEAD has no body: an opened one would never be read and never be closed.
   if (c.req.method === 'HEAD') return c.body(null, 200, sseHeaders);
   const { UNSENT_BYTES_MAX, HEARTBEAT_MS } = parts.limits;
-  const { body, outlet, signal, stalled, cut, end } = openResponseBody(UNSENT_BYTES_MAX);
-  // On Workers the body is not cancelled when the client leaves: there only the request's signal fires.
-  c.req.raw.signal.addEventListener('abort', end);
-  if (c.req.raw.signal.aborted) end();
+  const open = parts.openStream ?? openWebStream;
+  const { response, outlet, signal, stalled, cut, end } = open(c, sseHeaders, UNSENT_BYTES_MAX);
   const close = (message: string) => {
     if (message) outlet.send(encoder.encode(message));
     end();
@@ -48,7 +46,7 @@ export function sseResponse(
   opened(close, signal);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly sent: a heartbeat with an older id would make the client resume too early.
-  let reached: string | null = writePosition(start);
+  let reached: Position | null = start;
   // Sent at once: a browser fires `open` only at the first bytes. The id is where a client resumes that is disconnected
   // before its first event.
   outlet.send(encoder.encode(sseComment('edgetrail') + firstMessage(form, start)));
@@ -56,14 +54,17 @@ export function sseResponse(
     // A client that read nothing between two heartbeats is gone, even if the runtime has not noticed.
     if (stalled()) return cut();
     if (outlet.unsent() < UNSENT_BYTES_MAX)
-      outlet.send(encoder.encode(sseComment('heartbeat') + (reached === null ? '' : heartbeatOf(form, reached))));
+      outlet.send(
+        encoder.encode(sseComment('heartbeat') + (reached === null ? '' : heartbeatOf(form, writePosition(reached)))),
+      );
   }, HEARTBEAT_MS);
+  const encoding = `sse ${form}`;
   const chunksOf = (batch: Batch) => {
     reached = null;
-    return batch.as(`sse ${form}`, encodeBytes);
+    return batch.as(encoding, encodeBytes);
   };
   const moved = (position: Position) => {
-    reached = writePosition(position);
+    reached = position;
   };
   void sendFollowed(parts, filter, start.id, signal, outlet, chunksOf, moved)
     .then((delivered) => (delivered ? end() : cut()))
@@ -72,7 +73,7 @@ export function sseResponse(
       cut();
     })
     .finally(() => clearInterval(heartbeat));
-  return c.body(body, 200, sseHeaders);
+  return response;
 }
 
 const isPage = (form: string) => form.startsWith('html');

@@ -1,5 +1,5 @@
 /** What every follower shares: the log is followed, and each batch is sent in pieces at the client's pace. */
-import { type Outlet, sendWhenRoom } from '../http/slow-reader.ts';
+import { hasRoom, type Outlet, sendWhenRoom } from '../http/slow-reader.ts';
 import type { Filter } from '../log/filter.ts';
 import type { Position } from '../log/position.ts';
 import type { Batch } from '../log/tail.ts';
@@ -9,7 +9,7 @@ import type { Parts } from '../parts.ts';
 export const piece_chars_max = 64 * 1024;
 
 /** Follows the log and sends to an outlet until either ends. Resolves to false when the client stalled and must be disconnected. */
-export async function sendFollowed<Chunk extends { length: number }>(
+export function sendFollowed<Chunk extends { length: number }>(
   { tail, limits }: Parts,
   filter: Filter,
   after: number,
@@ -19,10 +19,22 @@ export async function sendFollowed<Chunk extends { length: number }>(
   moved: (position: Position) => void = () => {},
 ): Promise<boolean> {
   const bounds = { unsent_bytes_max: limits.UNSENT_BYTES_MAX, stall_ms_max: limits.STALL_MS_MAX };
-  for await (const batch of tail.follow(after, filter, signal)) {
-    for (const chunk of chunksOf(batch))
+  const done = ({ cursor, at_ms }: Batch) => {
+    moved({ id: cursor, at_ms });
+    return true;
+  };
+  /** For a client that has no room for the chunks from `i` on. */
+  const sendSlowly = async (batch: Batch, chunks: Chunk[], i: number) => {
+    for (const chunk of chunks.slice(i))
       if (!(await sendWhenRoom(outlet, chunk, chunk.length, bounds, signal))) return false;
-    moved({ id: batch.cursor, at_ms: batch.at_ms });
-  }
-  return true;
+    return done(batch);
+  };
+  return tail.deliver(after, filter, signal, (batch) => {
+    const chunks = chunksOf(batch);
+    for (const [i, chunk] of chunks.entries()) {
+      if (!hasRoom(outlet, chunk.length, bounds)) return sendSlowly(batch, chunks, i);
+      outlet.send(chunk);
+    }
+    return done(batch);
+  });
 }

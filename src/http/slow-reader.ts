@@ -1,4 +1,5 @@
 /** The limits of a slow reader: how much a client may leave unread, and for how long, before it is disconnected. */
+import type { Context } from 'hono';
 import { pause } from './pause.ts';
 
 /** The destination of a live stream: an SSE response or a WebSocket. */
@@ -17,6 +18,16 @@ export type OutletLimits = {
   stall_ms_max: number;
 };
 
+/** Whether a chunk may be sent: an empty outlet takes a chunk of any size. */
+export function hasRoom<Chunk>(
+  outlet: Outlet<Chunk>,
+  chunk_bytes: number,
+  { unsent_bytes_max }: Pick<OutletLimits, 'unsent_bytes_max'>,
+): boolean {
+  const unread = outlet.unsent();
+  return unread <= 0 || unread + chunk_bytes <= unsent_bytes_max;
+}
+
 /**
  * Sends a chunk as soon as the client's unread bytes allow it. Resolves to false when the client has stalled and must
  * be disconnected: waiting bounds the memory, and the deadline bounds the waiting.
@@ -25,11 +36,12 @@ export async function sendWhenRoom<Chunk>(
   outlet: Outlet<Chunk>,
   chunk: Chunk,
   chunk_bytes: number,
-  { unsent_bytes_max, stall_ms_max }: OutletLimits,
+  limits: OutletLimits,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const { stall_ms_max } = limits;
   let deadline = performance.now() + stall_ms_max;
-  for (let unread = outlet.unsent(); unread > 0 && unread + chunk_bytes > unsent_bytes_max; ) {
+  for (let unread = outlet.unsent(); !hasRoom(outlet, chunk_bytes, limits); ) {
     if (signal.aborted) return true;
     if (performance.now() >= deadline) return false;
     await outlet.taken(deadline - performance.now());
@@ -41,19 +53,25 @@ export async function sendWhenRoom<Chunk>(
   return true;
 }
 
-/**
- * A response body that is written to from outside. `signal` fires when the client has left or the body has ended.
- * `cut` aborts the body so that the client sees an error; `end` closes it after the unread bytes.
- */
-export function openResponseBody(unsent_bytes_max: number): {
-  body: ReadableStream<Uint8Array>;
+/** A live response, which is written to from outside. */
+export type OpenedStream = {
+  response: Response;
   outlet: Outlet<Uint8Array>;
+  /** Fires when the client has left or the response has ended. */
   signal: AbortSignal;
   /** Whether bytes are unread and none were read since the last call. */
   stalled(): boolean;
+  /** Aborts the response, so that the client sees an error. */
   cut(): void;
+  /** Ends the response after the unread bytes. */
   end(): void;
-} {
+};
+
+/** Opens the response to a request, with status 200. `unsent_bytes_max` is the size of its buffer. */
+export type OpenStream = (c: Context, headers: Record<string, string>, unsent_bytes_max: number) => OpenedStream;
+
+/** A live response as a Web stream, for runtimes that have nothing cheaper. */
+export const openWebStream: OpenStream = (c, headers, unsent_bytes_max) => {
   const ended = new AbortController();
   let sent_bytes = 0;
   let read_bytes = -1;
@@ -80,8 +98,13 @@ export function openResponseBody(unsent_bytes_max: number): {
     leave();
   };
   const unsent = () => unsent_bytes_max - (controller.desiredSize ?? unsent_bytes_max);
+  // On Workers the body is not cancelled when the client leaves: there only the request's signal fires.
+  const { signal } = c.req.raw;
+  const end = () => finish(() => controller.close());
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
   return {
-    body,
+    response: c.body(body, 200, headers),
     stalled: () => {
       const before = read_bytes;
       read_bytes = sent_bytes - unsent();
@@ -101,6 +124,6 @@ export function openResponseBody(unsent_bytes_max: number): {
     },
     signal: ended.signal,
     cut: () => finish(() => controller.error(new Error('the reader was too slow'))),
-    end: () => finish(() => controller.close()),
+    end,
   };
-}
+};

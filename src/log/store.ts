@@ -6,7 +6,7 @@ import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
-import { historyOf } from './history.ts';
+import { historyOf, type Newest } from './history.ts';
 import { writeDatabaseTime } from './instant.ts';
 import type { Cursor, Page } from './paging.ts';
 import { positionOf } from './position.ts';
@@ -98,10 +98,17 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
 
   /**
    * The matching entries after an id, in id order, and the id up to which the log was read: a follower's cursor must
-   * also advance when nothing matches.
+   * also advance when nothing matches. `newest` is the newest position, where it has been read already.
    */
-  async function since(after: number, filter: Filter, rows_max: number = storeLimits.since_rows_max) {
-    const end = await newest();
+  async function since(
+    after: number,
+    filter: Filter,
+    {
+      rows_max = storeLimits.since_rows_max,
+      newest: known,
+    }: { rows_max?: number; newest?: Promise<Newest> | undefined } = {},
+  ) {
+    const end = await (known ?? newest());
     const upto = Math.min(end.id, after + storeLimits.since_ids_max);
     if (upto <= after) return { entries: [], cursor: after, at_ms: null };
     const where = and(gt(log.id, after), lte(log.id, upto), filter.where);

@@ -1,20 +1,11 @@
-/** Following the log: a poll loop, a cursor per follower, and an append signal. The signal is a hint; the cursor decides. */
+/** Following the log: a poll loop, and an append signal that moves the followers. The signal is a hint; the cursor decides. */
 
 import { pause, whenAborted } from '../http/pause.ts';
-import { isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
-import type { Entry } from './schema.ts';
+import { type Batch, createFollowers, type Take } from './followers.ts';
 import { type Newest, type PollState, type Store, storeLimits } from './store.ts';
 
-/** What a follower receives: matching entries, and the id up to which there are no others. */
-export type Batch = {
-  entries: Entry[];
-  cursor: number;
-  /** The mark of the cursor's position. */
-  at_ms: number | null;
-  /** The entries in an encoded form, made once for all followers that share the batch. `form` identifies the encoding. */
-  as<T>(form: string, make: (entries: Entry[]) => T): T;
-};
+export type { Batch, Take } from './followers.ts';
 
 export type TailOptions = {
   /** The poll interval while rows arrive, and while none do. */
@@ -30,29 +21,17 @@ export type Tail = ReturnType<typeof createTail>;
 
 /**
  * One process's view of the end of the log. `start` begins the poll, which also drains the inbox; `notifyAppended`
- * reports an append by this process; `follow` reads from a cursor on; `stop` ends the poll and all followers.
+ * reports an append by this process; `deliver` and `follow` read from a cursor on; `stop` ends the poll and all followers.
  */
 export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfollowed, report }: TailOptions) {
   const stopping = new AbortController();
-  const appended = createAppendSignal();
-  /** The last read for each filter, pending or done: followers at the same cursor share it. */
-  const reads = new Map<string, { after: number; n_followers: number; batch: Promise<Batch> | null }>();
-  /** The function that ends each follower. */
-  const followers = new Set<() => void>();
-  let head = 0;
+  const followers = createFollowers(store, { retry_ms: poll_ms_max, stopped: stopping.signal });
   /** The newest position at the last poll. */
   let known: Newest = { log_id: '', id: 0, at_ms: null };
   /** The newest row of the inbox that was reported as refused. */
   let refused: number | null = null;
   let poll_ms = poll_ms_max;
   let sleeping = new AbortController();
-
-  /** The log has grown to at least this id. */
-  function notifyAppended(newest: number): void {
-    if (newest <= head) return;
-    head = newest;
-    appended.notify();
-  }
 
   /** Ends the followers when the log under them was replaced: their positions are in a history that is gone. */
   function checkHistory({ newest, known_at_ms }: PollState): void {
@@ -61,9 +40,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     known = newest;
     if (!isReplaced) return;
     report('the log was replaced', new Error(`log ${newest.log_id} ends at ${newest.id} and has another history`));
-    head = newest.id;
-    reads.clear();
-    for (const end of followers) end();
+    followers.restart(newest.id);
   }
 
   /** Empties the inbox. After a full batch the lock is left to other writers for twice as long as it was held. */
@@ -71,29 +48,29 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     for (;;) {
       const started = performance.now();
       const n = await store.drain();
-      notifyAppended(await store.head());
+      followers.notifyAppended(await store.head());
       if (n < storeLimits.inbox_rows_max || stopping.signal.aborted) return;
       await pause(2 * (performance.now() - started), stopping.signal);
     }
   }
 
   async function pollOnce(): Promise<boolean> {
-    const before = head;
+    const before = followers.head();
     const state = await store.pollState(known.id);
     checkHistory(state);
     // Before the drain: followers must get what is stored even when draining fails.
-    notifyAppended(state.newest.id);
+    followers.notifyAppended(state.newest.id);
     if (state.refused !== null && state.refused !== refused)
       report('the inbox refused rows', new Error(`activity_inbox_refused says why, up to n = ${state.refused}`));
     refused = state.refused;
     if (state.waiting) await drainInbox();
-    return head > before;
+    return followers.head() > before;
   }
 
   async function poll(): Promise<void> {
     let failing = false;
     while (!stopping.signal.aborted) {
-      if (followers.size === 0 && !poll_unfollowed) {
+      if (followers.count() === 0 && !poll_unfollowed) {
         sleeping = new AbortController();
         await whenAborted(sleeping.signal);
         continue;
@@ -101,7 +78,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
       try {
         const moved = await pollOnce();
         // Without followers only the inbox needs the poll, at the long interval.
-        poll_ms = followers.size === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
+        poll_ms = followers.count() === 0 ? poll_ms_max : moved ? poll_ms_min : Math.min(poll_ms * 2, poll_ms_max);
         failing = false;
       } catch (error) {
         if (!failing && !stopping.signal.aborted) report('the log cannot be polled', error);
@@ -113,111 +90,75 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
     }
   }
 
-  function read(shared: { after: number; batch: Promise<Batch> | null }, after: number, filter: Filter) {
-    if (!shared.batch || shared.after !== after) {
-      shared.after = after;
-      shared.batch = store.since(after, filter).then(toBatch);
-      // After an empty read or a failure the next follower reads again.
-      const forget = (batch: Promise<Batch>) => {
-        if (shared.batch === batch) shared.batch = null;
-      };
-      const pending = shared.batch;
-      pending.then(
-        ({ cursor }) => cursor === after && forget(pending),
-        () => forget(pending),
-      );
-    }
-    return shared.batch;
+  /**
+   * Passes every matching entry after `after` to `take`, in id order: the stored ones, then new ones as they are
+   * appended. `take` returns false to stop. Resolves to false when it did, and to true when the signal fired or the tail
+   * stopped. Retries while the database is unreachable; rejects only with errors that are not transient.
+   */
+  function deliver(after: number, filter: Filter, signal: AbortSignal, take: Take): Promise<boolean> {
+    const ended = followers.add(after, filter, signal, take);
+    if (followers.count() === 1) sleeping.abort();
+    return ended;
   }
 
-  /**
-   * Every matching entry after `after`, in id order: the stored ones, then new ones as they are appended. Retries while
-   * the database is unreachable. Ends when the signal fires or the tail stops; throws only errors that are not transient.
-   */
-  async function* follow(after: number, filter: Filter, signal: AbortSignal): AsyncGenerator<Batch> {
-    const over = new AbortController();
-    const end = () => over.abort();
-    // Not AbortSignal.any, which leaks memory on Node 20, and no listener on a signal of the process's lifetime, which
-    // Node warns about from the eleventh follower on.
-    followers.add(end);
-    signal.addEventListener('abort', end);
-    if (signal.aborted || stopping.signal.aborted) end();
-    const ended = over.signal;
-    const shared = reads.get(filter.key) ?? { after, n_followers: 0, batch: null };
-    reads.set(filter.key, shared);
-    shared.n_followers += 1;
-    if (followers.size === 1) sleeping.abort();
-    let cursor = after;
-    try {
-      while (!ended.aborted) {
-        const seen = appended.count();
-        const batch = await read(shared, cursor, filter).catch((error) => {
-          if (!isTransient(error)) throw error;
-          return null;
-        });
-        if (batch === null) await pause(poll_ms_max, ended);
-        else if (batch.cursor === cursor) await appended.next(seen, ended);
-        else {
-          cursor = batch.cursor;
-          yield batch;
-        }
-      }
-    } finally {
-      followers.delete(end);
-      signal.removeEventListener('abort', end);
-      shared.n_followers -= 1;
-      if (shared.n_followers === 0) reads.delete(filter.key);
-    }
-  }
+  /** The same as an iterable, which reads the next batch when it is asked for it. */
+  const follow = (after: number, filter: Filter, signal: AbortSignal): AsyncGenerator<Batch> =>
+    batchesOf((ended, take) => deliver(after, filter, ended, take), signal);
 
   return {
-    notifyAppended,
+    notifyAppended: followers.notifyAppended,
+    deliver,
     follow,
     start: () => void poll(),
     stop: () => {
       stopping.abort();
       sleeping.abort();
-      for (const end of followers) end();
+      followers.endAll();
     },
     /** Fires when the tail stops: streams end with it. */
     stopped: stopping.signal,
   };
 }
 
-function toBatch({ entries, cursor, at_ms }: Omit<Batch, 'as'>): Batch {
-  const forms = new Map<string, unknown>();
-  return {
-    entries,
-    cursor,
-    at_ms,
-    as: <T>(form: string, make: (entries: Entry[]) => T): T => {
-      if (!forms.has(form)) forms.set(form, make(entries));
-      return forms.get(form) as T;
+/** A delivery as an iterable: the next batch is taken when the one before has been used. */
+async function* batchesOf(
+  deliver: (ended: AbortSignal, take: Take) => Promise<boolean>,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  let taken = (_more: boolean) => {};
+  let offer = (_batch: Batch | null) => {};
+  const nextOffer = () =>
+    new Promise<Batch | null>((resolve) => {
+      offer = resolve;
+    });
+  let offered = nextOffer();
+  const finished = deliver(over.signal, (batch) => {
+    offer(batch);
+    return new Promise<boolean>((resolve) => {
+      taken = resolve;
+    });
+  }).then(
+    () => offer(null),
+    (error) => {
+      offer(null);
+      throw error;
     },
-  };
-}
-
-/** Counts appends, so that one between reading and waiting is not missed. */
-function createAppendSignal() {
-  let appends = 0;
-  const waiting = new Set<() => void>();
-  return {
-    notify() {
-      appends += 1;
-      for (const wake of waiting) wake();
-    },
-    count: () => appends,
-    /** Resolves when the count is above `seen`, or when the signal fires. */
-    next: (seen: number, signal: AbortSignal) =>
-      new Promise<void>((resolve) => {
-        if (appends > seen || signal.aborted) return resolve();
-        const done = () => {
-          waiting.delete(done);
-          signal.removeEventListener('abort', done);
-          resolve();
-        };
-        waiting.add(done);
-        signal.addEventListener('abort', done);
-      }),
-  };
+  );
+  finished.catch(() => {}); // Awaited below; this only prevents an unhandled rejection.
+  try {
+    for (let batch = await offered; batch; batch = await offered) {
+      offered = nextOffer();
+      yield batch;
+      taken(true);
+    }
+    await finished;
+  } finally {
+    end();
+    taken(false);
+    signal.removeEventListener('abort', end);
+  }
 }

@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Sockets } from '../parts.ts';
 import type { Settings } from '../settings.ts';
 import { closeServer, httpServer, pingSockets } from './http-server.ts';
+import { openNodeStream } from './node-stream.ts';
 import { openService } from './service.ts';
 import { publicFolder, type Running, runAsService, urlOf } from './service-process.ts';
 
@@ -25,7 +26,7 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
   });
-  const service = await openService(settings, { sockets, assets, logLine });
+  const service = await openService(settings, { sockets, openStream: openNodeStream, assets, logLine });
   const pinging = pingSockets(wss, settings.HEARTBEAT_MS);
   const server = await listen(settings, (options) =>
     serve({

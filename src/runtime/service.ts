@@ -56,7 +56,12 @@ const database_wait_ms = 5_000;
  */
 export async function openService(
   settings: Settings,
-  { sockets, assets, logLine }: Pick<Parts, 'sockets' | 'assets'> & { logLine(line: string): void },
+  {
+    sockets,
+    openStream,
+    assets,
+    logLine,
+  }: Pick<Parts, 'sockets' | 'openStream' | 'assets'> & { logLine(line: string): void },
 ): Promise<Service> {
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
@@ -113,6 +118,7 @@ export async function openService(
       auth,
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
+      openStream,
       assets,
       limits: settings,
       body_errors_visible: true,

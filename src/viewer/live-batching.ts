@@ -12,7 +12,11 @@ export const batchLimits = {
 /** A tail that batches events: the first event is sent at once, further events as one batch per pause. */
 export const inBatches = (tail: Tail): Tail => ({
   ...tail,
-  follow: (after, filter, signal) => gathered(tail.follow(after, filter, signal), signal),
+  deliver: async (after, filter, signal, take) => {
+    for await (const batch of gathered(tail.follow(after, filter, signal), signal))
+      if (!(await take(batch))) return false;
+    return true;
+  },
 });
 
 async function* gathered(batches: AsyncGenerator<Batch>, signal: AbortSignal): AsyncGenerator<Batch> {

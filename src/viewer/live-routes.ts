@@ -179,7 +179,7 @@ async function readSkipped(store: Store, { filter }: PageQuery, { after, upto, n
   for (let reads = 0; cursor < upto && reads < liveLimits.between_reads_max; reads++) {
     const room = liveLimits.between_rows_max - entries.length;
     if (room === 0) break;
-    const read = await store.since(cursor, filter, room);
+    const read = await store.since(cursor, filter, { rows_max: room });
     entries.push(...read.entries.filter(({ id }) => id <= upto));
     if (read.cursor === cursor) break;
     cursor = read.cursor;
