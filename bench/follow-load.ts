@@ -18,6 +18,9 @@ export type FollowOptions = {
 /** `counted` messages arrived, in that order of size; `latencies` are of a sample, in ms. */
 export type FollowResult = { delivered: number; latencies: number[] };
 
+/** The user of the events. */
+export const follow_user = 'ana';
+
 /** In the body: the time of its POST in ms, which has a fixed length. */
 export const sent_mark = 'sent=';
 const sent_digits = 13;
@@ -31,8 +34,8 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 /** Opens a follower, and resolves when its response has begun. */
 function openFollower({ port, authorization, filters }: FollowOptions, i: number, onData: (chunk: Buffer) => void) {
   return new Promise<Socket>((resolve, reject) => {
-    // An event has no such user: each filter is another one, and all of them match.
-    const query = filters > 1 ? `?user_id=!nobody-${i % filters}` : '';
+    // Two values of a field are alternatives: each filter is another one, and all of them match the user of the events.
+    const query = filters > 1 ? `?user_id=${follow_user}&user_id=other-${i % filters}` : '';
     const socket = connect(port, '127.0.0.1', () =>
       socket.write(
         `GET /api/logs/stream${query} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: ${authorization}\r\n\r\n`,

@@ -1,5 +1,5 @@
 /** 1,000 followers over SSE, compared with a bare server that writes the same bytes to as many sockets. */
-import { runFollowers, sentNow } from './follow-load.ts';
+import { follow_user, runFollowers, sentNow } from './follow-load.ts';
 import { type Context, type Measurement, quantile, type Row } from './measurement.ts';
 import { authorization, type RunningServer, startServer, withServers } from './service.ts';
 
@@ -14,7 +14,7 @@ const filtered: Load = { ...steady, filters: 200 };
 
 /** An event whose SSE message, with all fields, has about as many bytes as the message of the reference. */
 export const event = () =>
-  JSON.stringify({ event_type: 'UPDATE', entity_type: 'order', entity_id: 'order-1', description: sentNow() });
+  JSON.stringify({ event_type: 'UPDATE', entity_type: 'order', user_id: follow_user, description: sentNow() });
 const message_bytes = 440;
 export const message = () => `data: ${sentNow()}${'x'.repeat(message_bytes - 28)}\n\n`;
 
