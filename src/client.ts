@@ -7,7 +7,13 @@ import type { Entry } from './log/schema.ts';
 type Value = string | number | boolean;
 /** A filter: a list means any of its values, `key!` means none of them, `metadata.a.b` is a path. */
 export type Query = Record<string, Value | readonly Value[] | null | undefined>;
-export type QueryResult = { logs: Entry[]; total: number; total_is_exact: boolean; limit: number; offset: number };
+export type QueryResult = {
+  logs: Entry[];
+  total: number | null;
+  total_is_exact: boolean;
+  limit: number;
+  offset: number;
+};
 /** The stored entries in the order of the request, and the indexes of those that were already stored. */
 export type AppendResult = { logs: Entry[]; count: number; duplicates: number[] };
 

@@ -2,9 +2,10 @@
 import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../http/conditional.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
-import { readFilter, writeFilter } from '../log/filter.ts';
-import { checkCursor, readPage, writeCursor } from '../log/paging.ts';
+import { type Filter, readFilter, writeFilter } from '../log/filter.ts';
+import { type CountMode, checkCursor, type Page, readCountMode, readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
+import type { Store, Total } from '../log/store.ts';
 import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 
 /** Node refuses a response with more than 16 KiB of headers. A longer `Link` goes without `first`. */
@@ -15,17 +16,20 @@ export function listRoutes(app: App, parts: Parts): void {
 
   app.get('/api/logs', requireRight(parts, 'read'), async (c) => {
     const query = queryOf(c);
-    const filter = readFilter(query, ['limit', 'offset', 'before', 'after']);
+    const filter = readFilter(query, ['limit', 'offset', 'before', 'after', 'count']);
     const page = readPage(query);
+    const count = readCountMode(query);
     const newest = await store.newest();
-    const etag = await etagOf(c, newest, filter.key, page);
+    const etag = await etagOf(c, newest, filter.key, page, count);
     if (clientHasEtag(c, etag)) return notModified(c, etag);
     await checkCursor(page, store.isOwn);
-    const [found, total] = await Promise.all([store.page(filter, page), store.total(filter, newest.id)]);
+    const found = await store.page(filter, page);
+    const total = await totalOf(store, filter, page, found, newest.id, count);
     const { logs } = found;
     const link = (rel: string, place: 'before' | 'after' | null, entry?: Entry) => {
       const to = writeFilter(filter.terms);
       to.set('limit', String(page.limit));
+      if (query.has('count')) to.set('count', count);
       if (place && entry) to.set(place, writeCursor(entry));
       return `</api/logs?${to}>; rel="${rel}"`;
     };
@@ -64,4 +68,24 @@ export function listRoutes(app: App, parts: Parts): void {
 
   allowMethods(app, '/api/logs', 'GET', 'POST');
   for (const path of ['stats', ':id{[0-9]+}']) allowMethods(app, `/api/logs/${path}`, 'GET');
+}
+
+/**
+ * The total of a list, after its page was read: a page with all matching entries has counted them already. The entries
+ * that the page shows are the lower bound of a count that took too long.
+ */
+async function totalOf(
+  store: Store,
+  filter: Filter,
+  { offset, before, after }: Page,
+  { logs, hasOlder, hasNewer }: { logs: Entry[]; hasOlder: boolean; hasNewer: boolean },
+  newest: number,
+  count: CountMode,
+): Promise<Total | { total: null; total_is_exact: false }> {
+  if (count === 'none') return { total: null, total_is_exact: false };
+  const isPlaced = before !== null || after !== null;
+  if (filter.where && !isPlaced && !hasOlder && (offset === 0 || logs.length > 0))
+    return { total: offset + logs.length, total_is_exact: true };
+  const beyond = Number(hasOlder) + Number(isPlaced && hasNewer);
+  return store.total(filter, newest, count, logs.length === 0 ? 0 : offset + logs.length + beyond);
 }

@@ -1,9 +1,13 @@
-/** Facets and histogram: the matching entries counted by field value and by time; exact for few, else a marked estimate. */
+/**
+ * Facets and histogram: the matching entries counted by field value and by time. Exact from the rollup, and from rows for
+ * few; else a marked estimate.
+ */
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
 import { type Filter, type Term, withoutField } from './filter.ts';
 import { earliest_ms, latest_ms } from './instant.ts';
 import type { Reads } from './reads.ts';
-import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
+import { isRollupFilter, rollupBars, rollupKeys, rollupLabels } from './rollup-counts.ts';
+import { type Counted, type CountSource, countOrEstimate, withTimeout } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const breakdownLimits = {
@@ -51,10 +55,16 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
     const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
     const tallyOf = ({ where }: Filter) =>
       countOrEstimate(reads, where, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
+    const rolled = isRollupFilter(filter) ? await withTimeout(reads, (tx) => rolledTallies(tx, filter, named)) : null;
     const all = await tallyOf(filter);
     if (!all) return null;
     const found: Facet[] = [];
     for (const key of facetKeys) {
+      const tally = rolled?.get(key);
+      if (tally) {
+        found.push(facetFrom(key, filter.terms, tally, tally));
+        continue;
+      }
       const asked = filter.terms.some((term) => term.key === key);
       const others = asked ? await tallyOf(withoutField(filter, key)) : all;
       if (!others) return null;
@@ -65,6 +75,8 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
 
   /** The bars of a period; null when counting took too long. */
   async function histogram(filter: Filter, buckets: Buckets): Promise<Histogram | null> {
+    const rows = isRollupFilter(filter) ? await withTimeout(reads, (tx) => rollupBars(tx, filter, buckets)) : null;
+    if (rows) return histogramFrom(buckets, { rows, rows_examined: 0, weight: 1, exact: true });
     const { from, to, bucket_ms } = buckets;
     const iso = (ms: number) => new Date(Math.min(latest_ms, Math.max(earliest_ms, ms))).toISOString();
     const end = to > latest_ms ? lte(log.timestamp, iso(to)) : lt(log.timestamp, iso(to));
@@ -92,7 +104,22 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
   return { facets, histogram };
 }
 
-type FieldValueCount = { key: FacetKey | null; value: string | null; n: number; place: number };
+type FieldValueCount = { key: FacetKey | null; value: string | null; n: number };
+
+/** The tallies of the fields that the rollup knows, by field; null when its reader is behind. */
+async function rolledTallies(
+  tx: Database,
+  filter: Filter,
+  named: string[],
+): Promise<Map<FacetKey, Counted<FieldValueCount>> | null> {
+  const labels = await rollupLabels(tx, filter, named, breakdownLimits.facet_values_max + 1);
+  if (!labels) return null;
+  const tallyOf = (key: FacetKey): Counted<FieldValueCount> => {
+    const rows = labels.filter((label) => label.key === key);
+    return { rows, rows_examined: rows[0]?.examined ?? 0, weight: 1, exact: true };
+  };
+  return new Map(rollupKeys.map((key) => [key, tallyOf(key)]));
+}
 
 /** The most frequent values of each field, the values in `named`, and (without a key) the number of rows. */
 function countFieldValues(tx: Database, source: CountSource, named: string[]): Promise<FieldValueCount[]> {
@@ -119,7 +146,7 @@ function countFieldValues(tx: Database, source: CountSource, named: string[]): P
     .as('ranked');
   const known = named.length > 0 ? inArray(ranked.value, named) : undefined;
   return tx
-    .select({ key: ranked.key, value: ranked.value, n: ranked.n, place: ranked.place })
+    .select({ key: ranked.key, value: ranked.value, n: ranked.n })
     .from(ranked)
     .where(or(lte(ranked.place, breakdownLimits.facet_values_max + 1), known))
     .orderBy(ranked.place);

@@ -1,13 +1,21 @@
-/** Counts of matching entries: totals, the last 24 hours, the API's statistics, the period that they span. */
+/**
+ * Counts of matching entries: totals, the last 24 hours, the API's statistics, the period that they span. Where the filter
+ * allows it they come from the rollup, else from the rows.
+ */
 import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
+import { isStatementTimeout, unavailable } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
+import type { CountMode } from './paging.ts';
 import type { Reads } from './reads.ts';
-import { withTimeout } from './sample.ts';
+import { rollupStats, rollupTotal, type StatsRow } from './rollup-counts.ts';
+import { withDeadline, withTimeout } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const countLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
+  /** The deadline of the total of a list. The embedded database does not support it. */
+  total_ms_max: 50,
 } as const;
 
 export type Total = { total: number; total_is_exact: boolean };
@@ -41,52 +49,52 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
   };
 
   /**
-   * The number of matching entries. Exact without a filter at any size; with a filter exact up to `total_rows_max`.
-   * `newest` is the head, if the caller has just read it.
+   * The number of matching entries, as a list needs it. `newest` is the head, which counts a log without a filter.
+   * `fast`: exact when it can be counted up to `total_rows_max` within `total_ms_max`, else a lower bound, at least the
+   * given one. `exact`: until the deadline of every reader, then a 503.
    */
-  const total = (filter: Filter, newest?: number): Promise<Total> =>
-    filter.where ? reads((db) => totalBy(db, filter)) : totalOfAll(newest);
+  async function total(filter: Filter, newest: number, mode: Exclude<CountMode, 'none'>, at_least = 0): Promise<Total> {
+    if (!filter.where) return { total: newest, total_is_exact: true };
+    if (mode === 'exact') return exactTotal(filter);
+    const counted = await withDeadline(reads, countLimits.total_ms_max, (tx) => totalBy(tx, filter));
+    return counted ?? { total: at_least, total_is_exact: false };
+  }
 
-  const totalOfAll = async (newest?: number): Promise<Total> => ({
-    total: newest ?? (await head()),
-    total_is_exact: true,
-  });
+  const exactTotal = (filter: Filter): Promise<Total> =>
+    reads((db) => totalBy(db, filter, Number.MAX_SAFE_INTEGER - 1)).catch((error) => {
+      if (!isStatementTimeout(error)) throw error;
+      throw unavailable('The exact count took too long and was cancelled: narrow the filter, or ask for count=fast.');
+    });
 
-  /** The same with a deadline: null when counting took too long. */
-  const totalInTime = (filter: Filter, newest?: number): Promise<Total | null> =>
-    filter.where ? withTimeout(reads, (tx) => totalBy(tx, filter)) : total(filter, newest);
+  /** The total for a page: null when counting took too long. */
+  const totalInTime = async (filter: Filter, newest?: number): Promise<Total | null> =>
+    filter.where
+      ? withTimeout(reads, (tx) => totalBy(tx, filter))
+      : { total: newest ?? (await head()), total_is_exact: true };
 
-  async function totalBy(tx: Database, { where }: Filter): Promise<Total> {
-    const counted = await count(tx, where, countLimits.total_rows_max);
+  async function totalBy(tx: Database, filter: Filter, rows_max: number = countLimits.total_rows_max): Promise<Total> {
+    const rolled = await rollupTotal(tx, filter);
+    if (rolled !== null) return { total: rolled, total_is_exact: true };
+    const counted = await count(tx, filter.where, rows_max);
     return { total: counted.n, total_is_exact: counted.exact };
   }
 
-  /** The number of matching entries of the last 24 hours; exact up to the same bound, null when it took too long. */
-  async function recent(filter: Filter): Promise<Recent | null> {
-    const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
-    const where = and(lastDay, filter.where);
-    const counted = await withTimeout(reads, (tx) => count(tx, where, countLimits.total_rows_max));
-    return counted && { recent_24h: counted.n, recent_is_exact: counted.exact };
-  }
+  /**
+   * The number of matching entries of the last 24 hours; from rows exact up to `total_rows_max`; null when it took too
+   * long.
+   */
+  const recent = (filter: Filter): Promise<Recent | null> =>
+    withTimeout(reads, async (tx) => {
+      const rolled = await rollupTotal(tx, filter, 'last day');
+      if (rolled !== null) return { recent_24h: rolled, recent_is_exact: true };
+      const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
+      const counted = await count(tx, and(lastDay, filter.where), countLimits.total_rows_max);
+      return { recent_24h: counted.n, recent_is_exact: counted.exact };
+    });
 
-  /** Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. One scan. */
+  /** Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. */
   async function stats(filter: Filter): Promise<Stats> {
-    const counts = await reads((db) =>
-      db
-        .select({
-          event_type: sql<string | null>`${log.event_type}`,
-          entity_type: sql<string | null>`${log.entity_type}`,
-          n,
-          recent:
-            sql<number>`count(*) filter (where ${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now())`.mapWith(
-              Number,
-            ),
-        })
-        .from(log)
-        .where(filter.where)
-        .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
-        .orderBy(desc(n), asc(log.event_type), asc(log.entity_type)),
-    );
+    const counts = await reads(async (db) => (await rollupStats(db, filter)) ?? scannedStats(db, filter));
     const all = counts.find((row) => row.event_type === null && row.entity_type === null);
     const by = (key: 'event_type' | 'entity_type') =>
       Object.fromEntries(counts.flatMap((row) => (row[key] === null ? [] : [[row[key], row.n]])));
@@ -97,6 +105,23 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
       by_entity_type: by('entity_type'),
     };
   }
+
+  /** The rows of the statistics from the entries, in one scan. */
+  const scannedStats = (db: Database, filter: Filter): Promise<StatsRow[]> =>
+    db
+      .select({
+        event_type: sql<string | null>`${log.event_type}`,
+        entity_type: sql<string | null>`${log.entity_type}`,
+        n,
+        recent:
+          sql<number>`count(*) filter (where ${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now())`.mapWith(
+            Number,
+          ),
+      })
+      .from(log)
+      .where(filter.where)
+      .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
+      .orderBy(desc(n), asc(log.event_type), asc(log.entity_type));
 
   /**
    * The times of the oldest and the newest matching entry, or null when none matches. When the filter takes too long, the

@@ -73,6 +73,22 @@ const either = (a: SQL, b: SQL): SQL => or(a, b) ?? a;
 const iso = (ms: number) => new Date(ms).toISOString();
 const instantOf = (value: string) => parseInstant(value) ?? { ms: 0, unit_ms: 1 };
 
+/** The first millisecond of a period that begins with any of these times. */
+const firstOf = (values: string[]) => Math.min(...values.map((value) => instantOf(value).ms));
+/** The last one: the end includes the whole day, minute or second that was given. Times are whole milliseconds. */
+const lastOf = (values: string[]) =>
+  Math.min(latest_ms, Math.max(...values.map(instantOf).map(({ ms, unit_ms }) => ms + unit_ms - 1)));
+
+/** The first and the last millisecond that the terms allow; infinite where they say nothing. */
+export function periodOf(terms: Term[]): { first_ms: number; last_ms: number } {
+  const values = (key: string) => terms.flatMap((term) => (term.key === key ? term.values : []));
+  const [from, to] = [values('start_date'), values('end_date')];
+  return {
+    first_ms: from.length > 0 ? firstOf(from) : Number.NEGATIVE_INFINITY,
+    last_ms: to.length > 0 ? lastOf(to) : Number.POSITIVE_INFINITY,
+  };
+}
+
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 
@@ -111,7 +127,7 @@ export const filterRows: Row[] = [
     input: 'date',
     chars_max: time_chars_max,
     fault: timeFault,
-    sql: (values) => gte(log.timestamp, iso(Math.min(...values.map((value) => instantOf(value).ms)))),
+    sql: (values) => gte(log.timestamp, iso(firstOf(values))),
     sentence: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
   },
   {
@@ -121,12 +137,7 @@ export const filterRows: Row[] = [
     input: 'date',
     chars_max: time_chars_max,
     fault: timeFault,
-    // The end includes the whole day, minute or second that was given. Times are whole milliseconds, so <= loses none of it.
-    sql: (values) =>
-      lte(
-        log.timestamp,
-        iso(Math.min(latest_ms, Math.max(...values.map(instantOf).map(({ ms, unit_ms }) => ms + unit_ms - 1)))),
-      ),
+    sql: (values) => lte(log.timestamp, iso(lastOf(values))),
     sentence: 'not later than this; the whole day, minute or second that is given is included',
   },
   {
@@ -186,7 +197,7 @@ export type Term = { key: string; negated: boolean; values: string[] };
 export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 
 /** Parameters that do not select events but say how they are returned. */
-export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'format' | 'live' | 'on' | 'last';
+export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'count' | 'format' | 'live' | 'on' | 'last';
 
 /**
  * Reads a filter from a query string. An empty value is ignored; a repeated parameter means any of its values (search

@@ -1,4 +1,4 @@
-/** Paging parameters: limit, offset and the cursors before and after. */
+/** Paging parameters: limit, offset, the cursors before and after, and how the matching entries are counted. */
 
 import { badField } from '../http/problem.ts';
 import type { Paging } from './filter.ts';
@@ -27,6 +27,18 @@ function readCursor(key: 'before' | 'after', text: string): CheckableCursor {
 const isDatabaseTime = (ms: number) => !Number.isFinite(ms) || (ms >= -210_866_803_200_000 && ms <= latest_ms);
 
 export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
+
+/** How the total of a list is counted: without a deadline of its own, within a short one, or not at all. */
+export const countModes = ['fast', 'exact', 'none'] as const;
+export type CountMode = (typeof countModes)[number];
+
+/** Reads `count`; throws a 400 for an unknown value. */
+export function readCountMode(query: URLSearchParams): CountMode {
+  const text = last(query, 'count') ?? 'fast';
+  const mode = countModes.find((name) => name === text);
+  if (!mode) throw badField('count', `must be one of ${countModes.join(', ')}`);
+  return mode;
+}
 
 /** The requested page. */
 export type Page = { limit: number; offset: number; before: CheckableCursor | null; after: CheckableCursor | null };

@@ -3,13 +3,13 @@ import { type SQL, sql } from 'drizzle-orm';
 import type { Derivation } from './reader.ts';
 import { activityLogs as log, logBatches, logReaders, logRollup, logRollupDay } from './schema.ts';
 
-/** The reader that counts: the functions derive_rollup_<version> and forget_rollup of the migrations. */
-export const rollup: Derivation = { name: 'rollup', version: 1 };
-
 export const rollupLimits = {
   /** The number of entries above the reader's cursor that a count reads. A larger gap is counted from rows alone. */
   gap_ids_max: 40_000,
 } as const;
+
+/** The reader that counts: the functions derive_rollup_<version> and forget_rollup of the migrations. */
+export const rollup: Derivation = { name: 'rollup', version: 1 };
 
 /** A period: `from <= timestamp < before`, as expressions of timestamptz; null has no bound. */
 export type Window = { from: SQL | null; before: SQL | null };

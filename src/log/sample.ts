@@ -42,25 +42,36 @@ function limitOf(reads: Reads): Limit {
 }
 
 /**
- * Runs statements with a deadline; null when it passed. The settings are local to the transaction, so that nothing stays
- * in the session. JIT is off: the planner overestimates the sample and would compile for longer than the statement runs.
+ * Runs statements with a deadline for each; null when one of them passed it. The settings are local to the transaction, so
+ * that nothing stays in the session. JIT is off: the planner overestimates the sample and would compile for longer than
+ * the statement runs.
  */
-export async function withTimeout<T>(reads: Reads, run: (tx: Database) => Promise<T>): Promise<T | null> {
-  const asked = performance.now();
-  const limited = limitOf(reads)(() =>
-    reads((db) =>
-      db.transaction(async (tx) => {
-        await tx.execute(
-          sql`select set_config('statement_timeout', ${String(sampleLimits.statement_ms_max)}, true), set_config('jit', 'off', true)`,
-        );
-        return performance.now() - asked > sampleLimits.waiting_ms_max ? null : run(tx);
-      }),
-    ),
+export async function withDeadline<T>(
+  reads: Reads,
+  statement_ms_max: number,
+  run: (tx: Database) => Promise<T>,
+): Promise<T | null> {
+  const timed = reads((db) =>
+    db.transaction(async (tx) => {
+      await tx.execute(
+        sql`select set_config('statement_timeout', ${String(statement_ms_max)}, true), set_config('jit', 'off', true)`,
+      );
+      return run(tx);
+    }),
   );
-  return limited.catch((error) => {
+  return timed.catch((error) => {
     if (isStatementTimeout(error)) return null;
     throw error;
   });
+}
+
+/** The same for the counts of a page: with their deadline, and only a few at once. */
+export function withTimeout<T>(reads: Reads, run: (tx: Database) => Promise<T>): Promise<T | null> {
+  const asked = performance.now();
+  const isLate = () => performance.now() - asked > sampleLimits.waiting_ms_max;
+  return limitOf(reads)(() =>
+    withDeadline(reads, sampleLimits.statement_ms_max, async (tx) => (isLate() ? null : run(tx))),
+  );
 }
 
 /**

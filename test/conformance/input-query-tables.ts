@@ -17,6 +17,7 @@ export const badQueries: [query: string, names: string][] = [
     (value): [string, string] => [`limit=${value}`, 'limit'],
   ),
   ['limit=5&limit=-1', 'limit'],
+  ...['all', 'EXACT', '1', 'true', '%00'].map((value): [string, string] => [`count=${value}`, 'count']),
   ...['-1', '1e19', '10000000000000000000', 'abc', '0.5', '%00'].map((value): [string, string] => [
     `offset=${value}`,
     'offset',

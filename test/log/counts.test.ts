@@ -119,7 +119,8 @@ describe.each(databases)('a short log on %s', async (name) => {
     expect(await store.span(ask('user_id=nobody'))).toBeNull();
     const total = { total: times.length, total_is_exact: true };
     expect(await store.totalInTime(ask('user_id=u1'))).toEqual(total);
-    expect(await store.total(ask('user_id=u1'))).toEqual(total);
+    for (const mode of ['fast', 'exact'] as const)
+      expect(await store.total(ask('user_id=u1'), 400, mode)).toEqual(total);
     expect(await store.totalInTime(ask(''))).toEqual({ total: 400, total_is_exact: true });
   });
 });
@@ -164,7 +165,7 @@ describe.each(databases)('times on %s', async (name) => {
   });
 });
 
-describe.each(databases)('a long log on %s', async (name) => {
+describe.each(databases)('a long log that the rollup has not counted yet, on %s', async (name) => {
   const { db, store } = await openStore(name);
   const rows = 80_000;
   const burst = 8_000;
@@ -210,17 +211,57 @@ describe.each(databases)('a long log on %s', async (name) => {
     expect([histogram?.exact, histogram?.bars.reduce((sum, { n }) => sum + n, 0)]).toEqual([true, rows / 20_000]);
   });
 
+  it('gives no exact number that it did not count: a total within its deadline, or a lower bound', async () => {
+    const total = await store.total(ask('event_type=UPDATE'), rows, 'fast', 51);
+    expect([
+      { total: 64_000, total_is_exact: true },
+      { total: 51, total_is_exact: false },
+    ]).toContainEqual(total);
+    expect(await store.total(ask('event_type=UPDATE'), rows, 'exact')).toEqual({ total: 64_000, total_is_exact: true });
+  });
+
   it('lists a value of the filter that no sampled row has', async () => {
     const [types] = (await store.facets(ask('event_type=NEVER'))) ?? [];
     expect(types?.values.find(({ value }) => value === 'NEVER')?.n).toBe(0);
   });
 });
 
+describe.each(databases)('a long log that the rollup has counted, on %s', async (name) => {
+  const { db, store } = await openStore(name);
+  const rows = 60_000;
+  const fill = (from: number): SQL => sql`select count(*) from append_logs((
+    select jsonb_agg(jsonb_build_object(
+      'event_type', case when n % 5 = 0 then 'DELETE' else 'UPDATE' end, 'entity_type', 'order',
+      'timestamp', ${new Date(start).toISOString()}::timestamptz + n * interval '1 minute'))
+    from generate_series(${from}::int + 1, ${from}::int + 4000) n))`;
+  for (let from = 0; from < rows; from += 4_000) await db.execute(fill(from));
+  while ((await store.rollUp()).remaining > 0);
+
+  it('has exact facets, bars and totals', async () => {
+    const [types, entities, services] = (await store.facets(ask(''))) ?? [];
+    expect(types).toMatchObject({
+      exact: true,
+      values: [
+        { value: 'UPDATE', n: rows * 0.8 },
+        { value: 'DELETE', n: rows * 0.2 },
+      ],
+    });
+    expect(entities).toMatchObject({ exact: true, values: [{ value: 'order', n: rows }] });
+    expect(services).toMatchObject({ exact: true, values: [], rows_examined: rows });
+    const day_ms = 24 * hour_ms;
+    const histogram = await store.histogram(ask(''), { from: start, to: start + 42 * day_ms, bucket_ms: day_ms });
+    expect(histogram?.exact).toBe(true);
+    // The first event is a minute after midnight, so that the first day lacks one.
+    expect(histogram?.bars.slice(0, 3).map(({ n }) => n)).toEqual([1_439, 1_440, 1_440]);
+    expect(await store.totalInTime(ask('event_type=DELETE'))).toEqual({ total: rows / 5, total_is_exact: true });
+  });
+});
+
 describe('a query that exceeds its deadline', async () => {
   const url = await freshPostgres();
-  const database = openPostgres(url, 1);
+  const database = openPostgres(url, 2, 400);
   afterAll(database.close);
-  const store = createStore(database.db);
+  const store = createStore(database.db, database.reads);
 
   it('is cancelled, and the database session keeps its settings', async () => {
     const locks = sqlClient(url, 1);
@@ -230,10 +271,16 @@ describe('a query that exceeds its deadline', async () => {
       expect(await store.histogram(ask(''), { from: 0, to: 10, bucket_ms: 10 })).toBeNull();
       expect(await store.recent(ask(''))).toBeNull();
       expect(await store.totalInTime(ask('user_id=x'))).toBeNull();
+      for (const text of ['user_id=x', 'event_type=x'])
+        expect(await store.total(ask(text), 100, 'fast', 51)).toEqual({ total: 51, total_is_exact: false });
+      await expect(store.total(ask('user_id=x'), 100, 'exact')).rejects.toThrow(
+        /^The exact count took too long and was cancelled/,
+      );
       expect(await store.span(ask('user_id=x'))).toBeNull();
     });
     const shown = sql<string>`current_setting('statement_timeout')`;
-    expect(await database.db.select({ shown }).from(sql`(select) as nothing`)).toEqual([{ shown: '0' }]);
+    const settings = await database.reads((db) => db.select({ shown }).from(sql`(select) as nothing`));
+    expect(settings).toEqual([{ shown: '400ms' }]);
     expect(await store.facets(ask(''))).toHaveLength(4);
   });
 });

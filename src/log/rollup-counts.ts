@@ -1,0 +1,170 @@
+/** Totals, statistics, facets and histograms from the rollup: exact, for filters of event type, entity type, service and time. */
+import { and, asc, desc, inArray, lte, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { type Filter, periodOf, type Term } from './filter.ts';
+import { earliest_ms, isoOf, latest_ms, writeDatabaseTime } from './instant.ts';
+import { gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
+import type { Database } from './schema.ts';
+
+export const rollupKeys = ['event_type', 'entity_type', 'service'] as const;
+export type RollupKey = (typeof rollupKeys)[number];
+const isRollupKey = (key: string): key is RollupKey => (rollupKeys as readonly string[]).includes(key);
+
+const hour_ms = 3_600_000;
+const day_ms = 24 * hour_ms;
+
+/** Whether every term of the filter is about what the rollup counts by. */
+export const isRollupFilter = ({ terms }: Filter): boolean =>
+  terms.every(({ key }) => isRollupKey(key) || key === 'start_date' || key === 'end_date');
+
+/** The terms about labels, but for one key, as a condition on rollupRows. A missing service is ''. */
+function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {
+  const conditions = terms.flatMap(({ key, negated, values }) => {
+    if (!isRollupKey(key) || key === without) return [];
+    const column = sql.identifier(key);
+    return [negated ? notInArray(sql`${column}`, values) : inArray(sql`${column}`, values)];
+  });
+  return and(...conditions);
+}
+
+const instant = (ms: number) => sql`${writeDatabaseTime(ms)}::timestamptz`;
+
+/** The window of the terms, and within it of a period in epoch milliseconds. */
+function windowOf(terms: Term[], { from = -Infinity, to = Infinity } = {}): Window {
+  const { first_ms, last_ms } = periodOf(terms);
+  const first = Math.max(first_ms, from);
+  const before = Math.min(last_ms + 1, to);
+  return {
+    from: first === -Infinity ? null : instant(Math.max(first, earliest_ms)),
+    before: before === Infinity ? null : instant(Math.min(before, latest_ms + 1)),
+  };
+}
+
+/** The last 24 hours by the database's clock, within the window. Times of the log are whole milliseconds. */
+function lastDayOf({ from, before }: Window): Window {
+  const [start, end] = [
+    sql`now() - interval '24 hours'`,
+    sql`date_trunc('milliseconds', now()) + interval '1 millisecond'`,
+  ];
+  return {
+    from: from ? sql`greatest(${from}, ${start})` : start,
+    before: before ? sql`least(${before}, ${end})` : sql`(${end})`,
+  };
+}
+
+const sum = sql<number>`coalesce(sum(n), 0)`.mapWith(Number);
+const counted = (window: Window, splitDays?: string[] | 'all') => sql`(${rollupRows(window, splitDays)}) as counted`;
+
+/** The number of matching entries; null where the rollup cannot say: another filter, or a reader that is behind. */
+export async function rollupTotal(
+  tx: Database,
+  filter: Filter,
+  of: 'all' | 'last day' = 'all',
+): Promise<number | null> {
+  if (!isRollupFilter(filter)) return null;
+  const window = windowOf(filter.terms);
+  const [row] = await tx
+    .select({ n: sum, gap: gapSql })
+    .from(counted(of === 'all' ? window : lastDayOf(window)))
+    .where(labelsMatch(filter.terms));
+  return row && isUsableGap(row.gap) ? row.n : null;
+}
+
+export type StatsRow = { event_type: string | null; entity_type: string | null; n: number; recent: number };
+
+/** The rows of the statistics as countsOf reads them from entries: by event type, by entity type, and of all. */
+export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRow[] | null> {
+  if (!isRollupFilter(filter)) return null;
+  const window = windowOf(filter.terms);
+  const labels = labelsMatch(filter.terms);
+  const lastDay = tx
+    .select({ n: sum })
+    .from(counted(lastDayOf(window)))
+    .where(labels);
+  const rows = await tx
+    .select({
+      event_type: sql<string | null>`event_type`,
+      entity_type: sql<string | null>`entity_type`,
+      n: sum,
+      recent: sql<number>`(${lastDay})`.mapWith(Number),
+      gap: gapSql,
+    })
+    .from(counted(window))
+    .where(labels)
+    .groupBy(sql`grouping sets ((event_type), (entity_type), ())`)
+    .orderBy(desc(sum), asc(sql`event_type`), asc(sql`entity_type`));
+  return isUsableGap(rows[0]?.gap ?? null) ? rows : null;
+}
+
+export type LabelCount = { key: RollupKey | null; value: string | null; n: number; examined: number };
+
+/**
+ * The most frequent values of each label, at most `values_max`, and the values in `named`, each counted under the filter
+ * without the terms of that label. `examined` is the number of entries that were counted for the label.
+ */
+export async function rollupLabels(
+  tx: Database,
+  { terms }: Filter,
+  named: string[],
+  values_max: number,
+): Promise<LabelCount[] | null> {
+  const byLabel = rollupKeys.map((key) => {
+    const column = sql.identifier(key);
+    return sql`select ${sql.raw(`'${key}'`)} as key, ${column} as value, sum(n) as n, sum(sum(n)) over () as examined,
+        row_number() over (order by ${column} = '' and ${key === 'service'}, sum(n) desc, ${column}) as place
+      from cube where ${labelsMatch(terms, key) ?? sql`true`} group by ${column}`;
+  });
+  // One row without a key has the gap, also where nothing matches.
+  const ranked = sql`(
+    with cube as materialized (
+      select event_type, entity_type, service, sum(n) as n from ${counted(windowOf(terms))} group by 1, 2, 3
+    )
+    ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapSql}, 0, 0) as ranked`;
+  const rows = await tx
+    .select({
+      key: sql<RollupKey | null>`key`,
+      value: sql<string | null>`value`,
+      n: sql<unknown>`n`,
+      examined: sql<number>`examined`.mapWith(Number),
+    })
+    .from(ranked)
+    .where(or(lte(sql`place`, values_max), named.length > 0 ? inArray(sql`value`, named) : undefined))
+    .orderBy(sql`place`);
+  if (!isUsableGap(rows.find(({ key }) => key === null)?.n ?? null)) return null;
+  return rows.flatMap((row) =>
+    row.key === null || (row.key === 'service' && row.value === '') ? [] : [{ ...row, n: Number(row.n) }],
+  );
+}
+
+export type BarCount = { bar: number; event_type: string; n: number };
+
+/** The entries of each bar by event type; null also where bars do not begin at full hours of UTC. */
+export async function rollupBars(
+  tx: Database,
+  filter: Filter,
+  { from, to, bucket_ms }: { from: number; to: number; bucket_ms: number },
+): Promise<BarCount[] | null> {
+  if (!isRollupFilter(filter) || from % hour_ms !== 0 || bucket_ms % hour_ms !== 0) return null;
+  const bar = sql`floor((extract(epoch from at) * 1000 - ${from}::numeric) / ${bucket_ms}::numeric)`;
+  const rows = await tx
+    .select({
+      bar: sql<number>`${bar} as bar`.mapWith(Number),
+      event_type: sql<string>`event_type`,
+      n: sum,
+      is_all: sql<number>`grouping(event_type)`.mapWith(Number),
+      gap: gapSql,
+    })
+    .from(counted(windowOf(filter.terms, { from, to }), splitDaysOf(from, to, bucket_ms)))
+    .where(labelsMatch(filter.terms))
+    .groupBy(sql`grouping sets ((bar, event_type), ())`);
+  const all = rows.find(({ is_all }) => is_all === 1);
+  return isUsableGap(all?.gap ?? null) ? rows.filter((row) => row !== all) : null;
+}
+
+/** The days (UTC midnights) in which a bar begins at another time than midnight. */
+function splitDaysOf(from: number, to: number, bucket_ms: number): string[] | 'all' {
+  if (bucket_ms < day_ms) return 'all';
+  const midnights: string[] = [];
+  for (let at = from; at <= to; at += bucket_ms)
+    if (at % day_ms !== 0) midnights.push(isoOf(Math.floor(at / day_ms) * day_ms));
+  return [...new Set(midnights)];
+}
