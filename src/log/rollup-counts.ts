@@ -95,11 +95,11 @@ export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRo
   return isUsableGap(rows[0]?.gap ?? null) ? rows : null;
 }
 
-export type LabelCount = { key: RollupKey | null; value: string | null; n: number; examined: number };
+export type LabelCount = { key: RollupKey | null; value: string | null; n: number };
 
 /**
  * The most frequent values of each label, at most `values_max`, and the values in `named`, each counted under the filter
- * without the terms of that label. `examined` is the number of entries that were counted for the label.
+ * without the terms of that label.
  */
 export async function rollupLabels(
   tx: Database,
@@ -109,7 +109,7 @@ export async function rollupLabels(
 ): Promise<LabelCount[] | null> {
   const byLabel = rollupKeys.map((key) => {
     const column = sql.identifier(key);
-    return sql`select ${sql.raw(`'${key}'`)} as key, ${column} as value, sum(n) as n, sum(sum(n)) over () as examined,
+    return sql`select ${sql.raw(`'${key}'`)} as key, ${column} as value, sum(n) as n,
         row_number() over (order by ${column} = '' and ${key === 'service'}, sum(n) desc, ${column}) as place
       from cube where ${labelsMatch(terms, key) ?? sql`true`} group by ${column}`;
   });
@@ -118,13 +118,12 @@ export async function rollupLabels(
     with cube as materialized (
       select event_type, entity_type, service, sum(n) as n from ${counted(windowOf(terms))} group by 1, 2, 3
     )
-    ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapSql}, 0, 0) as ranked`;
+    ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapSql}, 0) as ranked`;
   const rows = await tx
     .select({
       key: sql<RollupKey | null>`key`,
       value: sql<string | null>`value`,
       n: sql<unknown>`n`,
-      examined: sql<number>`examined`.mapWith(Number),
     })
     .from(ranked)
     .where(or(lte(sql`place`, values_max), named.length > 0 ? inArray(sql`value`, named) : undefined))

@@ -247,7 +247,7 @@ describe.each(databases)('a long log that the rollup has counted, on %s', async 
       ],
     });
     expect(entities).toMatchObject({ exact: true, values: [{ value: 'order', n: rows }] });
-    expect(services).toMatchObject({ exact: true, values: [], rows_examined: rows });
+    expect(services).toMatchObject({ exact: true, values: [] });
     const day_ms = 24 * hour_ms;
     const histogram = await store.histogram(ask(''), { from: start, to: start + 42 * day_ms, bucket_ms: day_ms });
     expect(histogram?.exact).toBe(true);

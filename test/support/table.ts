@@ -12,6 +12,7 @@ const promises: Record<string, string> = {
   filters: 'Filters',
   paging: 'Paging',
   stats: 'Stats',
+  totals: 'Totals',
   export: 'Export',
   sse: 'SSE',
   websocket: 'WebSocket',
