@@ -4,6 +4,7 @@
 CREATE TABLE "log_readers" (
 	"name" text PRIMARY KEY NOT NULL,
 	"version" integer NOT NULL,
+	"log_id" uuid NOT NULL,
 	"cursor" bigint NOT NULL,
 	"moved_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL
 ) WITH (fillfactor = 50);
@@ -44,6 +45,8 @@ CREATE FUNCTION step_reader(reader text, reader_version integer, ids_max bigint,
   LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '5s' SET jit = 'off' AS $$
 DECLARE
   own text := reader;
+  identity uuid;
+  known uuid;
   current integer;
   old integer;
   place bigint;
@@ -56,6 +59,7 @@ BEGIN
   END IF;
   n_ids := 0;
   remaining := 0;
+  SELECT i.log_id INTO identity FROM log_identity i;
   SELECT r.version INTO current FROM log_readers r WHERE r.name = reader;
   IF current > reader_version THEN
     RETURN NEXT;
@@ -64,17 +68,19 @@ BEGIN
     own := reader || '@' || reader_version;
   END IF;
   -- Without a lock at first: a lock writes, and a quiet log must not be written to each second.
-  SELECT r.cursor INTO place FROM log_readers r WHERE r.name = own AND r.version = reader_version;
+  SELECT r.cursor, r.log_id INTO place, known FROM log_readers r WHERE r.name = own AND r.version = reader_version;
   IF NOT FOUND THEN
-    INSERT INTO log_readers (name, version, cursor) VALUES (own, reader_version, 0) ON CONFLICT DO NOTHING;
+    INSERT INTO log_readers (name, version, log_id, cursor) VALUES (own, reader_version, identity, 0)
+    ON CONFLICT DO NOTHING;
   ELSE
     SELECT b.last_id INTO head FROM log_batches b ORDER BY b.last_id DESC LIMIT 1;
-    IF own = reader AND coalesce(head, 0) - place BETWEEN 0 AND ids_min - 1 THEN
+    IF own = reader AND known = identity AND coalesce(head, 0) - place BETWEEN 0 AND ids_min - 1 THEN
       RETURN NEXT;
       RETURN;
     END IF;
   END IF;
-  SELECT r.cursor INTO place FROM log_readers r WHERE r.name = own AND r.version = reader_version FOR UPDATE SKIP LOCKED;
+  SELECT r.cursor, r.log_id INTO place, known FROM log_readers r
+  WHERE r.name = own AND r.version = reader_version FOR UPDATE SKIP LOCKED;
   IF NOT FOUND THEN
     RETURN NEXT;
     RETURN;
@@ -82,8 +88,8 @@ BEGIN
   -- Again after the lock: a head from before it could be smaller than the cursor.
   SELECT b.last_id INTO head FROM log_batches b ORDER BY b.last_id DESC LIMIT 1;
   head := coalesce(head, 0);
-  IF place > head THEN
-    -- The log was replaced by a shorter one, for example by a restore of its tables alone.
+  IF place > head OR known <> identity THEN
+    -- The log was replaced: by another one, or by a shorter one through a restore of its tables alone.
     EXECUTE format('SELECT %I($1)', 'forget_' || reader) USING reader_version;
     place := 0;
   END IF;
@@ -91,7 +97,8 @@ BEGIN
   IF upto > place THEN
     EXECUTE format('SELECT %I($1, $2)', 'derive_' || reader || '_' || reader_version) USING place, upto;
   END IF;
-  UPDATE log_readers r SET cursor = upto, moved_at = clock_timestamp() WHERE r.name = own AND r.version = reader_version;
+  UPDATE log_readers r SET log_id = identity, cursor = upto, moved_at = clock_timestamp()
+  WHERE r.name = own AND r.version = reader_version;
   IF upto = head AND own <> reader THEN
     -- This version has caught up. The DELETE waits for a running step of an older one.
     FOR old IN

@@ -143,7 +143,7 @@ export async function rollupBars(
   { from, to, bucket_ms }: { from: number; to: number; bucket_ms: number },
 ): Promise<BarCount[] | null> {
   if (!isRollupFilter(filter) || from % hour_ms !== 0 || bucket_ms % hour_ms !== 0) return null;
-  const bar = sql`floor((extract(epoch from at) * 1000 - ${from}::numeric) / ${bucket_ms}::numeric)`;
+  const bar = sql`floor((date_part('epoch', at) * 1000 - ${from}::float8) / ${bucket_ms}::float8)`;
   const rows = await tx
     .select({
       bar: sql<number>`${bar} as bar`.mapWith(Number),

@@ -1,7 +1,7 @@
 /** The rows that a count by label and time adds up: derived days and hours, the entries at their edges, and the newest. */
 import { type SQL, sql } from 'drizzle-orm';
 import type { Derivation } from './reader.ts';
-import { activityLogs as log, logBatches, logReaders, logRollup, logRollupDay } from './schema.ts';
+import { activityLogs as log, logBatches, logIdentity, logReaders, logRollup, logRollupDay } from './schema.ts';
 
 export const rollupLimits = {
   /** The number of entries above the reader's cursor that a count reads. A larger gap is counted from rows alone. */
@@ -14,7 +14,8 @@ export const rollup: Derivation = { name: 'rollup', version: 1 };
 /** A period: `from <= timestamp < before`, as expressions of timestamptz; null has no bound. */
 export type Window = { from: SQL | null; before: SQL | null };
 
-const own = sql`from ${logReaders} where ${logReaders.name} = ${rollup.name} and ${logReaders.version} = ${rollup.version}`;
+const own = sql`from ${logReaders} where ${logReaders.name} = ${rollup.name} and ${logReaders.version} = ${rollup.version}
+  and ${logReaders.log_id} = (select ${logIdentity.log_id} from ${logIdentity})`;
 const cursor = sql`(select ${logReaders.cursor} ${own})`;
 
 const head = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`;

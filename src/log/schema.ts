@@ -151,6 +151,8 @@ export const logIdentity = pgTable(
 export const logReaders = pgTable('log_readers', {
   name: text().primaryKey(),
   version: integer().notNull(),
+  /** The log that was read: after another log was restored into this database, everything is derived anew. */
+  log_id: uuid().notNull(),
   /** Every entry up to this id is derived, and none above it. */
   cursor: bigint({ mode: 'number' }).notNull(),
   moved_at: instant().notNull().default(sql`clock_timestamp()`),

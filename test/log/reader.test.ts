@@ -116,6 +116,19 @@ describe.each(databases)('a reader on %s', async (name) => {
     expect(await reader(2)()).toEqual({ n_ids: 0, remaining: 0 });
   });
 
+  it('begins anew when the log was replaced by another one', async () => {
+    const { db, write, derived, reader } = await open(name);
+    await write(3);
+    await reader(1)();
+    // As the owner of the tables may: the log's own rule is that its identity never changes.
+    await db.execute(sql`alter table log_identity disable trigger user`);
+    await db.execute(sql`update log_identity set log_id = gen_random_uuid()`);
+    await db.execute(sql`update derived set id = id + 100`);
+    expect(await reader(1)(2)).toEqual({ n_ids: 2, remaining: 1 });
+    expect(await reader(1)(2)).toEqual({ n_ids: 1, remaining: 0 });
+    expect(await derived(1)).toEqual(upTo(3));
+  });
+
   it('begins anew when the log has become shorter than its cursor', async () => {
     const { db, write, derived, reader } = await open(name);
     const step = reader(1);

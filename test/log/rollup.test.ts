@@ -93,6 +93,13 @@ describe.each(databases)('a rollup that is too far behind on %s', async (name) =
     expect(await store.stats(filter)).toMatchObject({ total_logs: head, by_event_type: { A: head } });
   });
 
+  it('is not used while its reader has counted another log', async () => {
+    await db.execute(sql`update log_readers set log_id = gen_random_uuid()`);
+    expect(await rollupTotal(db, ask('event_type=A'))).toBeNull();
+    while ((await store.rollUp()).remaining > 0);
+    expect(await rollupTotal(db, ask('event_type=A'))).toBe(head);
+  });
+
   it('is not used while another version of the derivation has the name', async () => {
     await db.execute(sql`update log_readers set version = 2`);
     expect(await rollupTotal(db, ask('event_type=A'))).toBeNull();
