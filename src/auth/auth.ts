@@ -1,8 +1,9 @@
 /** Authentication and rights: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
 
-import { limitConcurrency } from '../http/concurrency.ts';
 import { sha256 } from '../http/digest.ts';
+import { fairLimit } from '../http/fair-limit.ts';
 import { Problem } from '../http/problem.ts';
+import { failedSignIns } from './failed-sign-ins.ts';
 
 export const rights = ['read', 'write', 'export'] as const;
 export type Right = (typeof rights)[number];
@@ -41,9 +42,11 @@ export const authLimits = {
   /** How long a verified password is accepted without hashing it again. */
   proven_ms: 60_000,
   proven_max: 1_000,
-  /** Concurrent and queued hashes: password guessing must not use up the service's memory and cores. */
-  hashing_max: 2,
-  hash_waiting_max: 50,
+  /**
+   * Concurrent and queued hashes: password guessing must not use up the service's memory and cores. With two at once,
+   * ten guessers left readers half of their rate on a machine with two cores.
+   */
+  hashing: { running_max: 1, waiting_max: 50, waiting_per_key_max: 4 },
 } as const;
 
 /** Reads `$scrypt$ln=14,r=8,p=5$salt$key` (base64 without padding); null when the text has another form. */
@@ -83,13 +86,21 @@ export const notSignedIn = () => unauthorized('Sign in with a user and password,
 
 export type Auth = ReturnType<typeof createAuth>;
 
+export type AuthParts = {
+  users: User[];
+  tokens: Token[];
+  scrypt: Scrypt;
+  /** Writes to the service's log. */
+  report?(what: string, error: unknown): void;
+};
+
 /**
  * `identify` turns an Authorization header into a principal: 401 with a challenge for wrong credentials, 503 when too
  * many passwords wait to be checked. `prove` checks a name and password and returns null instead of a 401. `person`
  * looks up a user without any check; `passwordOf` returns the user's configured password, hashed or plain. `demand`
  * throws a 403 when the principal lacks the right.
  */
-export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: Token[]; scrypt: Scrypt }) {
+export function createAuth({ users, tokens, scrypt, report = () => {} }: AuthParts) {
   // An unknown user name is checked against this hash, so that the response takes as long as for a wrong password. The
   // key is random and not the hash of a password: hashing one would delay every start of a Worker.
   const decoy: ScryptHash = {
@@ -109,16 +120,16 @@ export function createAuth({ users, tokens, scrypt }: { users: User[]; tokens: T
   const roleOf = new Map(users.map((user) => [user.name, user.role]));
   const verifiedPasswords = new Map<string, { until: number; principal: Promise<Principal | null> }>();
   const pepper = crypto.randomUUID();
-  const gate = limitConcurrency(
-    authLimits.hashing_max,
-    authLimits.hash_waiting_max,
-    'Too many passwords wait to be checked. Try again.',
-  );
+  // The queue takes turns by name: guessers of one name do not delay the others.
+  const gate = fairLimit(authLimits.hashing, 'Too many passwords wait to be checked. Try again.');
+  const countFailure = failedSignIns((name) => roleOf.has(name), report);
 
   async function hashAndCompare(name: string, password: string): Promise<Principal | null> {
     const expected = await (hashes.get(name) ?? decoy);
-    const key = await gate(() => scrypt(password, expected.salt, expected, expected.key.length));
-    return equalBytes(key, expected.key) ? person(name) : null;
+    const key = await gate(name, () => scrypt(password, expected.salt, expected, expected.key.length));
+    const principal = equalBytes(key, expected.key) ? person(name) : null;
+    if (!principal) countFailure(name);
+    return principal;
   }
 
   function person(name: string): Principal | null {

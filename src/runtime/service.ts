@@ -110,7 +110,7 @@ export async function openService(
   } finally {
     failedOnce.abort();
   }
-  const auth = createAuth({ users, tokens, scrypt });
+  const auth = createAuth({ users, tokens, scrypt, report });
   return {
     app: createApp({
       store,

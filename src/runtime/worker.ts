@@ -26,7 +26,7 @@ let isolate: Promise<Isolate> | null = null;
 async function openIsolate(env: Bindings): Promise<Isolate> {
   const settings = settingsOf(env);
   const tokens = await tokensOf(settings.TOKENS);
-  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt }), known: new Map() };
+  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt, report }), known: new Map() };
 }
 
 export default {
