@@ -13,6 +13,8 @@ export type QueryResult = {
   total_is_exact: boolean;
   limit: number;
   offset: number;
+  /** The time up to which the log was searched, where the page is not full because the search took too long. */
+  searched_to?: string;
 };
 /** The stored entries in the order of the request, and the indexes of those that were already stored. */
 export type AppendResult = { logs: Entry[]; count: number; duplicates: number[] };

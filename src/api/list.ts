@@ -34,13 +34,16 @@ export function listRoutes(app: App, parts: Parts): void {
       return `</api/logs?${to}>; rel="${rel}"`;
     };
     const links: string[] = [];
-    if (found.hasNewer) links.push(link('prev', 'after', logs[0]));
-    if (found.hasOlder) links.push(link('next', 'before', logs.at(-1)));
+    const searched = found.searched ?? undefined;
+    if (found.hasNewer) links.push(link('prev', 'after', page.after && searched ? searched : logs[0]));
+    if (found.hasOlder) links.push(link('next', 'before', !page.after && searched ? searched : logs.at(-1)));
     const first = link('first', null);
     if ([first, ...links].join().length <= link_chars_max) links.unshift(first);
-    if (logs.length > 0) c.header('link', links.join(', '));
+    if (logs.length > 0 || searched) c.header('link', links.join(', '));
     c.header(logHeader, newest.log_id);
-    return withEtag(c, etag).json({ logs, ...total, limit: page.limit, offset: page.offset });
+    // A page that is not full because the time was over, and how far the log was searched for it.
+    const part = searched && { searched_to: searched.timestamp };
+    return withEtag(c, etag).json({ logs, ...total, ...part, limit: page.limit, offset: page.offset });
   });
 
   app.get('/api/logs/stats', requireRight(parts, 'read'), async (c) => {

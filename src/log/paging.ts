@@ -26,7 +26,7 @@ function readCursor(key: 'before' | 'after', text: string): CheckableCursor {
 /** PostgreSQL's timestamptz begins in 4713 BC; the year 9999 is the last that is written with four digits. */
 const isDatabaseTime = (ms: number) => !Number.isFinite(ms) || (ms >= -210_866_803_200_000 && ms <= latest_ms);
 
-export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 1_000_000 } as const;
+export const pageLimits = { limit_default: 100, limit_max: 1000, offset_max: 10_000 } as const;
 
 /** How the total of a list is counted: without a deadline of its own, within a short one, or not at all. */
 export const countModes = ['fast', 'exact', 'none'] as const;
@@ -48,7 +48,7 @@ export function readPage(query: URLSearchParams): Page {
   const before = last(query, 'before');
   const after = last(query, 'after');
   if (before && after) throw badField('after', 'cannot be combined with before');
-  const offset = wholeNumber('offset', last(query, 'offset'), 0, 0, pageLimits.offset_max);
+  const offset = wholeNumber('offset', last(query, 'offset'), 0, 0, pageLimits.offset_max, offsetAdvice);
   if (offset > 0 && (before || after)) throw badField('offset', 'cannot be combined with a cursor');
   return {
     limit: wholeNumber('limit', last(query, 'limit'), pageLimits.limit_default, 1, pageLimits.limit_max),
@@ -66,10 +66,19 @@ export async function checkCursor({ before, after }: Page, isOwn: (position: Pos
 
 const last = (query: URLSearchParams, key: Paging) => query.getAll(key).at(-1) || null;
 
+const offsetAdvice = '; beyond that, follow the cursors of the Link header';
+
 /** Reads a whole number within bounds, or returns the fallback for null; throws a 400 that names the field. */
-export function wholeNumber(field: string, text: string | null, fallback: number, min: number, max: number): number {
+export function wholeNumber(
+  field: string,
+  text: string | null,
+  fallback: number,
+  min: number,
+  max: number,
+  advice = '',
+): number {
   if (text === null) return fallback;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw badField(field, `must be a whole number from ${min} to ${max}`);
+  if (!(value >= min && value <= max)) throw badField(field, `must be a whole number from ${min} to ${max}${advice}`);
   return value;
 }

@@ -3,25 +3,29 @@ import { sql } from 'drizzle-orm';
 import type { Database } from './schema.ts';
 
 /** Runs a reader's queries. Rejects with SQLSTATE 57014 when one of them passed its deadline. */
-export type Reads = <T>(run: (db: Database) => Promise<T>) => Promise<T>;
+export type Reads = {
+  <T>(run: (db: Database) => Promise<T>): Promise<T>;
+  /** Whether the database can end a statement at a deadline. */
+  readonly hasDeadlines: boolean;
+};
 
 /** Reads on the writers' handle and without a deadline: for an embedded database, which has neither. */
-export const sharedReads =
-  (db: Database): Reads =>
-  (run) =>
-    run(db);
+export const sharedReads = (db: Database): Reads =>
+  Object.assign(<T>(run: (db: Database) => Promise<T>) => run(db), { hasDeadlines: false });
 
 /**
  * Reads in transactions that carry the deadline. It costs three round trips a read, and works through a transaction
  * pooler, which keeps no session. JIT is off: the planner overestimates what a filter matches, and compiling cannot be
  * cancelled.
  */
-export const transactionReads =
-  (db: Database, read_ms_max: number): Reads =>
-  (run) =>
-    db.transaction(async (tx) => {
-      await tx.execute(
-        sql`select set_config('statement_timeout', ${String(read_ms_max)}, true), set_config('jit', 'off', true)`,
-      );
-      return run(tx);
-    });
+export const transactionReads = (db: Database, read_ms_max: number): Reads =>
+  Object.assign(
+    <T>(run: (db: Database) => Promise<T>) =>
+      db.transaction(async (tx) => {
+        await tx.execute(
+          sql`select set_config('statement_timeout', ${String(read_ms_max)}, true), set_config('jit', 'off', true)`,
+        );
+        return run(tx);
+      }),
+    { hasDeadlines: true },
+  );

@@ -1,5 +1,5 @@
 /** The SQL of the log: append, since, page, exportPages, drain; counting is in counts.ts and breakdown.ts. */
-import { and, asc, desc, getTableColumns, gt, gte, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
@@ -7,8 +7,9 @@ import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import type { Filter } from './filter.ts';
 import { historyOf, type Newest } from './history.ts';
-import { writeDatabaseTime } from './instant.ts';
-import type { Cursor, Page } from './paging.ts';
+import { listOf } from './list.ts';
+import { newer } from './list-order.ts';
+import type { Cursor } from './paging.ts';
 import { positionOf } from './position.ts';
 import { type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
@@ -119,26 +120,6 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     return { entries, cursor: upto, at_ms: upto === end.id ? end.at_ms : null };
   }
 
-  /** A page of the list, newest first, and whether there are older entries beyond it. */
-  async function page(filter: Filter, { limit, offset, before, after }: Page) {
-    const one_more = limit + 1;
-    const found = await reads((from) =>
-      after
-        ? rows(from, and(filter.where, newer(after)))
-            .orderBy(asc(log.timestamp), asc(log.id))
-            .limit(one_more)
-        : rows(from, and(filter.where, before ? older(before) : undefined))
-            .orderBy(desc(log.timestamp), desc(log.id))
-            .limit(one_more)
-            .offset(offset),
-    );
-    const hasMore = found.length > limit;
-    const logs = found.slice(0, limit).map(toEntry);
-    return after
-      ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore }
-      : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0 };
-  }
-
   /**
    * Every matching entry up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are
    * in commit order, so `id <= upto` is a snapshot without an open transaction.
@@ -184,7 +165,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     ...history,
     one,
     since,
-    page,
+    ...listOf(reads, head),
     exportPages,
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
@@ -194,10 +175,3 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     ready: readiness.ready,
   };
 }
-
-// A row comparison does not prune partitions; the additional comparison of the time does.
-const at = (cursor: Cursor) => writeDatabaseTime(cursor.ms);
-const older = (cursor: Cursor): SQL =>
-  sql`(${lte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) < (${at(cursor)}::timestamptz, ${cursor.id}))`;
-const newer = (cursor: Cursor): SQL =>
-  sql`(${gte(log.timestamp, at(cursor))} and (${log.timestamp}, ${log.id}) > (${at(cursor)}::timestamptz, ${cursor.id}))`;

@@ -1,5 +1,5 @@
 /** Reads rows of the log as entries, also rows that an older version or the tables' owner stored and no writer may store. */
-import { getTableColumns, sql } from 'drizzle-orm';
+import { type GetColumnData, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { Json } from './entry.ts';
 import { earliest_ms, isoOf, latest_ms, readDatabaseTime } from './instant.ts';
 import { jsonTextFaults } from './json-text.ts';
@@ -14,12 +14,18 @@ export const readLimits = {
 
 const bounded = (text: unknown) => sql<string | null>`left(${text}, ${sql.raw(String(readLimits.text_chars_max + 1))})`;
 
+/** The columns as expressions: Drizzle refuses a column in a query from a subquery of its table. */
+const columns = getTableColumns(log);
+const expressions = Object.fromEntries(
+  Object.entries(columns).map(([name, column]) => [name, sql`${column}`.mapWith(column)]),
+) as { [K in keyof typeof columns]: SQL<GetColumnData<(typeof columns)[K]>> };
+
 /**
  * The columns of a query for entries. Metadata is selected as text, because the driver's JSON.parse rounds numbers that
  * a double does not hold; times as text, because they may be infinite.
  */
 export const rowColumns = {
-  ...getTableColumns(log),
+  ...expressions,
   timestamp: sql<string>`${log.timestamp}`,
   description: bounded(log.description).as('description'),
   metadata: bounded(sql`${log.metadata}::text`).as('metadata'),

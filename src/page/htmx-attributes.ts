@@ -81,10 +81,10 @@ export const replaceOnClick = (url: string, target: string, include?: string) =>
  * For the link to older events: it is requested when it is scrolled near the screen. After a failure it remains and can
  * be clicked. It is boosted so that htmx uses its href, which viewer.js changes when it removes rows from the page.
  */
-export const loadOnScroll = () =>
+export const loadOlder = (onScroll: boolean) =>
   attributes({
     'hx-boost': 'true',
-    'hx-trigger': "intersect once rootMargin:'600px 0px', click",
+    'hx-trigger': onScroll ? "intersect once rootMargin:'600px 0px', click" : 'click',
     'hx-target': 'this',
     'hx-swap': 'outerHTML show:none',
     'hx-push-url': 'false',

@@ -4,6 +4,7 @@ import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { isStartupRefused } from '../http/problem.ts';
 import { type Reads, transactionReads } from '../log/reads.ts';
 import { serverRoom } from '../log/room.ts';
+import type { Database } from '../log/schema.ts';
 import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
 import { type ClientOptions, postgresClient } from './postgres-client.ts';
 import { serverSockets } from './server-socket.ts';
@@ -54,7 +55,7 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
   let client = serverClient(url, max, silence_ms_max, { session });
   let db = drizzle({ client });
   let inTransactions: Reads | null = null;
-  const reads: Reads = async (run) => {
+  const read = async <T>(run: (from: Database) => Promise<T>): Promise<T> => {
     if (inTransactions) return inTransactions(run);
     return run(db).catch((error) => {
       if (!isStartupRefused(error)) throw error;
@@ -68,7 +69,7 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
       return inTransactions(run);
     });
   };
-  return { reads, close: () => client.end({ timeout: 5 }) };
+  return { reads: Object.assign(read, { hasDeadlines: true }), close: () => client.end({ timeout: 5 }) };
 }
 
 /**

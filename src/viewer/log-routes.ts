@@ -136,9 +136,9 @@ async function resolveCursor({ store }: Parts, paging: URLSearchParams, filter: 
   if (middle) {
     const n_newer = Math.ceil(readPage(paging).limit / 2) + 1;
     const after = { ms: Date.parse(middle.timestamp), id: middle.id };
-    const { logs } = await store.page(filter, { limit: n_newer, offset: 0, before: null, after });
-    const [first] = logs;
-    if (first && logs.length === n_newer) paging.set('before', writeCursor(first));
+    const { logs, searched } = await store.page(filter, { limit: n_newer, offset: 0, before: null, after });
+    const first = logs.length === n_newer ? logs[0] : searched;
+    if (first) paging.set('before', writeCursor(first));
     return middle.id;
   }
   const id = /^e(\d{1,15})$/.exec(paging.get('before') ?? '')?.[1];

@@ -76,7 +76,7 @@ export const goodQueries = [
   'limit=1000',
   'limit=',
   'offset=0',
-  'offset=1000000',
+  'offset=10000',
   'event_type=',
   'event_type=a&event_type=b',
   'event_type!=a&event_type!=b',

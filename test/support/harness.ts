@@ -108,6 +108,14 @@ export function sqlClient(url: string, max = 4): postgres.Sql {
   return sql;
 }
 
+const started = new Set<() => Promise<void>>();
+
+/** Stops the services that still run: a hook that a running test registers is never called. */
+export async function stopServices(): Promise<void> {
+  await Promise.all([...started].map((stop) => stop()));
+  started.clear();
+}
+
 /**
  * Starts the service on a new database, or on the given place, and stops it after the file's tests. In the conformance
  * suite it runs on the project's target; all other tests name a database, and it runs on Node.
@@ -123,6 +131,7 @@ export async function startService(...args: [StartOptions?] | [DatabaseName, Sta
     stopped ??= running.stop();
     return stopped;
   };
+  started.add(stop);
   afterAll(stop);
   const request: TestService['request'] = (path, { as = 'admin', ...init } = {}) => {
     const headers = new Headers(init.headers);

@@ -4,8 +4,8 @@ import type { formats } from '../../api/export-formats.ts';
 import { writeFilter } from '../../log/filter.ts';
 import { writeCursor } from '../../log/paging.ts';
 import type { Entry } from '../../log/schema.ts';
-import type { DisplayOptions } from '../../page/format.ts';
-import { filterLink, filterLinks, loadOnScroll, partial, rowLoading } from '../../page/htmx-attributes.ts';
+import { type DisplayOptions, formatTime } from '../../page/format.ts';
+import { filterLink, filterLinks, loadOlder, partial, rowLoading } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { allTimeHref, logHref, type Query } from '../../page/links.ts';
 import { closeButton, help, menu, type Reader } from '../../page/menu-and-help.ts';
@@ -23,6 +23,8 @@ export type LogPage = {
   logs: Entry[];
   hasOlder: boolean;
   hasNewer: boolean;
+  /** The entry up to which the log was searched, where the page is not full because the time was over. */
+  searched: Entry | null;
   /** The newest position that the page has: the stream starts after it. */
   after: string;
   live: boolean;
@@ -58,14 +60,23 @@ const exportMenu = ({ filter }: PageQuery, { mayExport }: Reader): Markup => {
   }</div></div>`;
 };
 
-/** The link to older events. At the end of the list it has no href until viewer.js removes rows there. */
-const olderLink = (logs: Entry[], hasOlder: boolean, query: Query): Markup => {
-  const oldest = logs.at(-1);
-  const isLink = hasOlder && oldest !== undefined;
+/** What the rows and the link below them are made of. */
+type Rows = Pick<LogPage, 'pageQuery' | 'logs' | 'hasOlder' | 'searched' | 'display'>;
+
+/**
+ * The link to older events. At the end of the list it has no href until viewer.js removes rows there. Where the search
+ * stopped early the user decides whether it goes on: loading by itself, it would search the whole log.
+ */
+const olderLink = ({ logs, hasOlder, searched, pageQuery, display }: Rows): Markup => {
+  const from = searched ?? logs.at(-1);
+  const isLink = hasOlder && from !== undefined;
   const linkAttributes = isLink
-    ? html` rel="next" href="${olderHref(query)}${writeCursor(oldest)}" ${loadOnScroll()}`
+    ? html` rel="next" href="${olderHref(pageQuery.query)}${writeCursor(from)}" ${loadOlder(!searched)}`
     : '';
-  return html`<a id="more"${linkAttributes}><span>Older events</span><span>${oldest ? 'Nothing older matches' : ''}</span></a>`;
+  const label = searched
+    ? html`Searched back to ${formatTime(Date.parse(searched.timestamp), display)}. Search older events`
+    : 'Older events';
+  return html`<a id="more"${linkAttributes}><span>${label}</span><span>${from ? 'Nothing older matches' : ''}</span></a>`;
 };
 
 /** The URL of older events, to which the cursor is appended. */
@@ -81,21 +92,17 @@ const live = (page: LogPage): Markup =>
     : newestLink(page.hasNewer ? logHref(page.pageQuery.query) : allTimeHref(page.pageQuery.query));
 
 /** The part that changes with the query: range, export menu, chips, and rows. */
-const logContents = ({
-  pageQuery,
-  logs,
-  hasOlder,
-  around,
-  reader,
-  display,
-  origin,
-}: LogPage): Markup => html`<div id="bar" ${filterLinks()}>${hiddenRangeInputs(pageQuery)}
+const logContents = (page: LogPage): Markup => {
+  const { pageQuery, logs, around, reader, display, origin } = page;
+  const nothing = page.searched ? html`<p><b>Nothing found so far.</b></p>` : emptyHint(pageQuery, origin);
+  return html`<div id="bar" ${filterLinks()}>${hiddenRangeInputs(pageQuery)}
 ${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pageQuery)}</div>
 <section id="list" tabindex="-1" aria-labelledby="list-title" ${rowLoading()}><h2 id="list-title" class="vh">Events</h2>
 <div class="heads" aria-hidden="true"><span>When</span><span>Event</span><span>Entity</span><span>User</span><span>Description</span></div>
 <a id="newer" hidden href="${logHref(pageQuery.query)}" data-before="${olderHref(pageQuery.query)}" ${filterLink()}>Newer events were taken out of the page: to the newest</a>
 <ol id="rows">${logs.map((entry) => eventRow(entry, display, entry.id === around ? 'marked' : ''))}</ol>
-${logs.length === 0 ? html`<div id="empty">${emptyHint(pageQuery, origin)}</div>` : ''}${olderLink(logs, hasOlder, pageQuery.query)}<div id="more-problem" role="alert"></div></section>`;
+${logs.length === 0 ? html`<div id="empty">${nothing}</div>` : ''}${olderLink(page)}<div id="more-problem" role="alert"></div></section>`;
+};
 
 /** The form of fields. Each response replaces it, which closes it, so that it does not cover the new rows. */
 const fields = (pageQuery: PageQuery): Markup =>
@@ -139,16 +146,8 @@ ${source === 'bar' ? partial('#overview', 'innerHTML', '') : ''}
 ${clearProblem()}`;
 
 /** Older rows, appended to those in the page. */
-export const olderRows = ({
-  pageQuery,
-  logs,
-  hasOlder,
-  display,
-}: Pick<
-  LogPage,
-  'pageQuery' | 'logs' | 'hasOlder' | 'display'
->): Markup => html`${olderLink(logs, hasOlder, pageQuery.query)}
-${partial('#rows', 'beforeend', html`${logs.map((entry) => eventRow(entry, display))}`)}${partial('#more-problem', 'innerHTML', '')}`;
+export const olderRows = (rows: Rows): Markup => html`${olderLink(rows)}
+${partial('#rows', 'beforeend', html`${rows.logs.map((entry) => eventRow(entry, rows.display))}`)}${partial('#more-problem', 'innerHTML', '')}`;
 
 /** Removes the message of an earlier problem. */
 export const clearProblem = () => partial('#problem', 'innerHTML', '');

@@ -1,0 +1,151 @@
+/** Pages of the list. A page, or the part of it that was found, comes after a bounded time, whatever the filter. */
+import { and, inArray, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
+import { badField } from '../http/problem.ts';
+import { type Filter, filterOf, type Term } from './filter.ts';
+import { backward, forward } from './list-order.ts';
+import { type Search, searchWindows, windowLimits } from './list-windows.ts';
+import type { Page } from './paging.ts';
+import type { Reads } from './reads.ts';
+import { withDeadline } from './sample.ts';
+import { type Database, type Entry, activityLogs as log } from './schema.ts';
+import { rowColumns, type StoredRow, toEntry } from './stored-row.ts';
+
+export const listLimits = {
+  /** The deadline of the plan that the planner prefers, which walks along the time where it expects many matches. */
+  preferred_ms_max: 100,
+  /** The deadline of the plan that collects all matches from the indexes and sorts them, */
+  collected_ms_max: 120,
+  /** which takes at most this many. */
+  collected_rows_max: 10_000,
+  /** In an embedded database, which has no deadlines, a log up to this length is read with the preferred plan, */
+  short_rows_max: 20_000,
+  /** and so is a filter with a value that at most this many entries have. */
+  rare_rows_max: 2_000,
+  ...windowLimits,
+} as const;
+
+export type ListLimits = { readonly [K in keyof typeof listLimits]: number };
+
+/**
+ * A page of the list, newest first. `searched` is the entry up to which the log was searched when the time was over
+ * before the page was full: the next page continues there.
+ */
+export type FoundPage = { logs: Entry[]; hasOlder: boolean; hasNewer: boolean; searched: Entry | null };
+
+/** The columns that have an index which continues with the time: entries with one value of them are read in order. */
+const indexed: Partial<Record<string, PgColumn>> = {
+  event_type: log.event_type,
+  entity_type: log.entity_type,
+  entity_id: log.entity_id,
+  user_id: log.user_id,
+  trace_id: log.trace_id,
+  session_id: log.session_id,
+};
+const isRange = ({ key }: Term) => key === 'start_date' || key === 'end_date';
+const isOneValue = ({ key, negated, values }: Term) => indexed[key] !== undefined && !negated && values.length === 1;
+
+/** Whether an index returns the entries in order without reading others: no deadline is needed. */
+const isOrdered = (terms: Term[]): boolean => terms.length === 0 || (terms.length === 1 && terms.every(isOneValue));
+
+/** Whether an index may narrow the entries: trigrams need three characters, and a negation has none. */
+const isCollectable = ({ key, negated, values }: Term): boolean =>
+  !negated && (key !== 'search' || values.some((value) => value.length > 2)) && key !== 'service';
+
+type Found = { rows: StoredRow[]; searched: StoredRow | null };
+
+/** Reads pages of the log. `head` returns the number of its entries. */
+export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLimits = listLimits) {
+  /** A page of the list. Throws a 400 for an offset that cannot be reached in time. */
+  async function page(filter: Filter, { limit, offset, before, after }: Page): Promise<FoundPage> {
+    const terms = filter.terms.filter((term) => !isRange(term));
+    const search: Search = {
+      direction: after ? forward : backward,
+      start: after ?? before,
+      range: filterOf(filter.terms.filter(isRange)).where,
+      rest: filterOf(terms).where,
+      offset,
+      rows_max: limit + 1,
+    };
+    const { rows, searched } = await find(search, terms);
+    if (searched && rows.length === 0 && offset > 0) throw badField('offset', tooSlow);
+    const logs = rows.slice(0, limit).map(toEntry);
+    const hasMore = rows.length > limit || searched !== null;
+    const stop = searched && toEntry(searched);
+    return after
+      ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore, searched: stop }
+      : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0, searched: stop };
+  }
+
+  async function find(search: Search, terms: Term[]): Promise<Found> {
+    const rows = await findAll(search, terms);
+    return rows ? { rows, searched: null } : searchWindows(reads, search, limits);
+  }
+
+  /** All rows of the page, or null where that takes too long. */
+  async function findAll(search: Search, terms: Term[]): Promise<StoredRow[] | null> {
+    if (isOrdered(terms)) return reads((db) => preferred(db, search));
+    if (!reads.hasDeadlines && (await head()) <= limits.short_rows_max) return reads((db) => preferred(db, search));
+    if (!reads.hasDeadlines)
+      return reads((db) =>
+        db.transaction(async (tx) => ((await hasRareValue(tx, terms, limits)) ? collected(tx, search, limits) : null)),
+      );
+    const rows = await withDeadline(reads, limits.preferred_ms_max, (tx) => preferred(tx, search));
+    if (rows || !terms.some(isCollectable)) return rows;
+    return withDeadline(reads, limits.collected_ms_max, (tx) => collected(tx, search, limits));
+  }
+
+  return { page };
+}
+
+/** The page in one statement, by the plan that the planner prefers. */
+const preferred = (db: Database, { direction, start, range, rest, offset, rows_max }: Search): Promise<StoredRow[]> =>
+  db
+    .select(rowColumns)
+    .from(log)
+    .where(and(range, rest, start ? direction.beyond(start) : undefined))
+    .orderBy(...direction.order)
+    .limit(rows_max)
+    .offset(offset);
+
+/** Restricts the transaction to plans that find entries by their values in an index. */
+const byIndex = (tx: Database) =>
+  tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
+
+/** Whether one of the terms has an index and few entries. */
+async function hasRareValue(tx: Database, terms: Term[], { rare_rows_max }: ListLimits): Promise<boolean> {
+  await byIndex(tx);
+  for (const { key, negated, values } of terms) {
+    const column = negated ? undefined : indexed[key];
+    if (!column) continue;
+    const candidates = sql`(select from ${log} where ${inArray(column, values)} limit ${rare_rows_max + 1}) as candidates`;
+    const [counted] = await tx.select({ n: sql<number>`count(*)`.mapWith(Number) }).from(candidates);
+    if (counted && counted.n <= rare_rows_max) return true;
+  }
+  return false;
+}
+
+/**
+ * The page from all matches, which are found by the indexes of the filter's fields and sorted afterwards; null when they
+ * are too many. It is fast where the preferred plan expects many matches near the start and none is there.
+ */
+async function collected(
+  tx: Database,
+  search: Search,
+  { collected_rows_max }: ListLimits,
+): Promise<StoredRow[] | null> {
+  const { direction, start, range, rest, offset, rows_max } = search;
+  await byIndex(tx);
+  const where = and(range, rest, start ? direction.beyond(start) : undefined);
+  // Named like the table, so that the columns of the outer query are those of the matches.
+  const matches = sql`(select * from ${log} where ${where} limit ${collected_rows_max + 1}) activity_logs`;
+  const rows = await tx
+    .select({ ...rowColumns, matched: sql<number>`count(*) over ()`.mapWith(Number) })
+    .from(matches)
+    .orderBy(...direction.order)
+    .limit(rows_max)
+    .offset(offset);
+  return (rows[0]?.matched ?? 0) > collected_rows_max ? null : rows.map(({ matched: _matched, ...row }) => row);
+}
+
+const tooSlow = 'is too slow with this filter: follow the cursors of the Link header instead';
