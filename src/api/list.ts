@@ -3,6 +3,7 @@ import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { type Filter, readFilter, writeFilter } from '../log/filter.ts';
+import type { FoundPage } from '../log/list.ts';
 import { type CountMode, checkCursor, type Page, readCountMode, readPage, writeCursor } from '../log/paging.ts';
 import type { Entry } from '../log/schema.ts';
 import type { Store, Total } from '../log/store.ts';
@@ -81,7 +82,7 @@ async function totalOf(
   store: Store,
   filter: Filter,
   { offset, before, after }: Page,
-  { logs, hasOlder, hasNewer }: { logs: Entry[]; hasOlder: boolean; hasNewer: boolean },
+  { logs, hasOlder, hasNewer, searched }: FoundPage,
   newest: number,
   count: CountMode,
 ): Promise<Total | { total: null; total_is_exact: false }> {
@@ -89,6 +90,9 @@ async function totalOf(
   const isPlaced = before !== null || after !== null;
   if (filter.where && !isPlaced && !hasOlder && (offset === 0 || logs.length > 0))
     return { total: offset + logs.length, total_is_exact: true };
-  const beyond = Number(hasOlder) + Number(isPlaced && hasNewer);
+  // Where the search stopped early, nobody knows whether the log has another match in that direction.
+  const isOlderSure = hasOlder && (after !== null || !searched);
+  const isNewerSure = isPlaced && hasNewer && !(after && searched);
+  const beyond = Number(isOlderSure) + Number(isNewerSure);
   return store.total(filter, newest, count, logs.length === 0 ? 0 : offset + logs.length + beyond);
 }

@@ -13,6 +13,8 @@ import { publicFolder, type Running, runAsService, urlOf } from './service-proce
 /** Clients send no messages on a socket. The default limit of ws is 100 MiB. */
 const socket_message_bytes_max = 4_096;
 const request_ms_max = 60_000;
+/** Longer than proxies and clients keep an idle connection (60 s): a request on one that closes meanwhile would fail. */
+const keep_alive_ms = 75_000;
 
 /** Starts the service and resolves when it listens. `close` does what SIGTERM does. */
 export async function startNode(settings: Settings, logLine: (line: string) => void = () => {}): Promise<Running> {
@@ -62,6 +64,7 @@ function listen(
   return new Promise((resolve, reject) => {
     const server = start({ port, hostname }) as Server;
     server.requestTimeout = request_ms_max;
+    server.keepAliveTimeout = keep_alive_ms;
     server.once('error', reject);
     server.once('listening', () => resolve(server));
   });

@@ -14,6 +14,16 @@ async function expectUnavailable(answer: Response): Promise<void> {
   expect(text).not.toMatch(/ECONN|127\.0\.0\.1|select|relation|database "/i);
 }
 
+it('an idle connection is kept for longer than the 60 s of proxies and clients', async () => {
+  const service = await startService('pglite');
+  const { hostname: host, port } = new URL(service.url);
+  const socket = connect({ host, port: Number(port) });
+  socket.write('GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  expect(Number(/keep-alive: timeout=(\d+)/i.exec(String(answer))?.[1])).toBeGreaterThan(60);
+});
+
 describe('a database', async () => {
   const service = await startService('postgres');
   if (!('DATABASE_URL' in service.place)) throw new Error('not PostgreSQL');
