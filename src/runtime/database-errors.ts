@@ -1,7 +1,7 @@
 /** Errors of a database that is not set up for the service: one sentence each that says what to grant or create. */
 import { sql } from 'drizzle-orm';
 import type { Database } from '../log/schema.ts';
-import { NoTlsError } from './server-socket.ts';
+import { NoTlsError } from './server-connect.ts';
 
 const version_min = 14;
 

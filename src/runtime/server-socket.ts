@@ -1,22 +1,20 @@
 /** A connection to a PostgreSQL server: tries the hosts in turn, negotiates TLS, and ends when the server does not respond. */
-import { connect, isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { connect as connectTls } from 'node:tls';
 import type { DatabaseAddress } from '../log/database-url.ts';
 import { pendingResponses } from './pending-responses.ts';
 import type { Tls } from './postgres-client.ts';
+import { connectServer, failure } from './server-connect.ts';
 
-/** The server offers no TLS, and the URL requires it. */
-export class NoTlsError extends Error {
-  override name = 'NoTlsError';
-}
-
-/** The SSLRequest message: length 8, code 80877103 (PostgreSQL, "Message Formats"); `S` accepts it. */
-const sslRequest = Uint8Array.of(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f);
-const acceptsTls = 'S'.charCodeAt(0);
-const keep_alive_ms = 60_000;
 /** How long a server may take to close its side after ours was closed. */
 const close_ms_max = 2_000;
+
+/**
+ * In the server's response to the startup message. The default of a database, a role or the server is that of a session
+ * for ever: such a session is not used for long, so that writes work as soon as the database is writable again.
+ */
+const readOnlySession = 'default_transaction_read_only\0on\0';
+const read_only_ms_max = 1_000;
 
 /** What the sockets of one pool share. */
 type Pool = {
@@ -42,8 +40,6 @@ export function serverSockets(silence_ms_max: number | null) {
   };
 }
 
-const failure = (code: string, message: string) => Object.assign(new Error(message), { code });
-
 class ServerSocket extends Duplex {
   /** postgres.js names them in its errors. */
   host = '';
@@ -55,6 +51,8 @@ class ServerSocket extends Duplex {
   #isReady = false;
   #hasResponded = false;
   #isClosed = false;
+  /** True when the server has responded to the startup message. */
+  #isStarted = false;
   #pending = 0;
   /** Since when the server has sent nothing for a request, by the monotonic clock. */
   #waiting_since: number | null = null;
@@ -96,47 +94,21 @@ class ServerSocket extends Duplex {
   }
 
   async #open(): Promise<void> {
-    const { hosts, socket_folder } = this.#pool.address;
+    const { address, tls } = this.#pool;
+    const { hosts } = address;
     let failed: unknown;
     for (let n = 0; n < hosts.length && !this.destroyed; n++) {
       const target = hosts[(this.#firstHost + n) % hosts.length];
       if (!target) continue;
       Object.assign(this, target);
       try {
-        return this.#start(await this.#connect(socket_folder));
+        return this.#start(await connectServer(target, address, tls, (socket) => this.#track(socket)));
       } catch (error) {
         failed = error;
         this.#inner?.destroy();
       }
     }
     throw failed;
-  }
-
-  async #connect(socket_folder: string | null): Promise<Socket> {
-    const { host, port } = this;
-    const { tls, address } = this.#pool;
-    const place = socket_folder ? { path: `${socket_folder}/.s.PGSQL.${port}` } : { host, port };
-    const socket = this.#track(connect({ ...place, keepAlive: true, keepAliveInitialDelay: keep_alive_ms }));
-    await next(socket, 'connect');
-    if (!tls) return socket;
-    if (!address.is_tls_direct) {
-      socket.write(sslRequest);
-      const response = await next(socket, 'data');
-      // What follows the S in plain text is from somebody in between (CVE-2021-23222).
-      const accepts = response?.[0] === acceptsTls && response.length === 1;
-      if (!accepts && tls === 'prefer') return socket;
-      if (!accepts)
-        throw new NoTlsError(`sslmode=${address.sslmode} requires TLS, and the server at ${host}:${port} offers none`);
-    }
-    const secured = connectTls({
-      socket,
-      host,
-      ...(!isIP(host) && { servername: host }),
-      ...(address.is_tls_direct && { ALPNProtocols: ['postgresql'] }),
-      ...(typeof tls === 'object' ? tls : { rejectUnauthorized: false }),
-    });
-    await next(this.#track(secured), 'secureConnect');
-    return secured;
   }
 
   /** Destroys a socket of this connection together with it. */
@@ -156,14 +128,17 @@ class ServerSocket extends Duplex {
       // Not in the same turn: what the server sent before is delivered first, and postgres.js has flushed its writes.
       setTimeout(() => this.#cut(failure('CONNECTION_CLOSED', 'the server closed the connection')), 0);
     });
-    socket.on('data', (chunk: Uint8Array) => this.#received(chunk));
+    socket.on('data', (chunk: Buffer) => this.#received(chunk));
     this.#firstWrite?.();
   }
 
-  #received(chunk: Uint8Array): void {
+  #received(chunk: Buffer): void {
+    if (!this.#isStarted && chunk.includes(readOnlySession))
+      setTimeout(() => this.#endWhenIdle(), read_only_ms_max).unref();
     this.#hasResponded = true;
     this.#pool.silent = null;
     this.#pending = this.#responses.received(chunk);
+    this.#isStarted ||= this.#pending === 0;
     this.#waiting_since = this.#pending > 0 ? performance.now() : null;
     if (!this.push(chunk)) this.#inner?.pause();
   }
@@ -179,6 +154,12 @@ class ServerSocket extends Duplex {
     this.emit('error', error);
     this.push(completion);
     this.destroy();
+  }
+
+  #endWhenIdle(): void {
+    if (this.destroyed) return;
+    if (this.#pending === 0) this.destroy();
+    else setTimeout(() => this.#endWhenIdle(), read_only_ms_max).unref();
   }
 
   /** Starts the deadline. Only what the server sends may move it: a busy pool keeps writing to a dead connection. */
@@ -243,20 +224,4 @@ class ServerSocket extends Duplex {
     else if (!this.#hasResponded && !this.#isClosed && error === null) this.#reportSilence();
     done(error);
   }
-}
-
-/** The first event of this name, with its value; rejects when the socket fails or closes before. */
-function next(socket: Socket, event: 'connect' | 'secureConnect' | 'data'): Promise<Uint8Array | undefined> {
-  return new Promise((resolve, reject) => {
-    const settle = (finish: () => void) => {
-      for (const [name, listener] of listeners) socket.off(name, listener);
-      finish();
-    };
-    const listeners: [string, (value?: never) => void][] = [
-      [event, (value) => settle(() => resolve(value))],
-      ['error', (error) => settle(() => reject(error))],
-      ['close', () => settle(() => reject(failure('CONNECTION_CLOSED', 'the server closed the connection')))],
-    ];
-    for (const [name, listener] of listeners) socket.on(name, listener);
-  });
 }
