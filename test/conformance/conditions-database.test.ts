@@ -38,7 +38,7 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
     await sql.unsafe(`alter database ${name} reset all`);
   });
 
-  it('that was read-only, the service is ready and writes as soon as the database is writable again', async () => {
+  notOn(reasons.hyperdrive).it('that was read-only, the service is ready and writes as soon as the database is writable again', async () => {
     const { place, sql, name } = readOnly;
     const service = await startService({ place });
     const status = async () => (await service.request('/readyz')).status;

@@ -115,24 +115,29 @@ describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 
 
 describe('a database that is not set up', { timeout: 120_000 }, () => {
   const admin = sqlClient(inject('serverUrl'), 1);
+  const created: string[] = [];
+
+  afterAll(async () => {
+    for (const database of created) {
+      await admin.unsafe(`drop database if exists ${database} with (force)`);
+      await admin.unsafe(`drop role if exists ${database}`);
+    }
+  });
 
   /** A new database and a role, after some statements by its superuser; the role's URL. */
   async function prepared(name: string, ...statements: string[]): Promise<string> {
     const database = `start_${name}_${process.pid}`;
+    created.push(database);
     await admin.unsafe(`create role ${database} login password 'x'`);
     await admin.unsafe(`create database ${database}`);
     const url = Object.assign(new URL(inject('serverUrl')), { pathname: `/${database}` });
     const own = serverClient(url.href, 1, null);
-    for (const statement of statements) await own.unsafe(statement.replaceAll('ROLE', database));
+    for (const statement of statements) await own.unsafe(statement.replaceAll('ROLE', database).replaceAll('CURRENT', database));
     await own.end();
-    afterAll(async () => {
-      await admin.unsafe(`drop database if exists ${database} with (force)`);
-      await admin.unsafe(`drop role if exists ${database}`);
-    });
     return Object.assign(url, { username: database, password: 'x' }).href;
   }
 
-  it.each<[what: string, statements: string[], message: RegExp]>([
+  it.each<[what: string, statements: string[], message: RegExp, env?: Record<string, string>]>([
     ['no right to create schemas', [], /GRANT CREATE ON DATABASE/],
     [
       'no right to create tables',
