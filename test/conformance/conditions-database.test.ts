@@ -38,24 +38,27 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
     await sql.unsafe(`alter database ${name} reset all`);
   });
 
-  notOn(reasons.hyperdrive).it('that was read-only, the service is ready and writes as soon as the database is writable again', async () => {
-    const { place, sql, name } = readOnly;
-    const service = await startService({ place });
-    const status = async () => (await service.request('/readyz')).status;
-    const write = async () => (await service.request('/api/logs', json(event))).status;
-    expect([await status(), await write()]).toEqual([200, 201]);
-    await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
-    // What a failover does: the service connects again, and its new sessions are read-only.
-    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+  notOn(reasons.hyperdrive).it(
+    'that was read-only, the service is ready and writes as soon as the database is writable again',
+    async () => {
+      const { place, sql, name } = readOnly;
+      const service = await startService({ place });
+      const status = async () => (await service.request('/readyz')).status;
+      const write = async () => (await service.request('/api/logs', json(event))).status;
+      expect([await status(), await write()]).toEqual([200, 201]);
+      await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
+      // What a failover does: the service connects again, and its new sessions are read-only.
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`;
-    await eventually('the service is not ready', async () => (await status()) === 503);
-    await eventually('a write is refused', async () => (await write()) === 503);
-    expect((await service.request('/api/logs')).status).toBe(200);
-    await sql.unsafe(`alter database ${name} set default_transaction_read_only = off`);
-    await eventually('the service is ready again', async () => (await status()) === 200, 5_000);
-    await eventually('a write is stored', async () => (await write()) === 201, 5_000);
-    await service.stop();
-  });
+      await eventually('the service is not ready', async () => (await status()) === 503);
+      await eventually('a write is refused', async () => (await write()) === 503);
+      expect((await service.request('/api/logs')).status).toBe(200);
+      await sql.unsafe(`alter database ${name} set default_transaction_read_only = off`);
+      await eventually('the service is ready again', async () => (await status()) === 200, 5_000);
+      await eventually('a write is stored', async () => (await write()) === 201, 5_000);
+      await service.stop();
+    },
+  );
 
   it('events of months in which the service did not run are stored', async () => {
     const { place, sql } = off;

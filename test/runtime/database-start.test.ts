@@ -132,7 +132,8 @@ describe('a database that is not set up', { timeout: 120_000 }, () => {
     await admin.unsafe(`create database ${database}`);
     const url = Object.assign(new URL(inject('serverUrl')), { pathname: `/${database}` });
     const own = serverClient(url.href, 1, null);
-    for (const statement of statements) await own.unsafe(statement.replaceAll('ROLE', database).replaceAll('CURRENT', database));
+    for (const statement of statements)
+      await own.unsafe(statement.replaceAll('ROLE', database).replaceAll('CURRENT', database));
     await own.end();
     return Object.assign(url, { username: database, password: 'x' }).href;
   }
