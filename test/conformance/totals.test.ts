@@ -1,5 +1,9 @@
 /** The total of a list: exact, bounded by a deadline, or not counted, as `count` says. */
+import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
+import type { Database } from '../../src/log/schema.ts';
+import { openPglite } from '../../src/runtime/pglite.ts';
+import { openPostgres } from '../../src/runtime/postgres.ts';
 import { startService } from '../support/harness.ts';
 import { get, type Listing } from './oracle.ts';
 
@@ -59,4 +63,32 @@ it('the choice has a tag of its own', async () => {
   const tag = async (query: string) => (await service.request(`/api/logs?limit=2${query}`)).headers.get('etag');
   expect(await tag('&count=none')).not.toBe(await tag(''));
   expect(await tag('&count=fast')).toBe(await tag(''));
+});
+
+describe('the rollup behind the counts', () => {
+  const cursor = sql<number>`(select cursor from log_readers where name = 'rollup')`.mapWith(Number);
+  const derived = sql<number>`(select sum(n) from log_rollup)`.mapWith(Number);
+  const rolledBy = async (db: Database) => (await db.select({ cursor, derived }).from(sql`(select) as nothing`))[0];
+
+  it('is moved on by the service itself', async () => {
+    const own = await startService();
+    await own.write(events);
+    await own.scheduled();
+    const { place } = own;
+    if ('DATABASE_URL' in place) {
+      const { db, close } = openPostgres(place.DATABASE_URL, 1);
+      await expect.poll(() => rolledBy(db), { timeout: 10_000 }).toEqual({ cursor: 30, derived: 30 });
+      await own.write(events);
+      await own.scheduled();
+      await expect.poll(() => rolledBy(db), { timeout: 10_000 }).toEqual({ cursor: 60, derived: 60 });
+      await close();
+      return;
+    }
+    // One process may open the embedded database: the reader has 3 s, and steps each second.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await own.stop();
+    const { db, close } = await openPglite(place.DATA_DIR);
+    expect(await rolledBy(db)).toEqual({ cursor: 30, derived: 30 });
+    await close();
+  });
 });
