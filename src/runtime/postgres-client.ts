@@ -1,6 +1,7 @@
 /** The postgres.js client of every runtime: no session state, no type lookup, UTC. */
 import postgres from 'postgres';
 import { type DatabaseAddress, parseDatabaseUrl } from '../log/database-url.ts';
+import { withoutRollbackOfLost } from './lost-transactions.ts';
 
 const connect_timeout_s = 5;
 const reconnect_s = 0.25;
@@ -75,5 +76,5 @@ export function postgresClient(
       ...session,
     },
   };
-  return postgres(options as unknown as DriverOptions);
+  return withoutRollbackOfLost(postgres(options as unknown as DriverOptions));
 }
