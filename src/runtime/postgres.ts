@@ -1,4 +1,5 @@
 /** A PostgreSQL server, by DATABASE_URL, through postgres.js. For processes that live long: a pool. */
+import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { isStartupRefused } from '../http/problem.ts';
@@ -85,6 +86,10 @@ async function migrateAlone(url: string, say: (line: string) => void): Promise<v
       await held`select pg_advisory_xact_lock(${migration_lock})`;
       const db = drizzle({ client });
       await migrate(db, { migrationsFolder });
+      const [applied] = await client`select max(created_at)::float8 as newest from drizzle.__drizzle_migrations`;
+      // Not refused: instances are updated one after the other, and each migration keeps the older version working.
+      if (applied?.newest > (readMigrationFiles({ migrationsFolder }).at(-1)?.folderMillis ?? 0))
+        say('the tables were migrated by a newer version of Edgetrail than this one');
       await takeOverLegacy(db, serverRoom, say);
     });
   } finally {

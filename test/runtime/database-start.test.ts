@@ -1,17 +1,16 @@
-/** The start on a database that is not set up, and TLS: the service works, or exits with one sentence that names the remedy. */
+/** TLS, and the start: the service works, or exits with one sentence that names the remedy. */
 import { execFile } from 'node:child_process';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { serverClient } from '../../src/runtime/postgres.ts';
-import { freshPostgres, sqlClient } from '../support/harness.ts';
+import { freshPostgres } from '../support/harness.ts';
 import { startServer } from '../support/postgres-server.ts';
-import { spawnService } from '../support/process.ts';
+import { startOutcome } from '../support/process.ts';
 
 const run = promisify(execFile);
-const users = { USERS: 'admin:admin:admin-password' };
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-tls-'));
 await chmod(folder, 0o755);
 
@@ -69,20 +68,6 @@ describe('TLS', () => {
   });
 });
 
-/** Starts the service on each runtime; returns its exit code and output. */
-async function outcomeOf(runtime: 'node' | 'bun', DATABASE_URL: string, env: Record<string, string> = {}) {
-  const { ended, output, ready, child } = spawnService({ ...users, ...env, DATABASE_URL }, runtime);
-  const first = await Promise.race([
-    ended,
-    ready.then(
-      () => 'ready',
-      () => ended,
-    ),
-  ]);
-  if (first === 'ready') child.kill('SIGTERM');
-  return { first, text: output() };
-}
-
 describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 }, (runtime) => {
   it.each<[what: string, url: () => string, message: RegExp]>([
     [
@@ -98,7 +83,7 @@ describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 
     ['a wrong password', () => plainUrl.replace(/:[^:@]*@/, ':wrong@'), /correct the user or the password/],
     ['a database that does not exist', () => plainUrl.replace(/[^/]+$/, 'missing'), /CREATE DATABASE/],
   ])('%s ends the start with one sentence', async (_what, url, message) => {
-    const { first, text } = await outcomeOf(runtime, url());
+    const { first, text } = await startOutcome(runtime, url());
     expect(first).toBe(1);
     expect(text).toMatch(message);
     expect(text).toMatch(/^DATABASE_URL: /m);
@@ -107,55 +92,8 @@ describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 
 
   it('works with verify-full when NODE_EXTRA_CA_CERTS has the authority', async () => {
     const env = { NODE_EXTRA_CA_CERTS: certificate };
-    const { first, text } = await outcomeOf(runtime, `${tlsUrl}?sslmode=verify-full&channel_binding=require`, env);
+    const { first, text } = await startOutcome(runtime, `${tlsUrl}?sslmode=verify-full&channel_binding=require`, env);
     expect(first, text).toBe('ready');
     expect(text).toMatch(/DATABASE_URL: channel_binding=require has no effect/);
-  });
-});
-
-describe('a database that is not set up', { timeout: 120_000 }, () => {
-  const admin = sqlClient(inject('serverUrl'), 1);
-  const created: string[] = [];
-
-  afterAll(async () => {
-    for (const database of created) {
-      await admin.unsafe(`drop database if exists ${database} with (force)`);
-      await admin.unsafe(`drop role if exists ${database}`);
-    }
-  });
-
-  /** A new database and a role, after some statements by its superuser; the role's URL. */
-  async function prepared(name: string, ...statements: string[]): Promise<string> {
-    const database = `start_${name}_${process.pid}`;
-    created.push(database);
-    await admin.unsafe(`create role ${database} login password 'x'`);
-    await admin.unsafe(`create database ${database}`);
-    const url = Object.assign(new URL(inject('serverUrl')), { pathname: `/${database}` });
-    const own = serverClient(url.href, 1, null);
-    for (const statement of statements)
-      await own.unsafe(statement.replaceAll('ROLE', database).replaceAll('CURRENT', database));
-    await own.end();
-    return Object.assign(url, { username: database, password: 'x' }).href;
-  }
-
-  it.each<[what: string, statements: string[], message: RegExp, env?: Record<string, string>]>([
-    ['no right to create schemas', [], /GRANT CREATE ON DATABASE/],
-    [
-      'no right to create tables',
-      ['grant create on database CURRENT to ROLE'],
-      /CREATE EXTENSION|GRANT USAGE, CREATE ON SCHEMA/,
-    ],
-  ])('%s', async (what, statements, message) => {
-    const name = what.replaceAll(' ', '_').slice(0, 30);
-    const own = statements.map((statement) => statement.replace('CURRENT', `start_${name}_${process.pid}`));
-    const url = await prepared(name, ...own);
-    const { first, text } = await outcomeOf('node', url);
-    expect(first, text).toBe(1);
-    expect(text).toMatch(message);
-    expect(text).not.toMatch(/\n\s+at |"at":/);
-    const migrate = run(process.execPath, ['--import', 'tsx', 'src/commands/migrate.ts'], {
-      env: { PATH: process.env.PATH ?? '', DATABASE_URL: url },
-    });
-    await expect(migrate).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(message) });
   });
 });

