@@ -1,7 +1,7 @@
 /** Totals, statistics, facets and histograms from the rollup: exact, for filters of event type, entity type, service and time. */
 import { and, asc, desc, inArray, lte, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Filter, periodOf, type Term } from './filter.ts';
-import { earliest_ms, isoOf, latest_ms, writeDatabaseTime } from './instant.ts';
+import { earliest_ms, latest_ms, writeDatabaseTime } from './instant.ts';
 import { gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
 import type { Database } from './schema.ts';
 
@@ -52,7 +52,7 @@ function lastDayOf({ from, before }: Window): Window {
 }
 
 const sum = sql<number>`coalesce(sum(n), 0)`.mapWith(Number);
-const counted = (window: Window, splitDays?: string[] | 'all') => sql`(${rollupRows(window, splitDays)}) as counted`;
+const counted = (window: Window, bounds?: string[] | 'hours') => sql`(${rollupRows(window, bounds)}) as counted`;
 
 /** The number of matching entries; null where the rollup cannot say: another filter, or a reader that is behind. */
 export async function rollupTotal(
@@ -152,18 +152,19 @@ export async function rollupBars(
       is_all: sql<number>`grouping(event_type)`.mapWith(Number),
       gap: gapSql,
     })
-    .from(counted(windowOf(filter.terms, { from, to }), splitDaysOf(from, to, bucket_ms)))
+    .from(counted(windowOf(filter.terms, { from, to }), boundsOf(from, to, bucket_ms)))
     .where(labelsMatch(filter.terms))
-    .groupBy(sql`grouping sets ((bar, event_type), ())`);
+    .groupBy(sql`grouping sets ((bar, event_type), ())`)
+    // A day with a bound within it may be counted and taken off again.
+    .having(sql`sum(n) <> 0 or grouping(event_type) = 1`);
   const all = rows.find(({ is_all }) => is_all === 1);
   return isUsableGap(all?.gap ?? null) ? rows.filter((row) => row !== all) : null;
 }
 
-/** The days (UTC midnights) in which a bar begins at another time than midnight. */
-function splitDaysOf(from: number, to: number, bucket_ms: number): string[] | 'all' {
-  if (bucket_ms < day_ms) return 'all';
-  const midnights: string[] = [];
-  for (let at = from; at <= to; at += bucket_ms)
-    if (at % day_ms !== 0) midnights.push(isoOf(Math.floor(at / day_ms) * day_ms));
-  return [...new Set(midnights)];
+/** The times within days (UTC) at which a bar begins. */
+function boundsOf(from: number, to: number, bucket_ms: number): string[] | 'hours' {
+  if (bucket_ms < day_ms) return 'hours';
+  const bounds: string[] = [];
+  for (let at = from; at <= to; at += bucket_ms) if (at % day_ms !== 0) bounds.push(writeDatabaseTime(at));
+  return bounds;
 }

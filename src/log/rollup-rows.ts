@@ -44,15 +44,43 @@ const within = (column: SQL | { name: string }, from: SQL | null, before: SQL | 
   return sql.join(conditions, sql` and `);
 };
 
-const hours = (from: SQL | null, before: SQL | null, joined = sql``) => sql`
+const hours = (from: SQL | null, before: SQL | null) => sql`
   select ${logRollup.hour} as at, ${logRollup.event_type} as event_type, ${logRollup.entity_type} as entity_type,
          ${logRollup.service} as service, ${logRollup.n} as n
-  from ${joined} ${logRollup} where ${logRollup.version} = ${rollup.version} and ${within(sql`${logRollup.hour}`, from, before)}`;
+  from ${logRollup} where ${logRollup.version} = ${rollup.version} and ${within(sql`${logRollup.hour}`, from, before)}`;
 
 const days = (from: SQL | null, before: SQL | null) => sql`
   select ${logRollupDay.day} as at, ${logRollupDay.event_type} as event_type, ${logRollupDay.entity_type} as entity_type,
          ${logRollupDay.service} as service, ${logRollupDay.n} as n
   from ${logRollupDay} where ${logRollupDay.version} = ${rollup.version} and ${within(sql`${logRollupDay.day}`, from, before)}`;
+
+/**
+ * The days, some of which have a bound within them (a caller's own, at a full hour, at most one a day). Such a day is
+ * counted at the beginning of its longer side (`at`). The hours of its shorter side (`lo` to `hi`) are counted at their
+ * own time, and taken off at `at`. For the bound of a day in Europe these are one or two hours of 24.
+ */
+function daysWithBounds(from: SQL | null, before: SQL | null, bounds: string[]): SQL[] {
+  const list = sql.join(
+    bounds.map((bound) => sql`${bound}`),
+    sql`, `,
+  );
+  const split = sql`(
+    select day, case when early then bound else day end as at, case when early then day else bound end as lo,
+           case when early then bound else day + interval '24 hours' end as hi
+    from (
+      select bound, day, bound - day <= interval '12 hours' as early
+      from unnest(array[${list}]::timestamptz[]) bound, date_trunc('day', bound, 'UTC') day
+    ) bounds where ${within(sql`day`, from, before)}
+  ) as split`;
+  const counted = days(from, before);
+  return [
+    sql`select coalesce(split.at, days.at) as at, days.event_type, days.entity_type, days.service, days.n
+      from (${counted}) as days left join ${split} on split.day = days.at`,
+    sql`select moved.at, r.event_type, r.entity_type, r.service, moved.n
+      from ${split} join ${logRollup} r on r.version = ${rollup.version} and r.hour >= split.lo and r.hour < split.hi
+      cross join lateral (values (r.hour, r.n), (split.at, -r.n)) as moved (at, n)`,
+  ];
+}
 
 const entries = (ids: SQL, from: SQL | null, before: SQL | null) => sql`
   select ${log.timestamp} as at, ${log.event_type} as event_type, ${log.entity_type} as entity_type,
@@ -64,9 +92,9 @@ const entries = (ids: SQL, from: SQL | null, before: SQL | null) => sql`
  * the entry's time or the beginning of its hour or day. The parts meet at bounds that are computed from the same
  * expressions, and a part whose bounds have crossed is empty: then the part before it covers the rest.
  *
- * Days that `splitDays` names (their UTC midnights) are read by the hour, because a caller's own bound is within them.
+ * `bounds` are times within days at which the caller's own groups begin; 'hours' when they are shorter than a day.
  */
-export function rollupRows({ from, before }: Window, splitDays: string[] | 'all' = []): SQL {
+export function rollupRows({ from, before }: Window, bounds: string[] | 'hours' = []): SQL {
   const h0 = from && ceil('hour', from);
   const h1 = before && floor('hour', before);
   const d0 = from && ceil('day', from);
@@ -77,21 +105,11 @@ export function rollupRows({ from, before }: Window, splitDays: string[] | 'all'
   ];
   if (from && h0) parts.push(entries(derived, from, least(h0, before)));
   if (before && h1) parts.push(entries(derived, greatest(h1, h0), before));
-  if (splitDays === 'all') parts.push(hours(h0, h1));
+  if (bounds === 'hours') parts.push(hours(h0, h1));
   else {
     if (h0 && d0) parts.push(hours(h0, least(d0, h1)));
     if (h1 && d1) parts.push(hours(greatest(d1, d0), h1));
-    const split = sql`array[${sql.join(
-      splitDays.map((day) => sql`${day}`),
-      sql`, `,
-    )}]::timestamptz[]`;
-    if (splitDays.length === 0) parts.push(days(d0, d1));
-    else {
-      parts.push(sql`${days(d0, d1)} and ${logRollupDay.day} <> all (${split})`);
-      const day = sql`split.day`;
-      const until = sql`${day} + interval '1 day'`;
-      parts.push(hours(greatest(day, d0), least(until, d1), sql`unnest(${split}) as split (day),`));
-    }
+    parts.push(...(bounds.length === 0 ? [days(d0, d1)] : daysWithBounds(d0, d1, bounds)));
   }
   return sql.join(parts, sql` union all `);
 }
