@@ -33,10 +33,13 @@ function download(port: number, format: string): Promise<{ seconds: number; byte
       socket.write(`GET /api/logs/export?format=${format} HTTP/1.1\r\n${head}\r\n`),
     );
     let bytes = 0;
+    let end = Buffer.alloc(0);
     socket.on('data', (chunk) => {
       if (bytes === 0 && !chunk.toString('latin1').startsWith('HTTP/1.1 200 ')) reject(new Error(String(chunk)));
       bytes += chunk.length;
-      if (!chunk.subarray(-last_chunk.length).equals(last_chunk)) return;
+      // The end may arrive in pieces.
+      end = Buffer.concat([end, chunk.subarray(-last_chunk.length)]).subarray(-last_chunk.length);
+      if (!end.equals(last_chunk)) return;
       socket.destroy();
       resolve({ seconds: (performance.now() - started) / 1000, bytes });
     });

@@ -1,5 +1,4 @@
 /** The export formats: CSV (also for spreadsheets), JSON and NDJSON. Each converts pages of entries to pieces of text. */
-import Papa from 'papaparse';
 import type { Entry } from '../log/schema.ts';
 
 export type Format = {
@@ -35,23 +34,46 @@ export const csvColumns = [
 
 /**
  * Text that a spreadsheet may evaluate as a formula (OWASP, CSV injection), also after white space and in full-width
- * characters. PapaParse's own pattern does not match after a line break. Such a cell gets a leading apostrophe.
+ * characters. Such a cell gets a leading apostrophe.
  */
 const formula = /^[\s\u00a0\ufeff]*[=+\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]/;
 
-const csvRow = (entry: Entry) =>
-  csvColumns.map((column) =>
-    column === 'metadata'
-      ? entry.metadata === null
-        ? (entry.metadata_text ?? null)
-        : JSON.stringify(entry.metadata)
-      : (entry[column] ?? null),
-  );
+/** The value of a cell: null where it is empty, text that the formula guard must see, or a number. */
+const cellValue = (entry: Entry, column: (typeof csvColumns)[number]): string | number | null => {
+  if (column !== 'metadata') return entry[column] ?? null;
+  return entry.metadata === null ? (entry.metadata_text ?? null) : JSON.stringify(entry.metadata);
+};
+
+/** RFC 4180, and quotes around what some readers would trim or take for the mark of an encoding. */
+const needsQuotes = /[",\r\n\ufeff]|^ | $/;
+const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+const cellOf = (text: string) => (needsQuotes.test(text) ? quoted(text) : text);
+const guardedCell = (text: string) => (formula.test(text) ? quoted(`'${text}`) : cellOf(text));
+
+const newline = '\r\n';
+
+/** A line of a CSV whose texts are written by `cell`. */
+function csvLine(entry: Entry, cell: (text: string) => string): string {
+  let line = '';
+  let separator = '';
+  for (const column of csvColumns) {
+    const value = cellValue(entry, column);
+    line += value === null ? separator : separator + (typeof value === 'number' ? value : cell(value));
+    separator = ',';
+  }
+  return line + newline;
+}
+
+/** The lines of a page as one text. */
+function joined(page: Entry[], lineOf: (entry: Entry) => string): string {
+  let text = '';
+  for (const entry of page) text += lineOf(entry);
+  return text;
+}
 
 async function* writeCsv(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  const newline = '\r\n'; // RFC 4180
   yield csvColumns.join(',') + newline;
-  for await (const page of pages) yield Papa.unparse(page.map(csvRow), { newline, escapeFormulae: formula }) + newline;
+  for await (const page of pages) yield joined(page, (entry) => csvLine(entry, guardedCell));
 }
 
 /** Excel's limit for a text in a formula. */
@@ -69,17 +91,15 @@ function spreadsheetCell(text: string): string {
   return /^[\p{L}{]/u.test(text) ? text : `'${text}`;
 }
 
-const spreadsheetRow = (entry: Entry) =>
-  csvRow(entry).map((value) => (typeof value === 'string' ? spreadsheetCell(value) : value));
+const spreadsheetText = (text: string) => cellOf(spreadsheetCell(text));
 
 /**
  * CSV for people who open the file in a spreadsheet. The byte order mark makes Excel read it as UTF-8. The header
  * consists of constant formulas, too: the import recognizes the format by it.
  */
 async function* writeSpreadsheet(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  const newline = '\r\n';
-  yield `\ufeff${Papa.unparse([csvColumns.map(spreadsheetCell)])}${newline}`;
-  for await (const page of pages) yield Papa.unparse(page.map(spreadsheetRow), { newline }) + newline;
+  yield `\ufeff${csvColumns.map(spreadsheetText).join(',')}${newline}`;
+  for await (const page of pages) yield joined(page, (entry) => csvLine(entry, spreadsheetText));
 }
 
 /** One array with one entry per line: a valid JSON text that line-based tools can read, too. */
@@ -93,7 +113,7 @@ async function* writeJson(pages: AsyncIterable<Entry[]>): AsyncGenerator<string>
 }
 
 async function* writeNdjson(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+  for await (const page of pages) yield joined(page, (entry) => `${JSON.stringify(entry)}\n`);
 }
 
 export const formats: Record<'csv' | 'spreadsheet' | 'json' | 'ndjson', Format> = {

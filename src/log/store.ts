@@ -1,15 +1,14 @@
-/** The SQL of the log: append, since, page, exportPages, drain; counting is in counts.ts and breakdown.ts. */
+/** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
 import { and, asc, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
+import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
 import { historyOf, type Newest } from './history.ts';
 import { listOf } from './list.ts';
-import { newer } from './list-order.ts';
-import type { Cursor } from './paging.ts';
 import { positionOf } from './position.ts';
 import { type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
@@ -17,13 +16,12 @@ import { type Reads, sharedReads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
-import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
+import { rowColumns, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
   /** The range of ids that one `since` reads: a rare filter must not scan the whole log in one statement. */
   since_ids_max: 20_000,
   since_rows_max: 256,
-  export_rows_max: 500,
   inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
@@ -120,25 +118,6 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     return { entries, cursor: upto, at_ms: upto === end.id ? end.at_ms : null };
   }
 
-  /**
-   * Every matching entry up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are
-   * in commit order, so `id <= upto` is a snapshot without an open transaction.
-   */
-  async function* exportPages(filter: Filter, upto: number): AsyncGenerator<Entry[]> {
-    let place: Cursor | null = null;
-    for (;;) {
-      const where: SQL | undefined = and(filter.where, lte(log.id, upto), place ? newer(place) : undefined);
-      const page: StoredRow[] = await reads((from) =>
-        rows(from, where).orderBy(asc(log.timestamp), asc(log.id)).limit(storeLimits.export_rows_max),
-      );
-      const found = page.map(toEntry);
-      const newest = found.at(-1);
-      if (newest) yield found;
-      if (!newest || found.length < storeLimits.export_rows_max) return;
-      place = { ms: timeOf(newest), id: newest.id };
-    }
-  }
-
   /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
     room.forEvents(0);
@@ -166,7 +145,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     one,
     since,
     ...listOf(reads, head),
-    exportPages,
+    exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
     drain,

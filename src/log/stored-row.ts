@@ -1,7 +1,7 @@
 /** Reads rows of the log as entries, also rows that an older version or the tables' owner stored and no writer may store. */
 import { type GetColumnData, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { Json } from './entry.ts';
-import { earliest_ms, isoOf, latest_ms, readDatabaseTime } from './instant.ts';
+import { earliest_ms, isoOf, latest_ms, plainIsoOf, readDatabaseTime } from './instant.ts';
 import { jsonTextFaults } from './json-text.ts';
 import { type Entry, activityLogs as log } from './schema.ts';
 
@@ -43,39 +43,45 @@ const realTimes = new WeakMap<object, number>();
 export const timeOf = (entry: { timestamp: string }): number => realTimes.get(entry) ?? Date.parse(entry.timestamp);
 
 /**
- * A row as an entry. What cannot be read is null (of a time: the nearest one that can be) and named in `unreadable`: one
+ * Makes a row an entry. What cannot be read is null (of a time: the nearest one that can be) and named in `unreadable`: one
  * row must not keep the rows beside it from being read. Metadata is then also there as its text, unless it is too long.
  */
 export function toEntry(row: StoredRow): Entry {
   const faults: string[] = [];
-  const time = (field: string, text: string) => {
-    const ms = readDatabaseTime(text);
-    if (!(ms >= earliest_ms && ms <= latest_ms)) faults.push(`${field}: ${text} is outside of the years 1 to 9999`);
-    return ms;
-  };
-  const text = (field: string, value: string | null) => {
-    if (value === null || value.length <= readLimits.text_chars_max) return value;
-    faults.push(`${field}: longer than ${readLimits.text_chars_max} characters`);
-    return null;
-  };
-  const ms = time('timestamp', row.timestamp);
-  const metadataText = text('metadata', row.metadata);
+  const timestamp = isoTime('timestamp', row.timestamp, faults);
+  const metadataText = boundedText('metadata', row.metadata, faults);
   const fault = metadataText === null ? null : metadataFault(metadataText);
   if (fault) faults.push(`metadata: ${fault}`);
-  const entry: Entry = {
-    ...row,
-    timestamp: isoOf(ms),
-    description: text('description', row.description),
-    metadata: metadataText === null || fault ? null : (JSON.parse(metadataText) as Json),
-    user_agent: text('user_agent', row.user_agent),
-    created_at: isoOf(time('created_at', row.created_at)),
-  };
+  const stored_timestamp = row.timestamp;
+  // The row itself: a copy of it is a tenth of an export.
+  const entry = row as Entry;
+  entry.timestamp = timestamp;
+  entry.description = boundedText('description', row.description, faults);
+  entry.metadata = metadataText === null || fault ? null : (JSON.parse(metadataText) as Json);
+  entry.user_agent = boundedText('user_agent', row.user_agent, faults);
+  entry.created_at = isoTime('created_at', row.created_at, faults);
   if (faults.length === 0) return entry;
-  if (ms !== Date.parse(entry.timestamp)) realTimes.set(entry, ms);
+  const ms = readDatabaseTime(stored_timestamp);
+  if (ms !== Date.parse(timestamp)) realTimes.set(entry, ms);
   return Object.assign(entry, {
     unreadable: faults.join('; '),
     ...(fault && metadataText !== null && { metadata_text: metadataText }),
   });
+}
+
+/** The RFC 3339 form of a time, or of the nearest one that it can express. */
+function isoTime(field: string, text: string, faults: string[]): string {
+  const plain = plainIsoOf(text);
+  if (plain) return plain;
+  const ms = readDatabaseTime(text);
+  if (!(ms >= earliest_ms && ms <= latest_ms)) faults.push(`${field}: ${text} is outside of the years 1 to 9999`);
+  return isoOf(ms);
+}
+
+function boundedText(field: string, value: string | null, faults: string[]): string | null {
+  if (value === null || value.length <= readLimits.text_chars_max) return value;
+  faults.push(`${field}: longer than ${readLimits.text_chars_max} characters`);
+  return null;
 }
 
 /** A run of digits that may be more than a double holds; jsonb prints no exponents. */

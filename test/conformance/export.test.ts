@@ -59,6 +59,9 @@ const harmless = [
   '中🧾',
   '<b>',
   '\\',
+  '\u0001',
+  '\u001e',
+  'a\u001fb',
 ];
 
 const service = await startService();
