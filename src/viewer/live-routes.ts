@@ -7,6 +7,7 @@ import { pathOf, signInUrl } from '../auth/return-path.ts';
 import { badField, problemOf } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
 import { sseMessage } from '../http/sse.ts';
+import { type Filter, readFilter, writeFilter } from '../log/filter.ts';
 import { wholeNumber } from '../log/paging.ts';
 import { positionOf, readPosition, writePosition } from '../log/position.ts';
 import type { Entry } from '../log/schema.ts';
@@ -17,7 +18,7 @@ import type { DisplayOptions } from '../page/format.ts';
 import { logHref } from '../page/links.ts';
 import { type App, allowMethods, type Env, forwardToFollower, type Parts, requireRight } from '../parts.ts';
 import { inBatches } from './live-batching.ts';
-import { type PageQuery, readPageQuery } from './page-query.ts';
+import { type PageQuery, type Range, readPageQuery, relativeRanges } from './page-query.ts';
 import { streamLimit, streams_per_session_max } from './stream-limit.ts';
 import { endOfStream, type Gap, liveControl, liveRow, liveRows, message_rows_max } from './views/live.ts';
 import { skippedEventsFragment, skippedEventsPage } from './views/skipped-events.ts';
@@ -55,14 +56,15 @@ export function liveRoutes(app: App, parts: Parts): void {
     const display = displayOptionsOf(c);
     const pageQuery = readPageQuery(queryOf(c), display.now_ms, display.zone);
     const start = await startOf(c, parts);
+    const filter = streamFilter(pageQuery);
     const missed = backlogOf(pageQuery, start.id, await store.head());
     const tail = inBatches(missed ? startingAfter(parts.tail, missed.upto) : parts.tail);
     return sseResponse(
       c,
       { ...parts, tail },
-      pageQuery.filter,
+      filter,
       start,
-      `html ${display.zone}`,
+      `html ${display.zone} ${pageQuery.range.last}`,
       messagesOf(pageQuery, display, missed),
       signedOutMessage(c),
       (close, signal) => {
@@ -121,6 +123,17 @@ const signedOutInStream =
   };
 
 /**
+ * What a stream follows. A relative range ends now and moves with the clock: its start is compared when a row arrives.
+ * A start that is fixed when the stream opens would hide every new event after the clock was set back.
+ */
+const streamFilter = ({ filter, terms, range }: PageQuery): Filter =>
+  range.last ? readFilter(writeFilter(terms)) : filter;
+
+/** Whether an event is in the relative range of a page, which ends now. */
+const isInRange = ({ timestamp }: Entry, { last }: Range): boolean =>
+  !last || Date.parse(timestamp) >= Date.now() - relativeRanges[last];
+
+/**
  * The events to skip when a page missed too many, or null. The log is not read for this, so the count is known only
  * without a filter.
  */
@@ -153,9 +166,10 @@ function renderedRow(entry: Entry, display: DisplayOptions): string {
  * Renders a batch as one message: the newest rows, and a count of the rows that were left out. The message's id is the
  * position from which a reconnect continues.
  */
-function messagesOf({ query }: PageQuery, display: DisplayOptions, missed: Gap | null) {
+function messagesOf({ query, range }: PageQuery, display: DisplayOptions, missed: Gap | null) {
   let first = missed;
-  return (entries: Entry[]): string[] => {
+  return (batch: Entry[]): string[] => {
+    const entries = batch.filter((entry) => isInRange(entry, range));
     const before = first;
     first = null;
     const n_skipped = Math.max(0, entries.length - message_rows_max);
