@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { appendMeasurements } from './append.ts';
+import { askMeasurements } from './ask.ts';
 import { openBenchDatabases } from './databases.ts';
 import { exportMeasurements } from './export.ts';
 import { followMeasurements } from './follow.ts';
@@ -18,6 +19,7 @@ const measurements: Measurement[] = [
   ...appendMeasurements,
   ...writeMeasurements,
   ...exportMeasurements,
+  ...askMeasurements,
   ...followMeasurements,
 ];
 

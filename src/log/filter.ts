@@ -92,9 +92,23 @@ export function periodOf(terms: Term[]): { first_ms: number; last_ms: number } {
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 
-/** The rows whose description contains the text in one of its forms. */
-const containsText = (value: string): SQL =>
-  or(...searchForms(value).map((form) => ilike(log.description, `%${likeLiteral(form)}%`))) ?? sql`false`;
+/** Three letters or digits in a row: only such a text has a trigram, which the index needs to find it. */
+const trigram = /[\p{L}\p{N}]{3}/u;
+const hasTrigram = (text: string) => searchForms(text).every((form) => trigram.test(form));
+
+/**
+ * The rows whose description contains the text in one of its forms. A text without a trigram is compared with an
+ * expression that has no index: PostgreSQL would read the complete index for it, which takes seconds and does not end at
+ * a deadline.
+ */
+const containsText = (value: string): SQL => {
+  const compared = hasTrigram(value) ? log.description : sql`(${log.description} || '')`;
+  return or(...searchForms(value).map((form) => ilike(compared, `%${likeLiteral(form)}%`))) ?? sql`false`;
+};
+
+/** Whether an index may find the rows of a term: of a text with a trigram, of a value of a column that has an index. */
+export const hasIndex = ({ key, negated, values }: Term): boolean =>
+  !negated && key !== 'service' && (key !== 'search' || values.some(hasTrigram));
 
 const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
 const time_chars_max = 40;

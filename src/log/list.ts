@@ -2,7 +2,7 @@
 import { and, inArray, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import { badField } from '../http/problem.ts';
-import { type Filter, filterOf, type Term } from './filter.ts';
+import { type Filter, filterOf, hasIndex, type Term } from './filter.ts';
 import { backward, forward } from './list-order.ts';
 import { type Search, searchWindows, windowLimits } from './list-windows.ts';
 import type { Page } from './paging.ts';
@@ -48,10 +48,6 @@ const isOneValue = ({ key, negated, values }: Term) => indexed[key] !== undefine
 /** Whether an index returns the entries in order without reading others: no deadline is needed. */
 const isOrdered = (terms: Term[]): boolean => terms.length === 0 || (terms.length === 1 && terms.every(isOneValue));
 
-/** Whether an index may narrow the entries: trigrams need three characters, and a negation has none. */
-const isCollectable = ({ key, negated, values }: Term): boolean =>
-  !negated && (key !== 'search' || values.some((value) => value.length > 2)) && key !== 'service';
-
 type Found = { rows: StoredRow[]; searched: StoredRow | null };
 
 /** Reads pages of the log. `head` returns the number of its entries. */
@@ -91,7 +87,7 @@ export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLi
         db.transaction(async (tx) => ((await hasRareValue(tx, terms, limits)) ? collected(tx, search, limits) : null)),
       );
     const rows = await withDeadline(reads, limits.preferred_ms_max, (tx) => preferred(tx, search));
-    if (rows || !terms.some(isCollectable)) return rows;
+    if (rows || !terms.some(hasIndex)) return rows;
     return withDeadline(reads, limits.collected_ms_max, (tx) => collected(tx, search, limits));
   }
 

@@ -1,5 +1,6 @@
 /** Pages of the list whose filter takes too long: whatever the plan, following the cursors returns what one statement does. */
 import { upgradeWebSocket } from '@hono/node-server';
+import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
@@ -74,6 +75,36 @@ async function openLog(name: (typeof databases)[number]) {
 
 const pageOf = (query: string): Page => readPage(new URLSearchParams(query));
 const filterOf = (query: string) => readFilter(new URLSearchParams(query));
+
+describe('the plan of a search', async () => {
+  const { open } = await openLog('postgres');
+
+  /** The plan where every other one than by an index is expensive. */
+  const planOf = (query: string): Promise<string> =>
+    open.reads((db) =>
+      db.transaction(async (tx) => {
+        await tx.execute(sql`set local enable_seqscan = off`);
+        const rows: unknown = await tx.execute(sql`explain select from activity_logs where ${filterOf(query).where}`);
+        return JSON.stringify(rows);
+      }),
+    );
+
+  it.each([
+    'search=x',
+    'search=zq',
+    'search=a-b',
+    'search=...',
+    'search=%20%20%20',
+    'search=a%20b%20c%20d',
+    'search=%C3%A9%C3%A9%C3%A9',
+  ])('%s: reads no index, because no trigram narrows it', async (query) =>
+    expect(await planOf(query)).not.toContain('description_idx'),
+  );
+
+  it.each(['search=old', 'search=x&search=late', 'search=%C3%BCber'])('%s: uses the index', async (query) =>
+    expect(await planOf(query)).toContain('description_idx'),
+  );
+});
 
 describe.each(databases)('a filter without an index that orders its entries, on %s', async (name) => {
   const { open, store, list } = await openLog(name);
