@@ -43,7 +43,7 @@ const realTimes = new WeakMap<object, number>();
 export const timeOf = (entry: { timestamp: string }): number => realTimes.get(entry) ?? Date.parse(entry.timestamp);
 
 /**
- * Makes a row an entry. What cannot be read is null (of a time: the nearest one that can be) and named in `unreadable`: one
+ * A row as an entry. What cannot be read is null (of a time: the nearest one that can be) and named in `unreadable`: one
  * row must not keep the rows beside it from being read. Metadata is then also there as its text, unless it is too long.
  */
 export function toEntry(row: StoredRow): Entry {
@@ -52,16 +52,16 @@ export function toEntry(row: StoredRow): Entry {
   const metadataText = boundedText('metadata', row.metadata, faults);
   const fault = metadataText === null ? null : metadataFault(metadataText);
   if (fault) faults.push(`metadata: ${fault}`);
-  const stored_timestamp = row.timestamp;
-  // The row itself: a copy of it is a tenth of an export.
-  const entry = row as Entry;
-  entry.timestamp = timestamp;
-  entry.description = boundedText('description', row.description, faults);
-  entry.metadata = metadataText === null || fault ? null : (JSON.parse(metadataText) as Json);
-  entry.user_agent = boundedText('user_agent', row.user_agent, faults);
-  entry.created_at = isoTime('created_at', row.created_at, faults);
+  const entry: Entry = {
+    ...row,
+    timestamp,
+    description: boundedText('description', row.description, faults),
+    metadata: metadataText === null || fault ? null : (JSON.parse(metadataText) as Json),
+    user_agent: boundedText('user_agent', row.user_agent, faults),
+    created_at: isoTime('created_at', row.created_at, faults),
+  };
   if (faults.length === 0) return entry;
-  const ms = readDatabaseTime(stored_timestamp);
+  const ms = readDatabaseTime(row.timestamp);
   if (ms !== Date.parse(timestamp)) realTimes.set(entry, ms);
   return Object.assign(entry, {
     unreadable: faults.join('; '),
