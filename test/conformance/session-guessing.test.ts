@@ -1,6 +1,8 @@
 /** While others guess passwords: users sign in, and sessions and tokens are served as before. */
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import { json, startService } from '../support/harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 import { order } from './follow.ts';
 import { opens, postForm, signIn } from './sign-in.ts';
 
@@ -19,28 +21,31 @@ async function inTime(work: () => Promise<unknown>): Promise<void> {
   expect(performance.now() - started).toBeLessThan(ms_max);
 }
 
-it(`${n_guessers} guessers of one name get 401 or 503, and do not delay other users, sessions and tokens`, async () => {
-  const cookie = await signIn(service, 'guest');
-  const over = new AbortController();
-  const refused = new Set<number>();
-  const guessing = Array.from({ length: n_guessers }, async (_, who) => {
-    for (let n = 0; !over.signal.aborted; n++) {
-      const response = await postForm(service, '/sign-in', { user: 'nobody', password: `guess-${who}-${n}` });
-      refused.add(response.status);
-      await response.body?.cancel();
-      // A client that got a refusal asks again, but not in a loop without a pause.
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  // The admin has not signed in yet: its password is hashed.
-  await inTime(() => signIn(service, 'admin'));
-  await inTime(async () => expect(await opens(service, cookie)).toBe(true));
-  await inTime(async () => {
-    const response = await service.request('/api/logs', { as: 'writer', ...json(order(1)) });
-    expect(response.status).toBe(201);
-  });
-  over.abort();
-  await Promise.all(guessing);
-  expect(refused).toEqual(new Set([401, 503]));
-});
+notOn(reasons.isolate).it(
+  `${n_guessers} guessers of one name get 401 or 503, and do not delay other users, sessions and tokens`,
+  async () => {
+    const cookie = await signIn(service, 'guest');
+    const over = new AbortController();
+    const refused = new Set<number>();
+    const guessing = Array.from({ length: n_guessers }, async (_, who) => {
+      for (let n = 0; !over.signal.aborted; n++) {
+        const response = await postForm(service, '/sign-in', { user: 'nobody', password: `guess-${who}-${n}` });
+        refused.add(response.status);
+        await response.body?.cancel();
+        // A client that got a refusal asks again, but not in a loop without a pause.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    // The admin has not signed in yet: its password is hashed.
+    await inTime(() => signIn(service, 'admin'));
+    await inTime(async () => expect(await opens(service, cookie)).toBe(true));
+    await inTime(async () => {
+      const response = await service.request('/api/logs', { as: 'writer', ...json(order(1)) });
+      expect(response.status).toBe(201);
+    });
+    over.abort();
+    await Promise.all(guessing);
+    expect(refused).toEqual(new Set([401, 503]));
+  },
+);

@@ -26,6 +26,10 @@ export const reasons = {
     on: ['workers'],
     because: 'Cloudflare manages the connections: a Worker cannot keep one open or send a connection header',
   },
+  isolate: {
+    on: ['workers'],
+    because: 'the local workerd drops connections while its one isolate hashes many passwords in its own thread',
+  },
   hyperdrive: {
     on: ['workers'],
     because:
