@@ -4,7 +4,7 @@ import type { Direction } from './list-order.ts';
 import type { Cursor } from './paging.ts';
 import type { Reads } from './reads.ts';
 import { withDeadline } from './sample.ts';
-import { type Database, activityLogs as log } from './schema.ts';
+import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 
 export const windowLimits = {
@@ -40,13 +40,13 @@ export async function searchWindows(
   reads: Reads,
   search: Search,
   limits: WindowLimits,
-): Promise<{ rows: StoredRow[]; searched: StoredRow | null }> {
+): Promise<{ rows: StoredRow[]; searched: Entry | null }> {
   const wanted = search.offset + search.rows_max;
   const started = performance.now();
   const left = () => limits.windows_ms_max - (performance.now() - started);
   const found: StoredRow[] = [];
   let size = limits.window_rows_first;
-  let searched: StoredRow | null = null;
+  let searched: Entry | null = null;
   let start = search.start;
   while (searched === null || left() > 0) {
     const began = performance.now();
@@ -63,8 +63,8 @@ export async function searchWindows(
     }
     found.push(...result.rows);
     if (found.length >= wanted || !result.last) return { rows: found.slice(search.offset), searched: null };
-    searched = result.last;
-    start = { ms: timeOf(toEntry(searched)), id: searched.id };
+    searched = toEntry(result.last);
+    start = { ms: timeOf(searched), id: searched.id };
     const took_ms = performance.now() - began;
     if (took_ms > left()) break;
     if (took_ms < limits.windows_ms_max / 8) size = Math.min(size * 2, limits.window_rows_max);

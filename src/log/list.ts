@@ -48,7 +48,7 @@ const isOneValue = ({ key, negated, values }: Term) => indexed[key] !== undefine
 /** Whether an index returns the entries in order without reading others: no deadline is needed. */
 const isOrdered = (terms: Term[]): boolean => terms.length === 0 || (terms.length === 1 && terms.every(isOneValue));
 
-type Found = { rows: StoredRow[]; searched: StoredRow | null };
+type Found = { rows: StoredRow[]; searched: Entry | null };
 
 /** Reads pages of the log. `head` returns the number of its entries. */
 export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLimits = listLimits) {
@@ -67,10 +67,9 @@ export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLi
     if (searched && rows.length === 0 && offset > 0) throw badField('offset', tooSlow);
     const logs = rows.slice(0, limit).map(toEntry);
     const hasMore = rows.length > limit || searched !== null;
-    const stop = searched && toEntry(searched);
     return after
-      ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore, searched: stop }
-      : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0, searched: stop };
+      ? { logs: logs.reverse(), hasOlder: true, hasNewer: hasMore, searched }
+      : { logs, hasOlder: hasMore, hasNewer: before !== null || offset > 0, searched };
   }
 
   async function find(search: Search, terms: Term[]): Promise<Found> {

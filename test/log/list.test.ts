@@ -19,7 +19,7 @@ import { scrypt } from '../../src/runtime/scrypt.ts';
 import { readSettings, usersOf } from '../../src/settings.ts';
 import { credentials, databases, freshDatabase } from '../support/harness.ts';
 
-const n_events = 900;
+const n_events = 450;
 const start = Date.parse('2026-03-01T00:00:00Z');
 
 /** Events over three months with equal times, some of them late; the word `old` is only in the first. */
@@ -64,7 +64,7 @@ async function openLog(name: (typeof databases)[number]) {
   const open = 'DATA_DIR' in place ? await openPglite(place.DATA_DIR) : openPostgres(place.DATABASE_URL, 3);
   afterAll(open.close);
   const store = createStore(open.db, open.reads);
-  for (let i = 0; i < n_events; i += 300) await store.append(events.slice(i, i + 300));
+  for (let i = 0; i < n_events; i += 150) await store.append(events.slice(i, i + 150));
   // Without deadlines the way to read is chosen by the limits, and not by how busy the machine is.
   const reads: Reads = Object.assign(<T>(run: Parameters<typeof open.reads<T>>[0]) => open.reads(run), {
     hasDeadlines: false,
@@ -131,7 +131,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
     const expected = await idsOf(filter);
     const { ids, n } = await followed(windows, filter, 25, 'before');
     expect(ids).toEqual(expected);
-    expect(n).toBeGreaterThan(filter.includes('start_date') ? 5 : n_events / 40 - 1);
+    expect(n).toBeGreaterThan(filter.includes('start_date') ? 2 : n_events / 40 - 1);
   });
 
   it.each(filters)('%s: windows return every match once, in the other direction', async (filter) => {
@@ -159,7 +159,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
           expect((await followed(limits, filter, limit, 'before')).ids).toEqual(expected.get(filter));
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 
@@ -208,7 +208,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
         if (body.logs.length === 0 && next) expect(body.searched_to).toMatch(/^2026-\d\d-\d\dT/);
       }
       expect(ids).toEqual(await idsOf('search=old'));
-      expect(pages).toBeGreaterThan(20);
+      expect(pages).toBeGreaterThan(10);
     });
 
     it('a complete page does not say so', async () => {
