@@ -111,6 +111,9 @@ const isIpv6 = (value: string) => /^[\da-f:.]+$/i.test(value) && URL.canParse(`h
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Metadata = { [key: string]: Json };
 
+/** The most characters that JSON writes for one of a text (`\u001f`), around a text or value, and for any other scalar. */
+const [escaped_chars_max, brackets_chars, scalar_chars_max] = [6, 4, 32];
+
 /**
  * Why jsonb or a JSON reader would refuse or silently change this metadata, or null when it can be stored unchanged.
  * Not recursive: a hostile depth must end in a refusal and not in a stack overflow.
@@ -120,9 +123,12 @@ export function metadataFault(root: unknown): string | null {
   const open: { value: unknown; depth: number; path: string }[] = [{ value: root, depth: 1, path: '' }];
   // jsonb has no exponents: it stores and prints 1e-300 with 300 zeros.
   let written_out = 0;
+  // An upper bound of the characters of its JSON: most metadata is far below the limit, and is not written to be measured.
+  let chars_bound = 0;
   for (let next = open.pop(); next; next = open.pop()) {
     const { value, depth, path } = next;
     if (typeof value === 'number') written_out += Number(/e-(\d+)$/.exec(String(value))?.[1] ?? 0);
+    chars_bound += typeof value === 'string' ? escaped_chars_max * value.length + brackets_chars : scalar_chars_max;
     const fault = scalarFault(value);
     if (fault) return path ? `${path}: ${fault}` : fault;
     if (typeof value !== 'object' || value === null) continue;
@@ -130,10 +136,12 @@ export function metadataFault(root: unknown): string | null {
     for (const [key, child] of Object.entries(value)) {
       const keyFault = textFault(key);
       if (keyFault) return `a key ${keyFault}`;
+      chars_bound += escaped_chars_max * key.length + brackets_chars;
       open.push({ value: child, depth: depth + 1, path: path ? `${path}.${key}` : key });
     }
   }
   const { metadata_chars_max } = entryLimits;
+  if (chars_bound <= metadata_chars_max - written_out) return null;
   return isLonger(JSON.stringify(root), metadata_chars_max - written_out)
     ? `must be at most ${metadata_chars_max} characters of JSON`
     : null;

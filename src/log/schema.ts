@@ -18,7 +18,7 @@ import {
   varchar,
 } from 'drizzle-orm/pg-core';
 import { entryLimits, type Json } from './entry.ts';
-import { isoOf, readDatabaseTime } from './instant.ts';
+import { isoOf, plainIsoOf, readDatabaseTime } from './instant.ts';
 
 /**
  * timestamptz(3), read as RFC 3339 in UTC. Milliseconds, because a JS `Date` holds no more: a cursor that loses the
@@ -26,7 +26,7 @@ import { isoOf, readDatabaseTime } from './instant.ts';
  */
 const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
-  fromDriver: (value) => isoOf(readDatabaseTime(value)),
+  fromDriver: (value) => plainIsoOf(value) ?? isoOf(readDatabaseTime(value)),
 });
 
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
