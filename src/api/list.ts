@@ -90,9 +90,8 @@ async function totalOf(
   const isPlaced = before !== null || after !== null;
   if (filter.where && !isPlaced && !hasOlder && (offset === 0 || logs.length > 0))
     return { total: offset + logs.length, total_is_exact: true };
-  // Where the search stopped early, nobody knows whether the log has another match in that direction.
-  const isOlderSure = hasOlder && (after !== null || !searched);
-  const isNewerSure = isPlaced && hasNewer && !(after && searched);
-  const beyond = Number(isOlderSure) + Number(isNewerSure);
+  // Where the search stopped early, nobody knows whether the log has another match in that direction. Nor on the side of
+  // the cursor: it may be that of an entry which does not match, up to which an earlier search came.
+  const beyond = searched === null && (after ? hasNewer : hasOlder) ? 1 : 0;
   return store.total(filter, newest, count, logs.length === 0 ? 0 : offset + logs.length + beyond);
 }

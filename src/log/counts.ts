@@ -2,9 +2,10 @@
  * Counts of matching entries: totals, the last 24 hours, the API's statistics, the period that they span. Where the filter
  * allows it they come from the rollup, else from the rows.
  */
-import { and, asc, desc, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, getTableName, type SQL, sql } from 'drizzle-orm';
 import { isStatementTimeout, unavailable } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
+import { hasRareValue, listLimits } from './list.ts';
 import type { CountMode } from './paging.ts';
 import type { Reads } from './reads.ts';
 import { rollupStats, rollupTotal, type StatsRow } from './rollup-counts.ts';
@@ -14,8 +15,10 @@ import { type Database, activityLogs as log } from './schema.ts';
 export const countLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
-  /** The deadline of the total of a list. The embedded database does not support it. */
+  /** The deadline of the total of a list. */
   total_ms_max: 50,
+  /** The embedded database cannot end a statement: it counts so many ids at a time until the deadline. */
+  window_ids: 2_000,
 } as const;
 
 export type Total = { total: number; total_is_exact: boolean };
@@ -56,8 +59,42 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
   async function total(filter: Filter, newest: number, mode: Exclude<CountMode, 'none'>, at_least = 0): Promise<Total> {
     if (!filter.where) return { total: newest, total_is_exact: true };
     if (mode === 'exact') return exactTotal(filter);
-    const counted = await withDeadline(reads, countLimits.total_ms_max, (tx) => totalBy(tx, filter));
-    return counted ?? { total: at_least, total_is_exact: false };
+    const counted = reads.hasDeadlines
+      ? await withDeadline(reads, countLimits.total_ms_max, (tx) => totalBy(tx, filter))
+      : await embeddedTotal(filter, newest);
+    if (counted?.total_is_exact) return counted;
+    return { total: Math.max(at_least, counted?.total ?? 0), total_is_exact: false };
+  }
+
+  /**
+   * The total without deadlines of statements: where neither the log is short nor a value rare, the log is counted in
+   * windows, the newest first, until the time has passed.
+   */
+  async function embeddedTotal(filter: Filter, newest: number): Promise<Total> {
+    const { total_ms_max, window_ids } = countLimits;
+    const started = performance.now();
+    const isShort = newest <= listLimits.short_rows_max;
+    const whole = await reads((db) =>
+      db.transaction(async (tx) => {
+        const rolled = await rollupTotal(tx, filter);
+        if (rolled !== null) return { total: rolled, total_is_exact: true };
+        return isShort || (await hasRareValue(tx, filter.terms)) ? totalBy(tx, filter) : null;
+      }),
+    );
+    if (whole) return whole;
+    let total = 0;
+    let upto = newest;
+    for (; upto > 0 && performance.now() - started < total_ms_max; upto -= window_ids)
+      total += await reads((db) => countWindow(db, filter, upto - window_ids, upto));
+    return { total, total_is_exact: upto <= 0 };
+  }
+
+  /** The matching entries of a window of ids. `offset 0`: the planner must not scan a field's index for each window. */
+  async function countWindow(db: Database, { where }: Filter, after: number, upto: number): Promise<number> {
+    const window = sql`(select * from ${log} where ${log.id} > ${after}::bigint and ${log.id} <= ${upto}::bigint offset 0)
+      as ${sql.identifier(getTableName(log))}`;
+    const [counted] = await db.select({ n }).from(window).where(where);
+    return counted?.n ?? 0;
   }
 
   const exactTotal = (filter: Filter): Promise<Total> =>

@@ -108,7 +108,11 @@ const byIndex = (tx: Database) =>
   tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
 
 /** Whether one of the terms has an index and few entries. */
-async function hasRareValue(tx: Database, terms: Term[], { rare_rows_max }: ListLimits): Promise<boolean> {
+export async function hasRareValue(
+  tx: Database,
+  terms: Term[],
+  { rare_rows_max }: ListLimits = listLimits,
+): Promise<boolean> {
   await byIndex(tx);
   for (const { key, negated, values } of terms) {
     const column = negated ? undefined : indexed[key];
