@@ -4,12 +4,13 @@ import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Entry } from './schema.ts';
-import type { Newest, Store } from './store.ts';
+import { type Newest, type Store, storeLimits } from './store.ts';
 
 export const followerLimits = {
   /**
-   * After a delivery the next one waits for as long as the delivery took, at most for so long. Events that are appended
-   * meanwhile go into one batch, so that a burst costs each follower few writes and leaves time for other requests.
+   * After a delivery the next one to the same group waits for as long as the delivery took, at most for so long. Events
+   * that are appended meanwhile go into one batch, so that a burst costs each follower few writes and leaves time for
+   * other requests. One wait for all groups would starve those that lose the race for the next delivery.
    */
   gather_ms_max: 25,
 } as const;
@@ -41,6 +42,8 @@ type Group = {
   /** Those that have read everything up to the head and wait for an append. */
   waiting: Set<Follower>;
   isAdvancing: boolean;
+  /** When the next delivery may begin. */
+  free_at: number;
 };
 
 export type Followers = ReturnType<typeof createFollowers>;
@@ -52,8 +55,6 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
   let head = 0;
   /** The newest position at a certain head, which the groups share. */
   let end: { head: number; newest: Promise<Newest> } | null = null;
-  /** When the next delivery may begin. */
-  let free_at = 0;
 
   /** The log has grown to at least this id. */
   function notifyAppended(newest: number): void {
@@ -90,7 +91,7 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
     if (group.isAdvancing) return;
     group.isAdvancing = true;
     for (let behind = mostBehind(group); behind.length > 0; behind = mostBehind(group)) {
-      const gather_ms = free_at - performance.now();
+      const gather_ms = isFarBehind(behind) ? 0 : group.free_at - performance.now();
       if (gather_ms > 0) await pause(gather_ms, stopped);
       else if (!(await advanceFrom(group, behind))) await pause(retry_ms, stopped);
     }
@@ -104,6 +105,10 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
     return lowest < head ? [...waiting].filter(({ cursor }) => cursor === lowest) : [];
   }
 
+  /** Whether the next batch is full anyway, so that waiting for events gathers none. */
+  const isFarBehind = ([first]: Follower[]): boolean =>
+    first !== undefined && head - first.cursor >= storeLimits.since_rows_max;
+
   /** Delivers one batch to followers with the same cursor. False when there was none. */
   async function advanceFrom(group: Group, followers: Follower[]): Promise<boolean> {
     const after = followers[0]?.cursor ?? head;
@@ -115,7 +120,7 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
     const started = performance.now();
     for (const follower of followers) if (group.waiting.has(follower)) passOn(group, follower, batch);
     const now = performance.now();
-    free_at = Math.max(free_at, now) + Math.min(now - started, followerLimits.gather_ms_max);
+    group.free_at = now + Math.min(now - started, followerLimits.gather_ms_max);
     return true;
   }
 
@@ -229,6 +234,7 @@ const newGroup = (filter: Filter): Group => ({
   n_followers: 0,
   waiting: new Set(),
   isAdvancing: false,
+  free_at: 0,
 });
 
 function toBatch({ entries, cursor, at_ms }: Omit<Batch, 'as'>): Batch {
