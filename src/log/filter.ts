@@ -9,7 +9,7 @@ import { entryLimits, isLonger, textFault } from './entry.ts';
 import { latest_ms, parseInstant } from './instant.ts';
 import { metadataPrefix, pathFault, pathLimits, readingsOf } from './metadata-path.ts';
 import { activityLogs as log } from './schema.ts';
-import { searchForms } from './search-text.ts';
+import { hasTrigram, searchForms } from './search-text.ts';
 
 export const filterLimits = {
   values_max: 50,
@@ -92,10 +92,6 @@ export function periodOf(terms: Term[]): { first_ms: number; last_ms: number } {
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 
-/** Three letters or digits in a row: only such a text has a trigram, which the index needs to find it. */
-const trigram = /[\p{L}\p{N}]{3}/u;
-const hasTrigram = (text: string) => searchForms(text).every((form) => trigram.test(form));
-
 /**
  * The rows whose description contains the text in one of its forms. A text without a trigram is compared with an
  * expression that has no index: PostgreSQL would read the complete index for it, which takes seconds and does not end at
@@ -105,10 +101,6 @@ const containsText = (value: string): SQL => {
   const compared = hasTrigram(value) ? log.description : sql`(${log.description} || '')`;
   return or(...searchForms(value).map((form) => ilike(compared, `%${likeLiteral(form)}%`))) ?? sql`false`;
 };
-
-/** Whether an index may find the rows of a term: of a text with a trigram, of a value of a column that has an index. */
-export const hasIndex = ({ key, negated, values }: Term): boolean =>
-  !negated && key !== 'service' && (key !== 'search' || values.some(hasTrigram));
 
 const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
 const time_chars_max = 40;
@@ -209,6 +201,9 @@ export type Term = { key: string; negated: boolean; values: string[] };
 
 /** A filter. Equal filters have the same `key`, so that followers can share reads. */
 export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
+
+/** Whether a key is an end of the time range. */
+export const isTimeKey = (key: string): boolean => key === 'start_date' || key === 'end_date';
 
 /** Parameters that do not select events but say how they are returned. */
 export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'count' | 'format' | 'live' | 'on' | 'last';

@@ -1,8 +1,8 @@
 /** Pages of the list. A page, or the part of it that was found, comes after a bounded time, whatever the filter. */
 import { and, inArray, sql } from 'drizzle-orm';
-import type { PgColumn } from 'drizzle-orm/pg-core';
 import { badField } from '../http/problem.ts';
-import { type Filter, filterOf, hasIndex, type Term } from './filter.ts';
+import { type Filter, filterOf, isTimeKey, type Term } from './filter.ts';
+import { hasIndex, orderedColumns } from './filter-indexes.ts';
 import { backward, forward } from './list-order.ts';
 import { type Search, searchWindows, windowLimits } from './list-windows.ts';
 import type { Page } from './paging.ts';
@@ -33,17 +33,9 @@ export type ListLimits = { readonly [K in keyof typeof listLimits]: number };
  */
 export type FoundPage = { logs: Entry[]; hasOlder: boolean; hasNewer: boolean; searched: Entry | null };
 
-/** The columns that have an index which continues with the time: entries with one value of them are read in order. */
-const indexed: Partial<Record<string, PgColumn>> = {
-  event_type: log.event_type,
-  entity_type: log.entity_type,
-  entity_id: log.entity_id,
-  user_id: log.user_id,
-  trace_id: log.trace_id,
-  session_id: log.session_id,
-};
-const isRange = ({ key }: Term) => key === 'start_date' || key === 'end_date';
-const isOneValue = ({ key, negated, values }: Term) => indexed[key] !== undefined && !negated && values.length === 1;
+const isRange = ({ key }: Term) => isTimeKey(key);
+const isOneValue = ({ key, negated, values }: Term) =>
+  orderedColumns[key] !== undefined && !negated && values.length === 1;
 
 /** Whether an index returns the entries in order without reading others: no deadline is needed. */
 const isOrdered = (terms: Term[]): boolean => terms.length === 0 || (terms.length === 1 && terms.every(isOneValue));
@@ -115,7 +107,7 @@ export async function hasRareValue(
 ): Promise<boolean> {
   await byIndex(tx);
   for (const { key, negated, values } of terms) {
-    const column = negated ? undefined : indexed[key];
+    const column = negated ? undefined : orderedColumns[key];
     if (!column) continue;
     const candidates = sql`(select from ${log} where ${inArray(column, values)} limit ${rare_rows_max + 1}) as candidates`;
     const [counted] = await tx.select({ n: sql<number>`count(*)`.mapWith(Number) }).from(candidates);

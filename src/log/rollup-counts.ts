@@ -1,6 +1,6 @@
 /** Totals, statistics, facets and histograms from the rollup: exact, for filters of event type, entity type, service and time. */
 import { and, asc, desc, inArray, lte, notInArray, or, type SQL, sql } from 'drizzle-orm';
-import { type Filter, periodOf, type Term } from './filter.ts';
+import { type Filter, isTimeKey, periodOf, type Term } from './filter.ts';
 import { earliest_ms, latest_ms, writeDatabaseTime } from './instant.ts';
 import { gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
 import type { Database } from './schema.ts';
@@ -14,7 +14,7 @@ const day_ms = 24 * hour_ms;
 
 /** Whether every term of the filter is about what the rollup counts by. */
 export const isRollupFilter = ({ terms }: Filter): boolean =>
-  terms.every(({ key }) => isRollupKey(key) || key === 'start_date' || key === 'end_date');
+  terms.every(({ key }) => isRollupKey(key) || isTimeKey(key));
 
 /** The terms about labels, but for one key, as a condition on rollupRows. A missing service is ''. */
 function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {

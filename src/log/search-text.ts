@@ -12,3 +12,9 @@ export function searchForms(text: string): string[] {
     : [text];
   return [...new Set(sigmas.flatMap((form) => [form, form.normalize('NFC'), form.normalize('NFD')]))];
 }
+
+/** Three letters or digits in a row: only such a text has a trigram, which the index needs to find it. */
+const trigram = /[\p{L}\p{N}]{3}/u;
+
+/** Whether the index of the description finds a text: in each of its forms. */
+export const hasTrigram = (text: string): boolean => searchForms(text).every((form) => trigram.test(form));

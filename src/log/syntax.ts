@@ -1,6 +1,6 @@
 /** The filter as one line of text, `user:ana -type:DELETE order "late delivery"`: read into parameters, and written. */
 
-import { faultOf, filterRows, type Term, valuesMax } from './filter.ts';
+import { faultOf, filterRows, isTimeKey, type Term, valuesMax } from './filter.ts';
 import { parseInstant } from './instant.ts';
 import { invisibleClass, oddSpace } from './invisible-characters.ts';
 import { metadataPrefix } from './metadata-path.ts';
@@ -141,7 +141,7 @@ function qualified({ word, negated, name, value, readTime }: Qualified): Meaning
   if (inMetadata && !negated && key.endsWith('!')) return fault('is not a valid filter: the path ends in !');
   const isList = rowOf.get(key)?.input === 'list';
   const edge = name.toLowerCase() === 'before' ? 'before' : key === 'start_date' ? 'start' : 'end';
-  const isTime = key === 'start_date' || key === 'end_date';
+  const isTime = isTimeKey(key);
   const values = isList ? list(value) : [isTime ? readTime(plain(value), edge) : plain(value)];
   return values.length > 0 ? { asks: values.map((text) => ask(key, text)) } : fault('needs a value');
 }

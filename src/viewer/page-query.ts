@@ -5,7 +5,7 @@
 
 import { Problem } from '../http/problem.ts';
 import type { Buckets } from '../log/breakdown.ts';
-import { type Filter, readFilter, type Term, writeFilter } from '../log/filter.ts';
+import { type Filter, isTimeKey, readFilter, type Term, writeFilter } from '../log/filter.ts';
 import { isoOf, parseInstant } from '../log/instant.ts';
 import { readSyntax } from '../log/syntax.ts';
 import { fromWallClock, wallClock } from '../page/time-zone.ts';
@@ -39,7 +39,7 @@ export type PageQuery = {
 };
 
 const rangeKeys = ['start_date', 'end_date'];
-const isRange = ({ key }: Term) => rangeKeys.includes(key);
+const isRange = ({ key }: Term) => isTimeKey(key);
 
 /** Parameters that forms send. They are converted to filter parameters and do not stay in the URL. */
 const formOnlyKeys = ['q', 'show', 'from', 'to'];

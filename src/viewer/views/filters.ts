@@ -1,7 +1,7 @@
 /** The controls of the filter: the search line, the form of fields, and the chips. Data in, markup out. */
 import { html } from 'hono/html';
 import { suggested } from '../../log/entry.ts';
-import { filterRows, type Term, writeFilter } from '../../log/filter.ts';
+import { filterRows, isTimeKey, type Term, writeFilter } from '../../log/filter.ts';
 import { writeSyntax } from '../../log/syntax.ts';
 import { visible } from '../../page/format.ts';
 import { filterForm } from '../../page/htmx-attributes.ts';
@@ -20,17 +20,16 @@ export const hiddenRangeInputs = ({ range, query }: PageQuery): Markup => {
 };
 
 const listId = (key: string) => `known-${key}`;
-const isTime = (key: string) => key === 'start_date' || key === 'end_date';
 
 /** A field for each row of the filter table except the times. Repeated and negated parameters are hidden inputs. */
 export const fieldsForm = ({ terms, range, query }: PageQuery): Markup => {
   const plain = ({ key, negated, values }: Term) => !negated && values.length === 1 && !key.startsWith('metadata.');
   const shown = new Map(terms.filter(plain).map(({ key, values }) => [key, values[0]]));
   const hidden = [...writeFilter(terms.filter((term) => !plain(term)))];
-  const times = range.last ? [['last', range.last] as const] : [...query].filter(([key]) => isTime(key));
+  const times = range.last ? [['last', range.last] as const] : [...query].filter(([key]) => isTimeKey(key));
   return html`<form id="fields-form" role="search" aria-label="By field" action="/logs" method="get" ${filterForm()}>
 ${filterRows
-  .filter(({ key }) => !isTime(key))
+  .filter(({ key }) => !isTimeKey(key))
   .map(
     ({ key, label, input, chars_max }, i) =>
       html`<label>${label} <input${i === 0 ? html` autofocus` : ''} name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max * 2}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,
@@ -48,7 +47,7 @@ export const filterChips = ({ terms, query }: PageQuery): Markup | '' => {
   const all = terms.flatMap((term) => term.values.map((value) => ({ term, value })));
   if (all.length === 0) return '';
   const last = query.get('last');
-  const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTime(key)));
+  const rangeOnly = new URLSearchParams([...query].filter(([key]) => isTimeKey(key)));
   return html`<ul id="chips" aria-label="Active filters">${all.map(({ term, value }) => {
     const label = `${term.negated ? 'not ' : ''}${wordOf(term.key)}: `;
     return html`<li><a href="${removeHref(query, term, value)}" aria-label="Remove ${label}${visible(value)}"${term.negated ? html` class="not"` : ''}><span>${label}<bdi>${visible(value)}</bdi></span> ×</a></li>`;
