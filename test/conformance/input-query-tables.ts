@@ -9,6 +9,7 @@ const dates = [
   '0000-01-01',
   'now',
 ];
+const values = (key: string, n: number) => Array.from({ length: n }, (_, i) => `${key}=${i}`).join('&');
 const steps = (n: number) => Array(n).fill('a').join('.');
 
 /** A query of GET /api/logs, and the parameter that its refusal must name. */
@@ -40,6 +41,9 @@ export const badQueries: [query: string, names: string][] = [
   ]),
   ['before=1-1&after=1-1', 'after'],
   ['offset=1&before=1-1', 'offset'],
+  // More than 100 values in all: of three fields, and of the ways to read the dots of one path.
+  [`${['event_type', 'entity_type'].map((key) => values(key, 50)).join('&')}&user_id=1`, 'user_id'],
+  [values('metadata.a.b.c.d.e.f.g', 4), 'metadata.a.b.c.d.e.f.g'],
   ...dates.flatMap((value): [string, string][] => [
     [`start_date=${value}`, 'start_date'],
     [`end_date=${value}`, 'end_date'],
