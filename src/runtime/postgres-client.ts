@@ -2,6 +2,7 @@
 import postgres from 'postgres';
 import { type DatabaseAddress, parseDatabaseUrl } from '../log/database-url.ts';
 import { withoutRollbackOfLost } from './lost-transactions.ts';
+import { startupPadding } from './startup-message.ts';
 
 const connect_timeout_s = 5;
 const reconnect_s = 0.25;
@@ -74,6 +75,8 @@ export function postgresClient(
       TimeZone: 'UTC',
       DateStyle: 'ISO, MDY',
       ...session,
+      // Only our sockets take it out again.
+      ...(sockets && startupPadding),
     },
   };
   return withoutRollbackOfLost(postgres(options as unknown as DriverOptions));

@@ -5,6 +5,7 @@ import type { DatabaseAddress } from '../log/database-url.ts';
 import { pendingResponses } from './pending-responses.ts';
 import type { Tls } from './postgres-client.ts';
 import { connectServer, failure } from './server-connect.ts';
+import { startupMessage } from './startup-message.ts';
 
 /** How long a server may take to close its side after ours was closed. */
 const close_ms_max = 2_000;
@@ -49,6 +50,7 @@ class ServerSocket extends Duplex {
   readonly #firstHost: number;
   #inner: Socket | null = null;
   #isReady = false;
+  #hasWritten = false;
   #hasResponded = false;
   #isClosed = false;
   /** True when the server has responded to the startup message. */
@@ -84,10 +86,7 @@ class ServerSocket extends Duplex {
     return this.#isReady ? 'open' : 'opening';
   }
 
-  /**
-   * At the first write: when a socket closes between a write of postgres.js and the turn that flushes it, postgres.js
-   * keeps those bytes, and the next connection sends nothing until its timeout.
-   */
+  /** At the first write: postgres.js listens to a socket from then on. */
   #fail(error: Error): void {
     this.#failure = error;
     this.#firstWrite?.();
@@ -125,7 +124,7 @@ class ServerSocket extends Duplex {
     socket.on('error', (error) => this.#cut(error));
     socket.on('close', () => {
       this.#isClosed = true;
-      // Not in the same turn: what the server sent before is delivered first, and postgres.js has flushed its writes.
+      // Not in the same turn: what the server sent before is delivered first.
       setTimeout(() => this.#cut(failure('CONNECTION_CLOSED', 'the server closed the connection')), 0);
     });
     socket.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -199,9 +198,11 @@ class ServerSocket extends Duplex {
       this.#firstWrite = () => this._write(chunk, encoding, done);
       return;
     }
-    this.#pending = this.#responses.sent(chunk);
+    const bytes = this.#hasWritten ? chunk : startupMessage(chunk);
+    this.#hasWritten = true;
+    this.#pending = this.#responses.sent(bytes);
     this.#wait();
-    this.#inner.write(chunk, done);
+    this.#inner.write(bytes, done);
   }
 
   override _final(done: () => void): void {

@@ -2,8 +2,12 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import type postgres from 'postgres';
 import { afterAll, expect, inject, it } from 'vitest';
 import { serverClient } from '../../src/runtime/postgres.ts';
+import { postgresClient } from '../../src/runtime/postgres-client.ts';
+import { serverSockets } from '../../src/runtime/server-socket.ts';
 import { freshPostgres } from '../support/harness.ts';
 import { freePort, startServer, withoutSync } from '../support/postgres-server.ts';
 import { proxyTo } from '../support/proxy.ts';
@@ -62,6 +66,35 @@ it.each([
     await restore();
     expect([...(await sql`select 1 as one`)]).toEqual([{ one: 1 }]);
     await sql.end();
+  },
+);
+
+it.each([
+  ['a query', (sql: postgres.Sql) => sql`select 1`, 1],
+  ['a transaction', (sql: postgres.Sql) => sql.begin((tx) => tx`select 1`), 1],
+  ['queries on each connection', (sql: postgres.Sql) => Promise.all([1, 2, 3].map((n) => sql`select ${n}`)), 3],
+])(
+  'a connection that ends before the driver has flushed %s: it fails, and the next ones get a response',
+  async (_what, ask, max) => {
+    const opened: Duplex[] = [];
+    const sql = postgresClient(url, max, {
+      sockets: (...given) => {
+        const open = serverSockets(null)(...given);
+        return () => {
+          const socket = open();
+          opened.push(socket);
+          return socket;
+        };
+      },
+    });
+    await Promise.all(Array.from({ length: max }, () => sql`select pg_sleep(0.1)`));
+    const lost = expect(ask(sql)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' });
+    // The driver writes in the microtasks of this turn and flushes in a later one.
+    for (let n = 0; n < 20; n++) await null;
+    for (const socket of opened) socket.destroy();
+    await lost;
+    for (let n = 0; n < 2 * max; n++) expect([...(await sql`select 1 as one`)]).toEqual([{ one: 1 }]);
+    await sql.end({ timeout: 1 });
   },
 );
 
