@@ -1,5 +1,5 @@
 /** Databases for a benchmark: migrated once, copied for each measurement, removed at the end. */
-import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'drizzle-orm';
@@ -37,7 +37,7 @@ export async function openBenchDatabases(): Promise<BenchDatabases> {
   await chmod(folder, 0o755); // The server's own user needs access.
   const server = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: async () => {} }
-    : await startServer(join(folder, 'postgres'));
+    : await startServer(join(folder, 'postgres'), { flags: await serverFlags() });
   const onServer = await postgresDatabases(server.url);
   return {
     postgres: onServer,
@@ -48,6 +48,12 @@ export async function openBenchDatabases(): Promise<BenchDatabases> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The settings of `postgresql.conf` as options of the server's command line. */
+export async function serverFlags(): Promise<string[]> {
+  const lines = (await readFile(new URL('postgresql.conf', import.meta.url), 'utf8')).split('\n');
+  return lines.filter((line) => /^\w/.test(line)).flatMap((line) => ['-c', line.replace(' = ', '=')]);
 }
 
 async function postgresDatabases(serverUrl: string): Promise<BenchDatabase & { close(): Promise<void> }> {

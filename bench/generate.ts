@@ -40,7 +40,7 @@ const oldWords = `case when r.age > 0.75 and ${random(21, 40)} = 0 then ' by DHL
 const takenSql = (n: string) =>
   `to_timestamp($3::float8 - (1 - ceil(${n} / ${batch_rows}.0) * ${batch_rows} / $4::float8) * $5::float8)::timestamptz(3)`;
 
-const rowsSql = `
+export const rowsSql = `
   insert into activity_logs (id, "timestamp", event_type, entity_type, entity_id, user_id, description, metadata,
                              ip_address, user_agent, service, trace_id, session_id, created_at)
   select n, taken - r.late_ms * interval '1 ms', ${typeOf}, r.entity,

@@ -4,7 +4,8 @@ import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Entry } from './schema.ts';
-import { type Newest, type Store, storeLimits } from './store.ts';
+import { type SinceRead, sinceLimits } from './since.ts';
+import type { Newest, Store } from './store.ts';
 
 export const followerLimits = {
   /**
@@ -16,11 +17,7 @@ export const followerLimits = {
 } as const;
 
 /** What a follower receives: matching entries, and the id up to which there are no others. */
-export type Batch = {
-  entries: Entry[];
-  cursor: number;
-  /** The mark of the cursor's position. */
-  at_ms: number | null;
+export type Batch = SinceRead & {
   /** The entries in an encoded form, made once for all followers that share the batch. `form` identifies the encoding. */
   as<T>(form: string, make: (entries: Entry[]) => T): T;
 };
@@ -75,7 +72,9 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
 
   function read(group: Group, after: number, newest?: Promise<Newest>): Promise<Batch> {
     if (group.batch && group.after === after) return group.batch;
-    const batch = store.since(after, group.filter, { newest }).then(toBatch);
+    const { filter } = group;
+    const found = newest ? newest.then((end) => store.sinceTogether(after, filter, end)) : store.since(after, filter);
+    const batch = found.then(toBatch);
     group.after = after;
     group.batch = batch;
     // After an empty read or a failure the next follower reads again.
@@ -107,7 +106,7 @@ export function createFollowers(store: Store, { retry_ms, stopped }: { retry_ms:
 
   /** Whether the next batch is full anyway, so that waiting for events gathers none. */
   const isFarBehind = ([first]: Follower[]): boolean =>
-    first !== undefined && head - first.cursor >= storeLimits.since_rows_max;
+    first !== undefined && head - first.cursor >= sinceLimits.rows_max;
 
   /** Delivers one batch to followers with the same cursor. False when there was none. */
   async function advanceFrom(group: Group, followers: Follower[]): Promise<boolean> {
@@ -237,15 +236,20 @@ const newGroup = (filter: Filter): Group => ({
   free_at: 0,
 });
 
-function toBatch({ entries, cursor, at_ms }: Omit<Batch, 'as'>): Batch {
+/** The batches of reads that several groups share. */
+const batches = new WeakMap<SinceRead, Batch>();
+
+function toBatch(read: SinceRead): Batch {
+  const made = batches.get(read);
+  if (made) return made;
   const forms = new Map<string, unknown>();
-  return {
-    entries,
-    cursor,
-    at_ms,
+  const batch: Batch = {
+    ...read,
     as: <T>(form: string, make: (entries: Entry[]) => T): T => {
-      if (!forms.has(form)) forms.set(form, make(entries));
+      if (!forms.has(form)) forms.set(form, make(read.entries));
       return forms.get(form) as T;
     },
   };
+  batches.set(read, batch);
+  return batch;
 }

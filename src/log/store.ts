@@ -1,5 +1,5 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
-import { and, asc, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm';
+import { getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
@@ -7,21 +7,18 @@ import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
 import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
-import { historyOf, type Newest } from './history.ts';
+import { historyOf } from './history.ts';
 import { listOf } from './list.ts';
-import { positionOf } from './position.ts';
 import { type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
+import { sinceOf } from './since.ts';
 import { rowColumns, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
-  /** The range of ids that one `since` reads: a rare filter must not scan the whole log in one statement. */
-  since_ids_max: 20_000,
-  since_rows_max: 256,
   inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
@@ -95,29 +92,6 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     return (await byIds([id])).get(id) ?? null;
   }
 
-  /**
-   * The matching entries after an id, in id order, and the id up to which the log was read: a follower's cursor must
-   * also advance when nothing matches. `newest` is the newest position, where it has been read already.
-   */
-  async function since(
-    after: number,
-    filter: Filter,
-    {
-      rows_max = storeLimits.since_rows_max,
-      newest: known,
-    }: { rows_max?: number; newest?: Promise<Newest> | undefined } = {},
-  ) {
-    const end = await (known ?? newest());
-    const upto = Math.min(end.id, after + storeLimits.since_ids_max);
-    if (upto <= after) return { entries: [], cursor: after, at_ms: null };
-    const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
-    const found = await reads((from) => rows(from, where).orderBy(asc(log.id)).limit(rows_max));
-    const entries = found.map(toEntry);
-    const last = entries.at(-1);
-    if (last && found.length === rows_max) return { entries, cursor: last.id, at_ms: positionOf(last).at_ms };
-    return { entries, cursor: upto, at_ms: upto === end.id ? end.at_ms : null };
-  }
-
   /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
     room.forEvents(0);
@@ -143,7 +117,7 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     append: appendQueue((batch) => readiness.watchAppend(appendNow(batch))),
     ...history,
     one,
-    since,
+    ...sinceOf(reads, newest),
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),
     ...countsOf(reads, head),
