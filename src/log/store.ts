@@ -24,8 +24,9 @@ export const storeLimits = {
 } as const;
 
 export type { Buckets, Facet, FacetKey, Histogram } from './breakdown.ts';
-export type { Recent, Span, Stats, Total } from './counts.ts';
+export type { Recent, Span, Stats } from './counts.ts';
 export type { Newest, PollState } from './history.ts';
+export type { Total } from './total.ts';
 export type Store = ReturnType<typeof createStore>;
 
 /** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */

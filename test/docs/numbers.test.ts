@@ -5,8 +5,8 @@ import { requestLimits } from '../../src/api/write.ts';
 import { authLimits } from '../../src/auth/auth.ts';
 import { sessionLimits } from '../../src/auth/session.ts';
 import { clientLimits } from '../../src/client.ts';
-import { countLimits } from '../../src/log/counts.ts';
 import { entryLimits } from '../../src/log/entry.ts';
+import { totalLimits } from '../../src/log/total.ts';
 import { settingRows } from '../../src/settings.ts';
 import { message_rows_max } from '../../src/viewer/views/live.ts';
 import { root, textOf } from './pages.ts';
@@ -26,7 +26,7 @@ function constantOf(path: string, name: string): number {
 const first_view_bytes_max = constantOf('bench/page-server.ts', 'first_view_bytes_max');
 
 const facts: [page: string, sentence: string][] = [
-  ['docs/api.md', `exact up to ${count(countLimits.total_rows_max)} matches`],
+  ['docs/api.md', `exact up to ${count(totalLimits.total_rows_max)} matches`],
   ['docs/api.md', `more than ${entryLimits.timestamp_ahead_ms_max / 3_600_000} hours ahead`],
   ['docs/api.md', `repeats a failed request up to ${words[clientLimits.tries_max - 1]} times`],
   ['docs/api.md', `\`HEARTBEAT_MS\` (${setting('HEARTBEAT_MS') / 1_000} seconds)`],
