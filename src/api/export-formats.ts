@@ -1,11 +1,24 @@
-/** The export formats: CSV (also for spreadsheets), JSON and NDJSON. Each converts pages of entries to pieces of text. */
+/** The export formats: CSV (also for spreadsheets), JSON and NDJSON. Each converts pages of rows to chunks of bytes. */
+import { type ExportPage, exportColumns } from '../log/export-rows.ts';
 import type { Entry } from '../log/schema.ts';
+import type { StoredRow } from '../log/stored-row.ts';
+import {
+  type Copy,
+  copyCell,
+  copyId,
+  copyMetadata,
+  copyMetadataCell,
+  copyString,
+  copyTime,
+  copyTimeString,
+} from './export-bytes.ts';
+import { type Field, type RowStyle, rowCopy, writeRows } from './export-writer.ts';
 
 export type Format = {
   type: string;
   /** The end of the file's name, without the first dot. */
   extension: string;
-  write(pages: AsyncIterable<Entry[]>): AsyncIterable<string>;
+  write(pages: AsyncIterable<ExportPage>): AsyncIterable<Uint8Array>;
   /** Written at the end of an export that failed midway. It is invalid in the format, so that no reader accepts the file as complete. */
   truncation_mark: string;
 };
@@ -64,17 +77,49 @@ function csvLine(entry: Entry, cell: (text: string) => string): string {
   return line + newline;
 }
 
-/** The lines of a page as one text. */
-function joined(page: Entry[], lineOf: (entry: Entry) => string): string {
-  let text = '';
-  for (const entry of page) text += lineOf(entry);
-  return text;
-}
+const encoder = new TextEncoder();
 
-async function* writeCsv(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  yield csvColumns.join(',') + newline;
-  for await (const page of pages) yield joined(page, (entry) => csvLine(entry, guardedCell));
-}
+/** The fields of a row; `copyText` is for texts, and `before` is what stands before a field. */
+const fieldsOf = (
+  columns: readonly (keyof StoredRow)[],
+  before: (name: keyof StoredRow, i: number) => string,
+  {
+    copyText,
+    textOf,
+    copyJson,
+    copyInstant,
+  }: { copyText: Copy; textOf(text: string): string; copyJson: Copy; copyInstant: Copy },
+): Field[] =>
+  columns.map((name, i) => {
+    const field = { column: exportColumns.indexOf(name), before: encoder.encode(before(name, i)) };
+    if (name === 'id') return { ...field, copy: copyId, textOf: null };
+    if (name === 'timestamp' || name === 'created_at') return { ...field, copy: copyInstant, textOf: null };
+    if (name === 'metadata') return { ...field, copy: copyJson, textOf: null };
+    return { ...field, copy: copyText, textOf };
+  });
+
+const separator = (_name: string, i: number) => (i === 0 ? '' : ',');
+
+const csv: RowStyle = {
+  head: csvColumns.join(',') + newline,
+  separators: ['', ''],
+  tails: ['', ''],
+  copyRow: rowCopy(
+    fieldsOf(
+      csvColumns.filter((name) => name !== 'unreadable'),
+      separator,
+      {
+        copyText: copyCell,
+        textOf: guardedCell,
+        copyJson: copyMetadataCell,
+        copyInstant: copyTime,
+      },
+    ),
+    '',
+    `,${newline}`, // A row that is copied is readable.
+  ),
+  lineOf: (entry) => csvLine(entry, guardedCell),
+};
 
 /** Excel's limit for a text in a formula. */
 const constant_chars_max = 255;
@@ -97,48 +142,62 @@ const spreadsheetText = (text: string) => cellOf(spreadsheetCell(text));
  * CSV for people who open the file in a spreadsheet. The byte order mark makes Excel read it as UTF-8. The header
  * consists of constant formulas, too: the import recognizes the format by it.
  */
-async function* writeSpreadsheet(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  yield `\ufeff${csvColumns.map(spreadsheetText).join(',')}${newline}`;
-  for await (const page of pages) yield joined(page, (entry) => csvLine(entry, spreadsheetText));
-}
+const spreadsheet: RowStyle = {
+  head: `\ufeff${csvColumns.map(spreadsheetText).join(',')}${newline}`,
+  separators: ['', ''],
+  tails: ['', ''],
+  lineOf: (entry) => csvLine(entry, spreadsheetText),
+};
+
+const jsonFields = fieldsOf(exportColumns, (name, i) => `${i === 0 ? '{' : ','}${JSON.stringify(name)}:`, {
+  copyText: copyString,
+  textOf: JSON.stringify,
+  copyJson: copyMetadata,
+  copyInstant: copyTimeString,
+});
 
 /** One array with one entry per line: a valid JSON text that line-based tools can read, too. */
-async function* writeJson(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  let separator = '[\n';
-  for await (const page of pages) {
-    yield separator + page.map((entry) => JSON.stringify(entry)).join(',\n');
-    separator = ',\n';
-  }
-  yield separator === '[\n' ? '[]\n' : '\n]\n';
-}
+const json: RowStyle = {
+  head: '[',
+  separators: ['\n', ',\n'],
+  tails: ['\n]\n', ']\n'],
+  copyRow: rowCopy(jsonFields, 'null', '}'),
+  lineOf: (entry) => JSON.stringify(entry),
+};
 
-async function* writeNdjson(pages: AsyncIterable<Entry[]>): AsyncGenerator<string> {
-  for await (const page of pages) yield joined(page, (entry) => `${JSON.stringify(entry)}\n`);
-}
+const ndjson: RowStyle = {
+  head: '',
+  separators: ['', ''],
+  tails: ['', ''],
+  copyRow: rowCopy(jsonFields, 'null', '}\n'),
+  lineOf: (entry) => `${JSON.stringify(entry)}\n`,
+};
+
+const writer = (style: RowStyle) => (pages: AsyncIterable<ExportPage>) => writeRows(pages, style);
 
 export const formats: Record<'csv' | 'spreadsheet' | 'json' | 'ndjson', Format> = {
   csv: {
     type: 'text/csv; charset=utf-8',
     extension: 'csv',
-    write: writeCsv,
+    write: writer(csv),
     truncation_mark: `"${truncationText}`,
   },
   spreadsheet: {
     type: 'text/csv; charset=utf-8',
     extension: 'spreadsheet.csv',
-    write: writeSpreadsheet,
+    write: writer(spreadsheet),
     truncation_mark: `"${truncationText}`,
   },
   json: {
     type: 'application/json; charset=utf-8',
     extension: 'json',
-    write: writeJson,
+    write: writer(json),
     truncation_mark: truncationText,
   },
   ndjson: {
     type: 'application/x-ndjson; charset=utf-8',
     extension: 'ndjson',
-    write: writeNdjson,
+    write: writer(ndjson),
     truncation_mark: truncationText,
   },
 };

@@ -1,8 +1,8 @@
 /** GET /api/logs/export: all matching entries as a file, and what that file is called. */
+import { byteStream } from '../http/byte-stream.ts';
 import { shortDigest } from '../http/digest.ts';
 import { badField } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
-import { textStream } from '../http/text-stream.ts';
 import { type Filter, readFilter } from '../log/filter.ts';
 import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 import { formats } from './export-formats.ts';
@@ -26,7 +26,7 @@ export function exportRoute(app: App, parts: Parts): void {
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
     const { write, truncation_mark } = formats[name];
     const report = (error: unknown) => parts.report('an export was cut off', error);
-    const body = textStream(write(store.exportPages(filter, upto)), {
+    const body = byteStream(write(store.exportPages(filter, upto)), {
       cut: truncation_mark,
       errors_visible: parts.body_errors_visible,
       report,

@@ -1,124 +1,148 @@
 /** Reads all matching entries for an export: in pages of bounded size, the next one while the one before is used. */
-import { and, asc, getTableColumns, lte, type SQL, sql } from 'drizzle-orm';
+import { and, asc, lte, type SQL, sql } from 'drizzle-orm';
+import { type ExportPage, exportColumns, exportPage, type Marks, newMarks } from './export-rows.ts';
 import type { Filter } from './filter.ts';
+import { readDatabaseTime } from './instant.ts';
 import { newer } from './list-order.ts';
 import type { Cursor } from './paging.ts';
 import type { Reads } from './reads.ts';
-import { type Entry, activityLogs as log } from './schema.ts';
-import { readLimits, type StoredRow, timeOf, toEntry } from './stored-row.ts';
+import { activityLogs as log } from './schema.ts';
+import { readLimits, type StoredRow } from './stored-row.ts';
 
 export const exportLimits = {
-  /** The rows of the first page. The next has as many as fit by the size of these, at most twice as many. */
+  /** The rows of the first page. The next has at most twice as many, and as many as fit by the size of these. */
   first_rows: 500,
   rows_max: 4_000,
-  /** A page ends with the row that exceeds it: it bounds the memory whatever the rows hold. */
-  page_bytes_max: 1024 * 1024,
-  /** So many entries are made at a time: with those of a whole page, collecting garbage costs more than all else. */
-  portion_rows: 100,
+  /** How much a page is meant to hold. */
+  page_bytes: 1024 * 1024,
+  /** How much it may hold: it bounds the memory whatever the rows hold. One row may exceed it. */
+  page_bytes_max: 4 * 1024 * 1024,
 } as const;
 
-const names = Object.keys(getTableColumns(log)) as (keyof StoredRow)[];
+/** A row that does not fit into its page has an empty line, and the page ends before it. */
+type PageText = { n_read: number; longest_bytes: number; text: string };
+type PageSize = { rows_max: number; line_bytes_max: number };
+
+const bounded = new Set<keyof StoredRow>(['description', 'metadata', 'user_agent']);
+const required = new Set<keyof StoredRow>(['id', 'timestamp', 'event_type', 'entity_type', 'created_at']);
 
 /**
- * What stands between two rows, between two values and for a null in the text of a page. Random, so that no writer can
- * put them into a value; a page with one too many is refused.
+ * A row as one text. Joined with `||`, which takes half of the time of array_to_string, and in halves: a chain copies
+ * what it has at each value. `left` counts characters, which costs more than all else: it is for long texts only.
  */
-function newMarks(): { row: string; separator: string; absent: string } {
-  const secret = (chars: number) => crypto.randomUUID().replaceAll('-', '').slice(0, chars);
-  return { row: `\u001e${secret(6)}`, separator: `\u001f${secret(4)}`, absent: `\u0001${secret(12)}` };
+function lineSql({ separator, absent }: Marks): SQL {
+  const chars_max = sql.raw(String(readLimits.text_chars_max));
+  const valueSql = (name: keyof StoredRow, i: number): SQL => {
+    const column = sql.raw(`r.${name === 'timestamp' ? '"timestamp"' : name}`);
+    const text =
+      name === 'ip_address'
+        ? sql`abbrev(${column})` // A cast to text adds the mask /32.
+        : bounded.has(name)
+          ? sql`case when octet_length(${column}) <= ${chars_max} then ${column} else left(${column}, ${chars_max} + 1) end`
+          : sql`${column}::text`;
+    const value = required.has(name) ? text : sql`coalesce(${text}, ${absent})`;
+    return i === 0 ? value : sql`(${separator} || ${value})`;
+  };
+  const joined = (parts: SQL[]): SQL => {
+    const half = Math.ceil(parts.length / 2);
+    return half === parts.length
+      ? (parts[0] as SQL)
+      : sql`(${joined(parts.slice(0, half))} || ${joined(parts.slice(half))})`;
+  };
+  return joined(exportColumns.map(valueSql));
 }
 
-type Marks = ReturnType<typeof newMarks>;
-type PageText = { n: number; isLast: boolean; text: string };
-
-/**
- * A page as one text: the driver's and drizzle's work for each column of each row costs several times what the database
- * needs. `left` counts characters, which costs more than all else: it is for long texts only.
- */
-function pageQuery(where: SQL | undefined, rows_max: number, { row, separator, absent }: Marks) {
-  const bounded = new Set<keyof StoredRow>(['description', 'metadata', 'user_agent']);
-  const chars_max = sql.raw(String(readLimits.text_chars_max));
-  const texts = sql.join(
-    names.map((name) => {
-      const column = sql.raw(`r.${name === 'timestamp' ? '"timestamp"' : name}`);
-      if (name === 'ip_address') return sql`abbrev(${column})`; // A cast to text adds the mask /32.
-      return bounded.has(name)
-        ? sql`case when octet_length(${column}) <= ${chars_max} then ${column} else left(${column}, ${chars_max} + 1) end`
-        : sql`${column}::text`;
-    }),
-    sql`, `,
-  );
+/** A page as one text: the driver's and drizzle's work for each column of each row costs several times what the database needs. */
+function pageQuery(where: SQL | undefined, { rows_max, line_bytes_max }: PageSize, marks: Marks) {
   const rows = sql`
-    select ${log.id}, ${log.timestamp}, ${sql.join(
-      names
-        .filter((name) => name !== 'id' && name !== 'timestamp')
-        .map((name) => (name === 'metadata' ? sql`${log.metadata}::text as metadata` : sql`${log[name as 'user_id']}`)),
+    select ${sql.join(
+      exportColumns.map((name) =>
+        name === 'metadata' ? sql`${log.metadata}::text as metadata` : sql`${log[name as 'user_id']}`,
+      ),
       sql`, `,
     )}
     from ${log} ${where && sql`where ${where}`} order by ${asc(log.timestamp)}, ${asc(log.id)} limit ${rows_max}`;
-  // Without OFFSET the planner would write the line's expression into each use of it, and make each line three times.
-  const lines = sql`select r."timestamp", r.id, array_to_string(array[${texts}], ${separator}, ${absent}) as line from (${rows}) r offset 0`;
-  const placed = sql`
-    select line, sum(octet_length(line)) over (order by "timestamp", id rows unbounded preceding) - octet_length(line) as bytes_before
-    from (${lines}) l`;
-  // The rows come in the order of the window, and string_agg takes them as they come.
+  // Without OFFSET the planner would write the line's expression into each use of it, and make each line several times.
+  const lines = sql`select ${lineSql(marks)} as line from (${rows}) r offset 0`;
+  // The rows come in order, and string_agg takes them as they come. A window that adds up their bytes costs a fifth.
   return sql`(
-    select count(*) filter (where kept) as n, count(*) as n_read, string_agg(line, ${row}) filter (where kept) as text
-    from (select line, bytes_before <= ${sql.raw(String(exportLimits.page_bytes_max))} as kept from (${placed}) p) k) as page`;
+    select count(*) as n_read, max(octet_length(line)) as longest_bytes,
+           string_agg(case when octet_length(line) <= ${sql.raw(String(line_bytes_max))} then line else '' end, ${marks.row}) as text
+    from (${lines}) l) as page`;
 }
+
+/** The lines of a page before the first row that does not fit. */
+function fittingText({ n_read, longest_bytes, text }: PageText, { line_bytes_max }: PageSize, { row }: Marks) {
+  if (longest_bytes <= line_bytes_max) return { n: n_read, text };
+  const lines = text.split(row);
+  const n = lines.indexOf('');
+  return { n, text: lines.slice(0, n).join(row) };
+}
+
+/**
+ * The size of the next page, by the rows of this one: as many as fit by their average, and so few that the longest fits
+ * as often as the page has rows.
+ */
+function nextSize({ n_read, longest_bytes, text }: PageText): PageSize {
+  const { page_bytes, page_bytes_max } = exportLimits;
+  const fitting = Math.ceil((page_bytes * n_read) / Math.max(1, text.length));
+  const certain = Math.floor(page_bytes_max / Math.max(1, longest_bytes));
+  return sizeOf(Math.min(2 * n_read, fitting, certain));
+}
+
+/** One row is read whatever its size. */
+function sizeOf(rows: number): PageSize {
+  const rows_max = Math.max(1, Math.min(exportLimits.rows_max, rows));
+  return {
+    rows_max,
+    line_bytes_max: rows_max === 1 ? one_line_bytes_max : Math.floor(exportLimits.page_bytes_max / rows_max),
+  };
+}
+/** More than PostgreSQL's texts can have. */
+const one_line_bytes_max = 2 ** 31 - 1;
 
 /**
  * Every matching entry up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are in
  * commit order, so `id <= upto` is a snapshot without an open transaction.
  */
-export async function* exportPages(reads: Reads, filter: Filter, upto: number): AsyncGenerator<Entry[]> {
+export async function* exportPages(reads: Reads, filter: Filter, upto: number): AsyncGenerator<ExportPage> {
   const marks = newMarks();
-  let rows_max: number = exportLimits.first_rows;
+  let size = sizeOf(exportLimits.first_rows);
 
-  async function read(place: Cursor | null): Promise<PageText> {
+  async function read(place: Cursor | null): Promise<{ n: number; text: string; isLast: boolean }> {
     const where = and(filter.where, lte(log.id, upto), place ? newer(place) : undefined);
-    const [page] = await reads((from) =>
-      from
-        .select({
-          n: sql`n`.mapWith(Number),
-          n_read: sql`n_read`.mapWith(Number),
-          text: sql<string | null>`text`,
-        })
-        .from(pageQuery(where, rows_max, marks)),
-    );
-    if (!page) throw new Error('the page of an export has no row');
-    const isLast = page.n === page.n_read && page.n < rows_max;
-    // As many rows as fit by the size of these: rows beyond the bytes of a page are read for nothing.
-    const fitting = Math.ceil((exportLimits.page_bytes_max * page.n) / Math.max(1, page.text?.length ?? 0));
-    rows_max = Math.max(1, Math.min(exportLimits.rows_max, 2 * page.n, fitting));
-    return { n: page.n, isLast, text: page.text ?? '' };
+    for (;;) {
+      const [page] = await reads((from) =>
+        from
+          .select({
+            n_read: sql`n_read`.mapWith(Number),
+            longest_bytes: sql`coalesce(longest_bytes, 0)`.mapWith(Number),
+            text: sql<string>`coalesce(text, '')`,
+          })
+          .from(pageQuery(where, size, marks)),
+      );
+      if (!page) throw new Error('the page of an export has no row');
+      const { n, text } = fittingText(page, size, marks);
+      const isLast = n === page.n_read && n < size.rows_max;
+      size = nextSize(page);
+      // The first row did not fit: it does in a page of the next size.
+      if (n > 0 || isLast) return { n, text, isLast };
+    }
   }
 
-  for (let next: Promise<PageText> | null = read(null); next; ) {
-    const { n, isLast, text }: PageText = await next;
+  for (let next: ReturnType<typeof read> | null = read(null); next; ) {
+    const { n, text, isLast }: Awaited<ReturnType<typeof read>> = await next;
     if (n === 0) return;
-    const lines = text.split(marks.row);
-    if (lines.length !== n) throw new Error('a row of the export holds the mark between two rows');
-    const entryOf = (line: string) => toEntry(rowOf(line, marks));
-    if (!isLast) {
-      const last = entryOf(lines[n - 1] ?? '');
-      next = read({ ms: timeOf(last), id: last.id });
-      next.catch(() => {}); // Awaited when this page has been used; this only prevents an unhandled rejection.
-    } else next = null;
-    for (let from = 0; from < n; from += exportLimits.portion_rows)
-      yield lines.slice(from, from + exportLimits.portion_rows).map(entryOf);
+    next = isLast ? null : read(placeOfLast(text, marks));
+    next?.catch(() => {}); // Awaited when this page has been used; this only prevents an unhandled rejection.
+    yield exportPage(text, n, marks);
   }
 }
 
-/** A line of a page as a row, its columns in the order of the table. */
-function rowOf(line: string, { separator, absent }: Marks): StoredRow {
-  const values = line.split(separator);
-  if (values.length !== names.length) throw new Error('a row of the export holds the mark between two values');
-  const row: Record<string, string | number | null> = {};
-  let at = 0;
-  for (const name of names) {
-    const value = values[at++] as string;
-    row[name] = value === absent ? null : name === 'id' ? Number(value) : value;
-  }
-  return row as StoredRow;
+/** The place of the last row of a page. */
+function placeOfLast(text: string, { row, separator }: Marks): Cursor {
+  const begins = text.lastIndexOf(row);
+  const values = text.slice(begins < 0 ? 0 : begins + row.length).split(separator);
+  const value = (name: keyof StoredRow) => values[exportColumns.indexOf(name)] ?? '';
+  return { ms: readDatabaseTime(value('timestamp')), id: Number(value('id')) };
 }

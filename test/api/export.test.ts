@@ -1,7 +1,7 @@
 /** An export reads from the database only as fast as its client reads (backpressure). */
 import { expect, it } from 'vitest';
 import { formats } from '../../src/api/export-formats.ts';
-import { textStream } from '../../src/http/text-stream.ts';
+import { byteStream } from '../../src/http/byte-stream.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
@@ -28,7 +28,7 @@ it('reads a page from the database only when the client has read the one before'
       yield page;
     }
   }
-  const reader = textStream(formats.csv.write(counted()), {
+  const reader = byteStream(formats.csv.write(counted()), {
     cut: '',
     errors_visible: true,
     report: () => {},

@@ -1,25 +1,21 @@
 /** The export for spreadsheets: no cell that a spreadsheet changes, and every text comes back. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { csvColumns, formats } from '../../src/api/export-formats.ts';
+import { csvColumns } from '../../src/api/export-formats.ts';
 import { csvParser } from '../../src/commands/csv.ts';
-import type { Entry } from '../../src/log/schema.ts';
+import type { StoredRow } from '../../src/log/stored-row.ts';
+import { blankRow, fileOf } from './export-page.ts';
 
-const blank = Object.fromEntries(csvColumns.map((column) => [column, null]));
-const entryOf = (fields: object) => ({ ...blank, id: 7, ...fields }) as Entry;
+const rowOf = (fields: Partial<StoredRow>): StoredRow => ({ ...blankRow, ...fields });
 
-async function cellsOf(entry: Entry): Promise<string[][]> {
-  async function* pages() {
-    yield [entry];
-  }
-  let text = '';
-  for await (const piece of formats.spreadsheet.write(pages())) text += piece;
+async function cellsOf(row: StoredRow): Promise<string[][]> {
+  const text = await fileOf('spreadsheet', [row]);
   expect(text.startsWith('\ufeff')).toBe(true);
   const parser = csvParser(',');
   return [...parser.push(text.slice(1)), ...parser.end()].map(({ cells }) => cells);
 }
 const cellOf = async (description: string) =>
-  (await cellsOf(entryOf({ description })))[1]?.[csvColumns.indexOf('description')] ?? '';
+  (await cellsOf(rowOf({ description })))[1]?.[csvColumns.indexOf('description')] ?? '';
 
 describe('a spreadsheet keeps', () => {
   it.each([
@@ -44,9 +40,15 @@ describe('a spreadsheet keeps', () => {
   });
 
   it('the metadata as JSON text, the id as a number, and nothing for null', async () => {
-    const [header, row] = await cellsOf(entryOf({ metadata: { a: '1' } }));
+    const [header, row] = await cellsOf(rowOf({ metadata: '{"a": "1"}' }));
+    const shown: Record<string, string> = {
+      id: '7',
+      timestamp: '="2026-03-01T12:30:00.000Z"',
+      metadata: '="{""a"":""1""}"',
+      created_at: '="2026-03-01T12:30:00.500Z"',
+    };
     expect(header).toEqual(csvColumns.map((column) => `="${column}"`));
-    expect(row).toEqual(csvColumns.map((column) => ({ id: '7', metadata: '="{""a"":""1""}"' })[String(column)] ?? ''));
+    expect(row).toEqual(csvColumns.map((column) => shown[String(column)] ?? ''));
   });
 
   it('every text as a constant, or as text that is neither a number nor a formula', async () => {
