@@ -29,6 +29,8 @@ export type Parts = {
   sockets: Sockets;
   /** Opens a live response where the runtime has something cheaper than a Web stream. */
   openStream?: OpenStream | undefined;
+  /** Compresses a long body as gzip. Absent where the platform compresses responses itself. */
+  gzip?: ((body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>) | undefined;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
   /** Whether the client sees that a body failed. workerd ends a failed body like a complete one and drops its last bytes. */

@@ -1,4 +1,5 @@
 /** GET /api/logs/export: all matching entries as a file, and what that file is called. */
+import { wantsGzip } from '../http/accept-encoding.ts';
 import { byteStream } from '../http/byte-stream.ts';
 import { shortDigest } from '../http/digest.ts';
 import { badField } from '../http/problem.ts';
@@ -16,11 +17,14 @@ export function exportRoute(app: App, parts: Parts): void {
     if (!isFormat(name)) throw badField('format', `must be one of ${Object.keys(formats).join(', ')}`);
     // Read before the first byte is sent: an unreachable database then gives a 503 and not an empty file.
     const { log_id, id: upto } = await store.newest();
+    const gzip = parts.gzip && wantsGzip(c.req.header('accept-encoding')) ? parts.gzip : null;
+    if (parts.gzip) c.header('vary', 'Accept-Encoding', { append: true });
     const headers = {
       'content-type': formats[name].type,
       'content-disposition': `attachment; filename="${await fileName(filter, log_id, upto)}.${formats[name].extension}"`,
       'x-accel-buffering': 'no',
       [logHeader]: log_id,
+      ...(gzip && { 'content-encoding': 'gzip' }),
     };
     // A HEAD has no body: an opened one would never be read and never be closed.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
@@ -31,7 +35,7 @@ export function exportRoute(app: App, parts: Parts): void {
       errors_visible: parts.body_errors_visible,
       report,
     });
-    return c.body(body, 200, headers);
+    return c.body(gzip ? gzip(body) : body, 200, headers);
   });
 
   allowMethods(app, '/api/logs/export', 'GET');

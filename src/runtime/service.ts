@@ -12,6 +12,7 @@ import type { App, Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
+import { gzip } from './gzip.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
 import { report } from './report.ts';
@@ -119,6 +120,7 @@ export async function openService(
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
       openStream,
+      gzip,
       assets,
       limits: settings,
       body_errors_visible: true,

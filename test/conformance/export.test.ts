@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { startService } from '../support/harness.ts';
+import { notOn } from '../targets/not-on.ts';
+import { reasons } from '../targets/reasons.ts';
 import { exported, type Format, formatNames, idsIn, readCsv, readLines } from './files.ts';
 
 const base = { event_type: 'CREATE', entity_type: 'order' };
@@ -155,6 +157,30 @@ describe('the file', () => {
     expect(answer.status).toBe(200);
     expect(await answer.text()).toBe('');
   });
+});
+
+notOn(reasons.compressed).describe('the compressed file', () => {
+  const ask = (accepted: string, method = 'GET') =>
+    service.request(`/api/logs/export?${small}`, { method, headers: { 'accept-encoding': accepted } });
+
+  it('is sent to a client that accepts gzip, with the same content', async () => {
+    const [compressed, plain] = await Promise.all(['gzip', 'identity'].map((accepted) => ask(accepted)));
+    expect(compressed?.headers.get('content-encoding')).toBe('gzip');
+    expect(plain?.headers.get('content-encoding')).toBeNull();
+    for (const answer of [compressed, plain]) expect(answer?.headers.get('vary')).toMatch(/Accept-Encoding/i);
+    expect(await compressed?.text()).toBe(await plain?.text());
+  });
+
+  it('is announced in the response to a HEAD request', async () => {
+    expect((await ask('gzip', 'HEAD')).headers.get('content-encoding')).toBe('gzip');
+  });
+
+  it.each(['br', 'gzip;q=0', 'identity, gzip;q=0.5'])(
+    'is not sent to a client with Accept-Encoding: %s',
+    async (accepted) => {
+      expect((await ask(accepted)).headers.get('content-encoding')).toBeNull();
+    },
+  );
 });
 
 describe('a cell that a spreadsheet would run', async () => {

@@ -30,6 +30,7 @@ export const reasons = {
     on: ['workers'],
     because: 'the local workerd drops connections while its one isolate hashes many passwords in its own thread',
   },
+  compressed: { on: ['workers'], because: 'Cloudflare compresses responses itself' },
   hyperdrive: {
     on: ['workers'],
     because:
