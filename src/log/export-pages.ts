@@ -1,6 +1,6 @@
 /** Reads all matching entries for an export: in pages of bounded size, the next one while the one before is used. */
 import { and, asc, lte, type SQL, sql } from 'drizzle-orm';
-import { type ExportPage, exportColumns, exportPage, type Marks, newMarks } from './export-rows.ts';
+import { type ExportPage, exportColumns, type Marks, newMarks, pageReader } from './export-rows.ts';
 import type { Filter } from './filter.ts';
 import { readDatabaseTime } from './instant.ts';
 import { newer } from './list-order.ts';
@@ -107,6 +107,7 @@ const one_line_bytes_max = 2 ** 31 - 1;
  */
 export async function* exportPages(reads: Reads, filter: Filter, upto: number): AsyncGenerator<ExportPage> {
   const marks = newMarks();
+  const pageOf = pageReader(marks);
   let size = sizeOf(exportLimits.first_rows);
 
   async function read(place: Cursor | null): Promise<{ n: number; text: string; isLast: boolean }> {
@@ -135,7 +136,7 @@ export async function* exportPages(reads: Reads, filter: Filter, upto: number): 
     if (n === 0) return;
     next = isLast ? null : read(placeOfLast(text, marks));
     next?.catch(() => {}); // Awaited when this page has been used; this only prevents an unhandled rejection.
-    yield exportPage(text, n, marks);
+    yield pageOf(text, n);
   }
 }
 

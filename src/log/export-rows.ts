@@ -29,18 +29,28 @@ export type ExportRow = {
   entry(): Entry;
 };
 
-/** A page: the rows can be read once or several times. */
+/** A page, valid until the next one is asked for. */
 export type ExportPage = { n: number; rows(): Iterable<ExportRow> };
 
 const encoder = new TextEncoder();
 /** A byte order mark at the start of a value is a character of it. */
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
-/** A page from its text. The iteration throws when the text does not consist of `n` rows. */
-export const exportPage = (text: string, n: number, marks: Marks): ExportPage => ({
-  n,
-  rows: () => rowsOf(encoder.encode(text), n, marks),
-});
+/** Makes the pages of one export from their texts; iterating a page throws when its text does not consist of `n` rows. */
+export function pageReader(marks: Marks): (text: string, n: number) => ExportPage {
+  // One buffer for all pages: memory of a megabyte for each would wait for the garbage collection.
+  let buffer = new Uint8Array(0);
+  return (text, n) => ({
+    n,
+    rows: () => {
+      const bytes_max = utf8_bytes_max * text.length;
+      if (buffer.length < bytes_max) buffer = new Uint8Array(bytes_max);
+      return rowsOf(buffer.subarray(0, encoder.encodeInto(text, buffer).written), n, marks);
+    },
+  });
+}
+/** Of a UTF-16 code unit. */
+const utf8_bytes_max = 3;
 
 function* rowsOf(bytes: Uint8Array, n: number, marks: Marks): Generator<ExportRow> {
   const [between, separator, absent] = [marks.row, marks.separator, marks.absent].map((mark) =>

@@ -1,6 +1,6 @@
 /** Rows as the pages of an export bring them, and the file that a format makes of them. */
 import { formats } from '../../src/api/export-formats.ts';
-import { exportColumns, exportPage, newMarks } from '../../src/log/export-rows.ts';
+import { exportColumns, newMarks, pageReader } from '../../src/log/export-rows.ts';
 import type { StoredRow } from '../../src/log/stored-row.ts';
 
 export const blankRow = {
@@ -15,7 +15,7 @@ export async function fileOf(format: keyof typeof formats, rows: StoredRow[]): P
   const marks = newMarks();
   const lineOf = (row: StoredRow) => exportColumns.map((name) => row[name] ?? marks.absent).join(marks.separator);
   async function* pages() {
-    if (rows.length > 0) yield exportPage(rows.map(lineOf).join(marks.row), rows.length, marks);
+    if (rows.length > 0) yield pageReader(marks)(rows.map(lineOf).join(marks.row), rows.length);
   }
   const chunks: Uint8Array[] = [];
   for await (const chunk of formats[format].write(pages())) chunks.push(chunk);
