@@ -1,26 +1,37 @@
 /**
  * `npm run bench`: runs the benchmarks and prints one table, or with `--json` one JSON text. `--only export` runs those
- * whose name contains the text, `--rows 1m` sets the size of the generated log, `--record` writes the ratios to
- * docs/benchmarks.json, and `--check` exits with 1 when a steady ratio is worse than the recorded one by more than 30 %.
+ * whose name contains the text, `--rows 1m` sets the size of the generated log, and `--log postgres://…` takes one of that
+ * size that was generated before. `--record` writes the ratios to docs/benchmarks.json, and `--check` exits with 1 when a
+ * steady ratio is worse than the recorded one by more than 30 %.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { appendMeasurements } from './append.ts';
-import { askMeasurements } from './ask.ts';
-import { openBenchDatabases } from './databases.ts';
+import { countMeasurements } from './count.ts';
+import { type BenchDatabases, openBenchDatabases } from './databases.ts';
 import { exportMeasurements } from './export.ts';
+import { pageMeasurements } from './first-page.ts';
 import { followMeasurements } from './follow.ts';
 import { generateLog } from './generate.ts';
+import { guestMeasurements } from './guests.ts';
+import { listMeasurements } from './list.ts';
 import { type Context, hasFallen, type Measurement, meetsGoal, type Row, ratioOf } from './measurement.ts';
+import { rollupMeasurements } from './rollup.ts';
+import { startMeasurements } from './start.ts';
 import { writeMeasurements } from './write.ts';
 
 const measurements: Measurement[] = [
   ...appendMeasurements,
   ...writeMeasurements,
   ...exportMeasurements,
-  ...askMeasurements,
   ...followMeasurements,
+  ...rollupMeasurements,
+  ...guestMeasurements,
+  ...pageMeasurements,
+  ...listMeasurements,
+  ...countMeasurements,
+  ...startMeasurements,
 ];
 
 const recordFile = new URL('../docs/benchmarks.json', import.meta.url);
@@ -30,6 +41,7 @@ const { values: options } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     rows: { type: 'string', default: '200k' },
+    log: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
@@ -57,7 +69,7 @@ const cells = (texts: string[]) =>
     .trimEnd();
 
 function line(row: Row): string {
-  const { name, value, unit, reference, goal, more = {} } = row;
+  const { name, value, unit, reference, goal, more = {}, note = '' } = row;
   const ratio = ratioOf(row);
   const bound = goal && ('at_least' in goal ? `≥ ${goal.at_least}` : `≤ ${goal.at_most}`);
   const isMet = meetsGoal(row);
@@ -69,6 +81,7 @@ function line(row: Row): string {
     bound ?? '',
     isMet === null ? '' : isMet ? 'met' : 'MISSED',
     ...Object.entries(more).map(([what, n]) => `${what} ${number(n)}`),
+    note,
   ];
   return cells(texts);
 }
@@ -80,11 +93,13 @@ async function run(): Promise<Row[]> {
   const chosen = measurements.filter(({ name }) => name.includes(options.only));
   if (chosen.length === 0) throw new Error(`no benchmark has "${options.only}" in its name`);
   const databases = await openBenchDatabases();
-  let generated: Promise<string> | null = null;
+  let generated: Promise<string> | null = options.log ? Promise.resolve(options.log) : null;
+  let small: Promise<string> | null = null;
   const context: Context = {
     databases,
     rows_n: rowsOf(options.rows),
-    generatedLog: () => (generated ??= makeLog(context)),
+    generatedLog: () => (generated ??= makeLog(databases, context.rows_n)),
+    smallLog: () => (small ??= makeLog(databases, small_rows)),
   };
   say(`${databases.postgres.name}; ${machine()}\n`);
   say(cells(['', 'measured', '  reference in the same run', 'ratio', 'goal']));
@@ -102,7 +117,9 @@ async function run(): Promise<Row[]> {
   return rows;
 }
 
-async function makeLog({ databases, rows_n }: Context): Promise<string> {
+const small_rows = 100_000;
+
+async function makeLog(databases: BenchDatabases, rows_n: number): Promise<string> {
   const place = await databases.postgres.fresh();
   if (!('DATABASE_URL' in place)) throw new Error('the generated log is for PostgreSQL');
   const rows_per_s = await generateLog(place.DATABASE_URL, rows_n);

@@ -13,6 +13,7 @@ export type Row = {
   steady: boolean;
   /** Further numbers, such as `p99 ms`. */
   more?: Record<string, number>;
+  note?: string;
 };
 
 export type Context = {
@@ -21,6 +22,8 @@ export type Context = {
   rows_n: number;
   /** The URL of a PostgreSQL database with the generated log, which is made at the first call. For readers only. */
   generatedLog(): Promise<string>;
+  /** The same of a log of 100,000 rows. */
+  smallLog(): Promise<string>;
 };
 
 /** A benchmark. `--only` selects by the name, which begins with that of its group. */
