@@ -40,7 +40,7 @@ const oldWords = `case when r.age > 0.75 and ${random(21, 40)} = 0 then ' by DHL
 const takenSql = (n: string) =>
   `to_timestamp($3::float8 - (1 - ceil(${n} / ${batch_rows}.0) * ${batch_rows} / $4::float8) * $5::float8)::timestamptz(3)`;
 
-export const rowsSql = `
+const rowsSql = `
   insert into activity_logs (id, "timestamp", event_type, entity_type, entity_id, user_id, description, metadata,
                              ip_address, user_agent, service, trace_id, session_id, created_at)
   select n, taken - r.late_ms * interval '1 ms', ${typeOf}, r.entity,
@@ -59,47 +59,59 @@ export const rowsSql = `
                 ${oneOf(8, ['order', 'order', 'order', 'payment', 'shipment', 'customer', 'product'])} as entity,
                 ${oneOf(9, ['placed', 'packed', 'paid', 'changed', 'returned', 'failed'])} as verb) r`;
 
-/**
- * Fills the empty, migrated log of a database with `rows` events, a multiple of 1,000. Returns how many a second were
- * written, indexes included.
- */
-export async function generateLog(url: string, rows: number): Promise<number> {
-  if (rows % batch_rows !== 0) throw new Error(`the number of rows must be a multiple of ${batch_rows}`);
-  const sql = postgres(url, { max: connections, onnotice: () => {}, connection: session });
-  const started = performance.now();
-  const span = [Date.now() / 1000, rows, months * 30 * 86_400];
-  // Building the indexes at the end takes a fraction of the time of filling them row by row.
-  const indexes = await dropIndexes(sql);
-  const steps = Array.from({ length: Math.ceil(rows / step_rows) }, (_, i) => i * step_rows + 1);
-  await inParallel(steps, async (from) => {
-    const step = [from, Math.min(rows, from + step_rows - 1), ...span];
-    await sql.unsafe(rowsSql, step);
-    await sql.unsafe(batchesSql, step);
-  });
-  await sql.unsafe(indexes.key);
-  await inParallel(indexes.others, (index) => sql.unsafe(index));
-  const seconds = (performance.now() - started) / 1000;
-  await sql.unsafe('vacuum analyze');
-  await sql.end();
-  return rows / seconds;
-}
+/** A database that runs statements, on so many connections at once. Each has the settings of `session`. */
+export type Target = {
+  connections: number;
+  run(text: string, values?: unknown[]): PromiseLike<Record<string, string>[]>;
+};
 
-/** Runs `work` for each item, as many at once as there are connections. */
-async function inParallel<T>(items: T[], work: (item: T) => PromiseLike<unknown>): Promise<void> {
-  const rest = items[Symbol.iterator]();
-  const worker = async () => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: connections }, worker));
-}
-
-const connections = 2;
-const session = {
+/** The settings of the connections. */
+export const session = {
   maintenance_work_mem: '512MB',
   synchronous_commit: 'off',
   jit: 'off',
   'edgetrail.append': 'on',
 };
+
+/**
+ * Fills the empty, migrated log of a database with `rows` events, a multiple of 1,000. Returns how many a second were
+ * written, indexes included.
+ */
+export async function generateLog(url: string, rows: number): Promise<number> {
+  const connections = 2;
+  const sql = postgres(url, { max: connections, onnotice: () => {}, connection: session });
+  const run = async (text: string, values: unknown[] = []) => [...(await sql.unsafe(text, values as never[]))];
+  return fillLog({ connections, run: run as Target['run'] }, rows).finally(() => sql.end());
+}
+
+/** The same through any connections. */
+export async function fillLog({ connections, run }: Target, rows: number): Promise<number> {
+  if (rows % batch_rows !== 0) throw new Error(`the number of rows must be a multiple of ${batch_rows}`);
+  const started = performance.now();
+  const span = [Date.now() / 1000, rows, months * 30 * 86_400];
+  // Building the indexes at the end takes a fraction of the time of filling them row by row.
+  const indexes = await dropIndexes(run);
+  const steps = Array.from({ length: Math.ceil(rows / step_rows) }, (_, i) => i * step_rows + 1);
+  await inParallel(connections, steps, async (from) => {
+    const step = [from, Math.min(rows, from + step_rows - 1), ...span];
+    await run(rowsSql, step);
+    await run(batchesSql, step);
+  });
+  await run(indexes.key);
+  await inParallel(connections, indexes.others, run);
+  const seconds = (performance.now() - started) / 1000;
+  await run('vacuum analyze');
+  return rows / seconds;
+}
+
+/** Runs `work` for each item, so many at once. */
+async function inParallel<T>(n: number, items: T[], work: (item: T) => PromiseLike<unknown>): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  const worker = async () => {
+    for (const item of rest) await work(item);
+  };
+  await Promise.all(Array.from({ length: n }, worker));
+}
 
 const batchesSql = `
   insert into log_batches (last_id, n, committed_at)
@@ -107,18 +119,18 @@ const batchesSql = `
   from generate_series($1::bigint + ${batch_rows - 1}, $2::bigint, ${batch_rows}) n`;
 
 /** Drops the primary key and the indexes of the log, and returns the statements that make them again. */
-async function dropIndexes(sql: postgres.Sql): Promise<{ key: string; others: string[] }> {
-  const [key] = await sql<{ definition: string }[]>`
+async function dropIndexes(run: Target['run']): Promise<{ key: string; others: string[] }> {
+  const [key] = await run(`
     select pg_get_constraintdef(oid) as definition from pg_constraint
-    where conname = 'activity_logs_pkey' and conrelid = 'activity_logs'::regclass`;
-  const indexes = await sql<{ name: string; definition: string }[]>`
+    where conname = 'activity_logs_pkey' and conrelid = 'activity_logs'::regclass`);
+  const indexes = await run(`
     select indexname as name, indexdef as definition from pg_indexes
     where tablename = 'activity_logs' and indexname <> 'activity_logs_pkey' and schemaname = current_schema()
-    order by indexname = 'idx_activity_logs_description' desc`;
-  for (const { name } of indexes) await sql`drop index ${sql(name)}`;
-  await sql`alter table activity_logs drop constraint activity_logs_pkey`;
+    order by indexname = 'idx_activity_logs_description' desc`);
+  for (const { name } of indexes) await run(`drop index "${name}"`);
+  await run('alter table activity_logs drop constraint activity_logs_pkey');
   return {
     key: `alter table activity_logs add constraint activity_logs_pkey ${key?.definition}`,
-    others: indexes.map(({ definition }) => definition.replace(' ON ONLY ', ' ON ')),
+    others: indexes.map(({ definition = '' }) => definition.replace(' ON ONLY ', ' ON ')),
   };
 }

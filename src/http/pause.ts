@@ -20,3 +20,7 @@ export const whenAborted = (signal: AbortSignal) =>
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve());
   });
+
+/** Resolves after the event loop has had a turn: it has read its sockets, and what was ready to run has run. */
+export const eventLoopTurn = () =>
+  new Promise<void>((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));

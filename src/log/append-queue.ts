@@ -1,5 +1,5 @@
 /** Concurrent writers share commits: events that arrive while a batch is committed go into the next batch. No timer. */
-
+import { eventLoopTurn } from '../http/pause.ts';
 import { appendProblemOf, isDataFault, isTransient, unavailable } from '../http/problem.ts';
 import type { NewEntry } from './entry.ts';
 import type { Entry } from './schema.ts';
@@ -16,13 +16,6 @@ export type Appended = { entry: Entry; duplicate: boolean };
 
 /** A transient error as the problem that says what was stored; any other error unchanged, for the app to report. */
 const appendErrorOf = (error: unknown) => (isTransient(error) ? appendProblemOf(error) : error);
-
-/**
- * Lets the event loop read the sockets. PGlite blocks it while it commits: without this turn the next batch would start
- * before any waiting request was read (437 instead of 3,651 rows/s for 64 callers).
- */
-const yieldToEventLoop = () =>
-  new Promise<void>((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
 
 type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject(error: unknown): void };
 
@@ -67,7 +60,9 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
     running = true;
     while (waiting.length > 0) {
       await run(nextBatch());
-      await yieldToEventLoop();
+      // PGlite blocks the event loop while it commits: without this turn the next batch would start before any waiting
+      // request was read (437 instead of 3,651 rows/s for 64 callers).
+      await eventLoopTurn();
     }
     running = false;
   }

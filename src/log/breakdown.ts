@@ -3,11 +3,12 @@
  * few; else a marked estimate.
  */
 import { and, gte, inArray, lt, lte, or, sql } from 'drizzle-orm';
+import { withTimeout } from './deadlines.ts';
 import { type Filter, type Term, withoutField } from './filter.ts';
 import { earliest_ms, latest_ms } from './instant.ts';
 import type { Reads } from './reads.ts';
 import { isRollupFilter, rollupBars, rollupKeys, rollupLabels } from './rollup-counts.ts';
-import { type Counted, type CountSource, countOrEstimate, withTimeout } from './sample.ts';
+import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const breakdownLimits = {
@@ -53,8 +54,8 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
   async function facets(filter: Filter): Promise<Facet[] | null> {
     const newest = await head();
     const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
-    const tallyOf = ({ where }: Filter) =>
-      countOrEstimate(reads, where, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
+    const tallyOf = (filter: Filter) =>
+      countOrEstimate(reads, filter, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
     const rolled = isRollupFilter(filter) ? await withTimeout(reads, (tx) => rolledTallies(tx, filter, named)) : null;
     const all = await tallyOf(filter);
     if (!all) return null;
@@ -83,7 +84,7 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
     const within = and(gte(log.timestamp, iso(from)), end, filter.where);
     const all = await countOrEstimate(
       reads,
-      within,
+      { terms: filter.terms, where: within },
       await head(),
       (tx, source) =>
         tx

@@ -1,9 +1,9 @@
 /** Searching the log along the time in windows of a bounded number of entries, for filters that no index answers in time. */
 import { and, type SQL, sql } from 'drizzle-orm';
+import { withDeadline } from './deadlines.ts';
 import type { Direction } from './list-order.ts';
 import type { Cursor } from './paging.ts';
 import type { Reads } from './reads.ts';
-import { withDeadline } from './sample.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
 

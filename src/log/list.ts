@@ -1,15 +1,16 @@
 /** Pages of the list. A page, or the part of it that was found, comes after a bounded time, whatever the filter. */
-import { and, inArray, sql } from 'drizzle-orm';
+import { and, sql } from 'drizzle-orm';
 import { badField } from '../http/problem.ts';
+import { withDeadline } from './deadlines.ts';
 import { type Filter, filterOf, isTimeKey, type Term } from './filter.ts';
 import { hasIndex, orderedColumns } from './filter-indexes.ts';
 import { backward, forward } from './list-order.ts';
 import { type Search, searchWindows, windowLimits } from './list-windows.ts';
 import type { Page } from './paging.ts';
 import type { Reads } from './reads.ts';
-import { withDeadline } from './sample.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { rowColumns, type StoredRow, toEntry } from './stored-row.ts';
+import { byIndex, hasRareValue, wholeLimits } from './whole-reads.ts';
 
 export const listLimits = {
   /** The deadline of the plan that the planner prefers, which walks along the time where it expects many matches. */
@@ -18,10 +19,7 @@ export const listLimits = {
   collected_ms_max: 120,
   /** which takes at most this many. */
   collected_rows_max: 10_000,
-  /** In an embedded database, which has no deadlines, a log up to this length is read with the preferred plan, */
-  short_rows_max: 20_000,
-  /** and so is a filter with a value that at most this many entries have. */
-  rare_rows_max: 2_000,
+  ...wholeLimits,
   ...windowLimits,
 } as const;
 
@@ -94,27 +92,6 @@ const preferred = (db: Database, { direction, start, range, rest, offset, rows_m
     .orderBy(...direction.order)
     .limit(rows_max)
     .offset(offset);
-
-/** Restricts the transaction to plans that find entries by their values in an index. */
-const byIndex = (tx: Database) =>
-  tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true)`);
-
-/** Whether one of the terms has an index and few entries. */
-export async function hasRareValue(
-  tx: Database,
-  terms: Term[],
-  { rare_rows_max }: ListLimits = listLimits,
-): Promise<boolean> {
-  await byIndex(tx);
-  for (const { key, negated, values } of terms) {
-    const column = negated ? undefined : orderedColumns[key];
-    if (!column) continue;
-    const candidates = sql`(select from ${log} where ${inArray(column, values)} limit ${rare_rows_max + 1}) as candidates`;
-    const [counted] = await tx.select({ n: sql<number>`count(*)`.mapWith(Number) }).from(candidates);
-    if (counted && counted.n <= rare_rows_max) return true;
-  }
-  return false;
-}
 
 /**
  * The page from all matches, which are found by the indexes of the filter's fields and sorted afterwards; null when they

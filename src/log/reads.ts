@@ -1,5 +1,6 @@
 /** How readers reach the database: separately from writers, and with a deadline where the database has one. */
 import { sql } from 'drizzle-orm';
+import { eventLoopTurn } from '../http/pause.ts';
 import type { Database } from './schema.ts';
 
 /** Runs a reader's queries. Rejects with SQLSTATE 57014 when one of them passed its deadline. */
@@ -9,9 +10,18 @@ export type Reads = {
   readonly hasDeadlines: boolean;
 };
 
-/** Reads on the writers' handle and without a deadline: for an embedded database, which has neither. */
+/**
+ * Reads on the writers' handle and without a deadline: for an embedded database, which has neither. It runs in the process:
+ * between two reads the event loop has a turn, or the reads of one request would hold it together.
+ */
 export const sharedReads = (db: Database): Reads =>
-  Object.assign(<T>(run: (db: Database) => Promise<T>) => run(db), { hasDeadlines: false });
+  Object.assign(
+    async <T>(run: (db: Database) => Promise<T>) => {
+      await eventLoopTurn();
+      return run(db);
+    },
+    { hasDeadlines: false },
+  );
 
 /**
  * Reads in transactions that carry the deadline. It costs three round trips a read, and works through a transaction

@@ -1,5 +1,6 @@
 /** Reads of the entries after a position, for one filter, or in one statement for many filters at the same position. */
 import { and, asc, gt, lte, type SQL, sql } from 'drizzle-orm';
+import { eventLoopTurn } from '../http/pause.ts';
 import type { Filter } from './filter.ts';
 import type { Newest } from './history.ts';
 import { positionOf } from './position.ts';
@@ -10,6 +11,8 @@ import { rowColumns, toEntry } from './stored-row.ts';
 export const sinceLimits = {
   /** The range of ids that one read covers: a rare filter must not scan the whole log in one statement. */
   ids_max: 20_000,
+  /** In an embedded database, which holds the process meanwhile. */
+  embedded_ids_max: 5_000,
   rows_max: 256,
   /** Filters in one statement. Each has up to 100 values, and PostgreSQL takes 65,535 parameters. */
   filters_max: 100,
@@ -22,10 +25,6 @@ type Request = { filter: Filter; resolve(read: SinceRead): void; reject(error: u
 
 /** Requests with the same position and the same end of the log, which wait to be read together. */
 type Gathered = { after: number; end: Newest; requests: Request[] };
-
-/** After what is ready to run now: the followers of other filters ask in the same turn. */
-const nextTurn = (run: () => void) =>
-  typeof setImmediate === 'function' ? void setImmediate(run) : void setTimeout(run);
 
 export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
   const gathering = new Map<number, Gathered>();
@@ -40,7 +39,7 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
   }
 
   async function one(after: number, filter: Filter, end: Newest, rows_max: number): Promise<SinceRead> {
-    const upto = Math.min(end.id, after + sinceLimits.ids_max);
+    const upto = Math.min(end.id, after + (reads.hasDeadlines ? sinceLimits.ids_max : sinceLimits.embedded_ids_max));
     if (upto <= after) return { entries: [], cursor: after, at_ms: null };
     const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
     const found = await reads((from) =>
@@ -66,7 +65,8 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
       if (open?.end === end && open.requests.length < sinceLimits.filters_max) return void open.requests.push(request);
       const gathered: Gathered = { after, end, requests: [request] };
       gathering.set(after, gathered);
-      nextTurn(() => {
+      // The followers of other filters ask in the same turn.
+      void eventLoopTurn().then(() => {
         if (gathering.get(after) === gathered) gathering.delete(after);
         void readGathered(gathered);
       });

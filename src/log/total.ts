@@ -2,23 +2,22 @@
  * The number of entries that match a filter. Where the filter allows it the number comes from the rollup, else from the
  * rows. A number that was counted from rows is kept for a while, and later only the entries since then are counted.
  */
-import { and, getTableName, lte, type SQL, sql } from 'drizzle-orm';
+import { and, lte, type SQL, sql } from 'drizzle-orm';
 import { isStatementTimeout, unavailable } from '../http/problem.ts';
+import { withDeadline, withTimeout } from './deadlines.ts';
 import type { Filter } from './filter.ts';
-import { hasRareValue, listLimits } from './list.ts';
 import type { CountMode } from './paging.ts';
 import type { Reads } from './reads.ts';
 import { rollupTotal } from './rollup-counts.ts';
-import { withDeadline, withTimeout } from './sample.ts';
+
 import { type Database, activityLogs as log } from './schema.ts';
+import { countWindow, idWindow, readWhole, readWindows, wholeLimits } from './whole-reads.ts';
 
 export const totalLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
   /** The deadline of the total of a list. */
   total_ms_max: 50,
-  /** The embedded database cannot end a statement: it counts so many ids at a time until the deadline. */
-  window_ids: 2_000,
   /** How long a count is kept: a log that was replaced by another one must not be answered from it for longer. */
   kept_ms_max: 60_000,
   /** The same for a lower bound of a count that did not end within its deadline: it may next time. */
@@ -85,7 +84,7 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     const { total, upto, until_ms } = found;
     if (newest - upto > totalLimits.since_ids_max) return null;
     if (newest === upto) return found;
-    const since = await reads((db) => countWindow(db, filter, upto, newest));
+    const since = await reads((db) => countWindow(db, filter, idWindow(upto, newest)));
     return keep(filter, { total: total + since, total_is_exact: true, upto: newest, until_ms });
   }
 
@@ -93,10 +92,10 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     const where = and(filter.where, lte(log.id, newest));
     const counted =
       mode === 'exact'
-        ? await exactTotal(filter, where)
+        ? await exactTotal(filter, newest, where)
         : reads.hasDeadlines
           ? await withDeadline(reads, totalLimits.total_ms_max, (tx) => totalBy(tx, filter, undefined, where))
-          : await embeddedTotal(filter, newest, where);
+          : await embeddedTotal(filter, newest, where, totalLimits.total_ms_max);
     return keepCounted(filter, newest, counted) ?? { total: 0, total_is_exact: false };
   }
 
@@ -107,7 +106,10 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     const found = await fromKept(filter, newest, 'fast');
     if (found && (found.total_is_exact || found.total > 0)) return found;
     const where = and(filter.where, lte(log.id, newest));
-    return keepCounted(filter, newest, await withTimeout(reads, (tx) => totalBy(tx, filter, undefined, where)));
+    const counted = reads.hasDeadlines
+      ? await withTimeout(reads, (tx) => totalBy(tx, filter, undefined, where))
+      : await embeddedTotal(filter, newest, where, totalLimits.total_ms_max);
+    return keepCounted(filter, newest, counted);
   }
 
   /** Keeps what was counted from rows, also that it took too long. */
@@ -126,43 +128,36 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     return found;
   }
 
-  const exactTotal = (filter: Filter, where: SQL | undefined) =>
-    reads((db) => totalBy(db, filter, Number.MAX_SAFE_INTEGER - 1, where)).catch((error) => {
+  async function exactTotal(filter: Filter, newest: number, where: SQL | undefined) {
+    if (!reads.hasDeadlines) {
+      const counted = await embeddedTotal(filter, newest, where, wholeLimits.windows_ms_max);
+      if (!counted.total_is_exact) throw tookTooLong();
+      return counted;
+    }
+    return reads((db) => totalBy(db, filter, Number.MAX_SAFE_INTEGER - 1, where)).catch((error) => {
       if (!isStatementTimeout(error)) throw error;
-      throw unavailable('The exact count took too long and was cancelled: narrow the filter, or ask for count=fast.');
+      throw tookTooLong();
     });
+  }
 
   /**
-   * The total without deadlines of statements: where neither the log is short nor a value rare, the log is counted in
-   * windows, the newest first, until the time has passed.
+   * The total without deadlines of statements: where not all matches may be read at once, the log is counted in windows,
+   * the newest first, until the time has passed.
    */
-  async function embeddedTotal(filter: Filter, newest: number, where: SQL | undefined) {
-    const { total_ms_max, window_ids } = totalLimits;
-    const started = performance.now();
-    const isShort = newest <= listLimits.short_rows_max;
-    const whole = await reads((db) =>
-      db.transaction(async (tx) => {
-        const rolled = await rollupTotal(tx, filter);
-        if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
-        if (!isShort && !(await hasRareValue(tx, filter.terms))) return null;
-        return totalBy(tx, filter, undefined, where);
-      }),
-    );
-    if (whole) return whole;
+  async function embeddedTotal(filter: Filter, newest: number, where: SQL | undefined, ms_max: number) {
+    const rolled = await reads((db) => rollupTotal(db, filter));
+    if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
+    const whole = await readWhole(reads, filter, newest, (tx) => countRows(tx, where, totalLimits.total_rows_max));
+    if (whole) return { ...whole, is_rolled: false };
     let total = 0;
-    let upto = newest;
-    for (; upto > 0 && performance.now() - started < total_ms_max; upto -= window_ids)
-      total += await reads((db) => countWindow(db, filter, upto - window_ids, upto));
-    return { total, total_is_exact: upto <= 0, is_rolled: false };
+    const upto = await readWindows(reads, newest, ms_max, async (db, window) => {
+      total += await countWindow(db, filter, window);
+    });
+    return { total, total_is_exact: upto === 0, is_rolled: false };
   }
 
   return { total, totalInTime };
 }
 
-/** The matching entries of a window of ids. `offset 0`: the planner must not scan a field's index for each window. */
-async function countWindow(db: Database, { where }: Filter, after: number, upto: number): Promise<number> {
-  const window = sql`(select * from ${log} where ${log.id} > ${after}::bigint and ${log.id} <= ${upto}::bigint offset 0)
-    as ${sql.identifier(getTableName(log))}`;
-  const [counted] = await db.select({ n }).from(window).where(where);
-  return counted?.n ?? 0;
-}
+const tookTooLong = () =>
+  unavailable('The exact count took too long and was cancelled: narrow the filter, or ask for count=fast.');

@@ -1,0 +1,59 @@
+/** Reads with a deadline for each statement, on a server; an embedded database does not support them. */
+import { sql } from 'drizzle-orm';
+import { limitConcurrency } from '../http/concurrency.ts';
+import { isStatementTimeout } from '../http/problem.ts';
+import type { Reads } from './reads.ts';
+import type { Database } from './schema.ts';
+
+export const deadlineLimits = {
+  /** The deadline of a statement that counts for a page. */
+  statement_ms_max: 300,
+  /** Concurrent counts per database: counts must not use up the connections of readers. */
+  running_max: 3,
+  waiting_max: 60,
+  /** A count that was queued for longer is not started: the page was sent without it. */
+  waiting_ms_max: 2_000,
+} as const;
+
+type Limit = ReturnType<typeof limitConcurrency>;
+const limits = new WeakMap<Reads, Limit>();
+function limitOf(reads: Reads): Limit {
+  const { running_max, waiting_max } = deadlineLimits;
+  const limit =
+    limits.get(reads) ?? limitConcurrency(running_max, waiting_max, 'Too much is being counted. Try again.');
+  limits.set(reads, limit);
+  return limit;
+}
+
+/**
+ * Runs statements with a deadline for each; null when one of them passed it. The settings are local to the transaction, so
+ * that nothing stays in the session. JIT is off: the planner overestimates the sample and would compile for longer than
+ * the statement runs.
+ */
+export async function withDeadline<T>(
+  reads: Reads,
+  statement_ms_max: number,
+  run: (tx: Database) => Promise<T>,
+): Promise<T | null> {
+  const timed = reads((db) =>
+    db.transaction(async (tx) => {
+      await tx.execute(
+        sql`select set_config('statement_timeout', ${String(statement_ms_max)}, true), set_config('jit', 'off', true)`,
+      );
+      return run(tx);
+    }),
+  );
+  return timed.catch((error) => {
+    if (isStatementTimeout(error)) return null;
+    throw error;
+  });
+}
+
+/** The same for the counts of a page: with their deadline, and only a few at once. */
+export function withTimeout<T>(reads: Reads, run: (tx: Database) => Promise<T>): Promise<T | null> {
+  const asked = performance.now();
+  const isLate = () => performance.now() - asked > deadlineLimits.waiting_ms_max;
+  return limitOf(reads)(() =>
+    withDeadline(reads, deadlineLimits.statement_ms_max, async (tx) => (isLate() ? null : run(tx))),
+  );
+}
