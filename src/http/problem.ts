@@ -121,6 +121,9 @@ export function appendProblemOf(error: unknown): Problem {
 /** SQLSTATE 25000: append_logs was called under another isolation level than READ COMMITTED. */
 export const isWrongIsolation = (error: unknown): boolean => codeOf(error) === '25000';
 
+/** SQLSTATE 55P03 or 40P01: a lock could not be had in time. */
+export const isLocked = (error: unknown): boolean => /^(55P03|40P01)$/.test(codeOf(error));
+
 /** SQLSTATE 08P01 from a pooler that does not pass on a parameter of the connection. */
 export const isStartupRefused = (error: unknown): boolean =>
   codeOf(error) === '08P01' && /startup parameter/.test(messagesOf(error));

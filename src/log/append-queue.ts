@@ -21,9 +21,13 @@ type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject
 
 /**
  * Wraps an append so that one runs at a time and takes all queued callers. Each caller gets the results of its own events
- * after the commit. When the data of one caller is invalid, only that caller is refused.
+ * after the commit. When the data of one caller is invalid, only that caller is refused. `prepare` returns null or a promise
+ * that never rejects: until it resolves its caller waits beside the queue, and the others do not.
  */
-export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended[]>) {
+export function appendQueue(
+  appendNow: (entries: NewEntry[]) => Promise<Appended[]>,
+  prepare: (entries: NewEntry[]) => Promise<void> | null = () => null,
+) {
   const waiting: Caller[] = [];
   let waitingRows = 0;
   let running = false;
@@ -75,10 +79,15 @@ export function appendQueue(appendNow: (entries: NewEntry[]) => Promise<Appended
   return function append(entries: NewEntry[]): Promise<Appended[]> {
     if (waitingRows + entries.length > queueLimits.waiting_rows_max)
       return Promise.reject(unavailable('Too many events wait to be stored. Try again.'));
+    waitingRows += entries.length;
     return new Promise((resolve, reject) => {
-      waiting.push({ entries, resolve, reject });
-      waitingRows += entries.length;
-      void flush();
+      const enqueue = () => {
+        waiting.push({ entries, resolve, reject });
+        void flush();
+      };
+      const prepared = prepare(entries);
+      if (prepared) void prepared.then(enqueue);
+      else enqueue();
     });
   };
 }

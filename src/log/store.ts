@@ -9,6 +9,7 @@ import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
 import { historyOf } from './history.ts';
 import { listOf } from './list.ts';
+import { pastMonths } from './past-months.ts';
 import { type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
@@ -29,8 +30,16 @@ export type { Newest, PollState } from './history.ts';
 export type { Total } from './total.ts';
 export type Store = ReturnType<typeof createStore>;
 
-/** The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. */
-export function createStore(db: Database, reads: Reads = sharedReads(db), room: Room = serverRoom) {
+/**
+ * The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. `report` logs what an
+ * append survives: whoever appends passes it.
+ */
+export function createStore(
+  db: Database,
+  reads: Reads = sharedReads(db),
+  room: Room = serverRoom,
+  report: (what: string, error: unknown) => void = () => {},
+) {
   const columns = getTableColumns(log);
   const history = historyOf(db, reads);
   const { head, newest } = history;
@@ -108,14 +117,25 @@ export function createStore(db: Database, reads: Reads = sharedReads(db), room: 
     return readCommitted((tx) => stepReader(tx, rollup, ids_max, ids_min));
   }
 
-  /** Makes this month's partition and those ahead. */
+  /** Makes this month's partition and those ahead, and leaves no time before them without one. */
   async function makePartitions(): Promise<void> {
     room.forFewRows();
-    await db.select({ made: sql`made` }).from(sql`make_partitions(${storeLimits.partitions_ahead_months}) as made`);
+    const { partitions_ahead_months } = storeLimits;
+    await readCommitted((tx) =>
+      tx.select({ made: sql`made` }).from(sql`make_partitions(${partitions_ahead_months}) as made`),
+    );
+  }
+
+  /** Makes the partition of a month of the past, from its first moment. */
+  async function makeMonth(month: string): Promise<void> {
+    room.forEvents(0);
+    await readCommitted((tx) =>
+      tx.select({ made: sql`made` }).from(sql`make_months(array[${month}::timestamptz], true) as made`),
+    );
   }
 
   return {
-    append: appendQueue((batch) => readiness.watchAppend(appendNow(batch))),
+    append: appendQueue((batch) => readiness.watchAppend(appendNow(batch)), pastMonths(makeMonth, report)),
     ...history,
     one,
     ...sinceOf(reads, newest),

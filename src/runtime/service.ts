@@ -67,7 +67,7 @@ export async function openService(
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
-  const store = createStore(database.db, database.reads, database.room);
+  const store = createStore(database.db, database.reads, database.room, report);
   const tail = createTail(store, {
     poll_ms_min: settings.POLL_MS_MIN,
     poll_ms_max: settings.POLL_MS_MAX,

@@ -63,7 +63,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     });
     const db = drizzle({ client });
     rejectCachedReads(db).catch((error) => report('the Durable Object started with cached reads', error));
-    const store = createStore(db);
+    const store = createStore(db, undefined, undefined, report);
     const tail = createTail(store, {
       poll_ms_min: settings.POLL_MS_MIN,
       poll_ms_max: settings.POLL_MS_MAX,

@@ -1,6 +1,8 @@
 /** PostgreSQL with other server settings: an event is stored and found in the same way. */
 import { expect, it } from 'vitest';
+import { openPostgres } from '../../src/runtime/postgres.ts';
 import { eventually, freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
+import { misplaced, monthsAgo, partitionsOf, uncovered } from '../support/partitions.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 
@@ -62,22 +64,23 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
 
   it('events of months in which the service did not run are stored', async () => {
     const { place, sql } = off;
-    // As if the service had been installed four months ago and had stopped then: the months between its last
-    // partition and the current month have none.
+    // As if the service had been installed four months ago and had stopped then: no partition covers the time since.
+    const { db, close } = openPostgres(place.DATABASE_URL, 1);
+    for (const { name, from } of await partitionsOf(db)) if (from >= monthsAgo(120)) await sql`drop table ${sql(name)}`;
     await sql.unsafe(`
       alter table activity_logs detach partition activity_logs_history;
       alter table activity_logs attach partition activity_logs_history for values from (minvalue) to
-        ('${monthsAgo(4)}')`);
+        ('${textOf(monthsAgo(4))}')`);
     const service = await startService({ place });
     await service.scheduled();
-    const timestamps = [monthsAgo(5), monthsAgo(3), monthsAgo(1), monthsAgo(0)];
+    const timestamps = [5, 3, 1, 0].map((n) => textOf(monthsAgo(n)));
     const kept = await service.write(timestamps.map((timestamp) => ({ ...event, timestamp })));
     expect(kept.map(({ timestamp }) => timestamp)).toEqual(timestamps);
+    expect(uncovered(await partitionsOf(db), Date.now())).toEqual([]);
+    expect(await misplaced(db)).toBe(0);
     await service.stop();
+    await close();
   });
 });
 
-function monthsAgo(n: number): string {
-  const now = new Date();
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - n, 1)).toISOString();
-}
+const textOf = (ms: number) => new Date(ms).toISOString();

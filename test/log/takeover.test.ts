@@ -7,6 +7,7 @@ import type { OpenDatabase } from '../../src/runtime/database.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { freshPostgres, sqlClient } from '../support/harness.ts';
+import { filled, misplaced, partitionsOf, uncovered } from '../support/partitions.ts';
 
 /** Has the effect of the old dashboard's set-up script. */
 const oldTables = `
@@ -188,6 +189,13 @@ describe('the migration of 100,000 rows during writes of old code, interrupted o
       `select log.timestamp from ${pairs} where old.timestamp is null and old.created_at is null`,
     );
     expect(rows).toEqual([{ timestamp: new Date(0) }]);
+  });
+
+  it('puts every row into the partition of its month', async () => {
+    const { db } = open(url);
+    expect(await misplaced(db)).toBe(0);
+    expect(Object.keys(await filled(db)).length).toBeGreaterThan(16);
+    expect(uncovered(await partitionsOf(db), Date.now())).toEqual([]);
   });
 
   it('keeps the old table with all its rows, and the view that reads it', async () => {

@@ -9,7 +9,7 @@ const parse = 0x50; // 'P': the text of a statement
 const ready = 0x5a; // 'Z' from the server: the end of a response
 
 /** Functions that PostgreSQL calls volatile or stable: statements with one are not cached. */
-const uncached = /append_logs|drain_inbox|make_partitions|now\(|current_setting/;
+const uncached = /append_logs|drain_inbox|make_partitions|make_months|now\(|current_setting/;
 
 /** Splits bytes into messages of the wire protocol (a type byte, then a length that includes itself) and the rest. */
 function split(bytes: Buffer): { frames: Buffer[]; rest: Buffer } {
