@@ -5,6 +5,7 @@ import { readText } from '../http/request.ts';
 import type { Appended } from '../log/append-queue.ts';
 import { type NewEntry, readEntry } from '../log/entry.ts';
 import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
+import { quickEntry } from '../log/quick-entry.ts';
 import { type App, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
 
 export const requestLimits = {
@@ -107,7 +108,8 @@ function checkItems(items: unknown[], textFaults: Fault[]): NewEntry[] {
   const faults = textFaults.slice(0, requestLimits.faults_max);
   for (const [index, item] of items.entries()) {
     if (faults.length >= requestLimits.faults_max) break;
-    const read = readEntry(item);
+    const quick = quickEntry(item);
+    const read = quick ? { entry: quick } : readEntry(item);
     if ('entry' in read) entries.push(read.entry);
     else
       faults.push(

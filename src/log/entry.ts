@@ -33,6 +33,9 @@ export function textFault(text: string): string | null {
 const byteOrderMarkFault = (text: string) =>
   text.startsWith('\ufeff') ? 'must not begin with a byte order mark' : null;
 
+/** Whether a text, of any length, can be stored and comes back as it was sent. */
+export const isStorable = (text: string): boolean => (textFault(text) ?? byteOrderMarkFault(text)) === null;
+
 /** Whether a text has more than so many characters (code points). */
 export const isLonger = (text: string, chars_max: number): boolean =>
   text.length > chars_max && [...text].length > chars_max;

@@ -1,5 +1,6 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
-import { getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import { type GetColumnData, inArray, type SQL, sql } from 'drizzle-orm';
+import type { PgColumn } from 'drizzle-orm/pg-core';
 import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
@@ -30,6 +31,37 @@ export type { Newest, PollState } from './history.ts';
 export type { Total } from './total.ts';
 export type Store = ReturnType<typeof createStore>;
 
+const decidedBy = <C extends PgColumn>(column: C) =>
+  sql<GetColumnData<C>>`(appended.log).${sql.identifier(column.name)}`.mapWith(column);
+
+/** What the database decides of a stored row, or writes in a form of its own. Reading all of it back costs as much again. */
+const decidedColumns = {
+  timestamp: decidedBy(log.timestamp),
+  metadata: decidedBy(log.metadata),
+  ip_address: decidedBy(log.ip_address),
+  created_at: decidedBy(log.created_at),
+};
+type Decided = Pick<Entry, keyof typeof decidedColumns>;
+
+/** A stored row: what was sent, with what the database decided. */
+const storedEntry = (id: number, sent: NewEntry, { timestamp, metadata, ip_address, created_at }: Decided): Entry => ({
+  id,
+  timestamp,
+  event_type: sent.event_type,
+  entity_type: sent.entity_type,
+  entity_id: sent.entity_id,
+  user_id: sent.user_id,
+  description: sent.description,
+  metadata,
+  ip_address,
+  user_agent: sent.user_agent,
+  service: sent.service,
+  trace_id: sent.trace_id,
+  session_id: sent.session_id,
+  event_uid: sent.event_uid,
+  created_at,
+});
+
 /**
  * The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. `report` logs what an
  * append survives: whoever appends passes it.
@@ -40,19 +72,10 @@ export function createStore(
   room: Room = serverRoom,
   report: (what: string, error: unknown) => void = () => {},
 ) {
-  const columns = getTableColumns(log);
   const history = historyOf(db, reads);
   const { head, newest } = history;
   const readiness = readinessOf(db, reads, head, room);
   const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
-
-  /** The stored row as append_logs returns it: a composite, column by column. */
-  const stored = Object.fromEntries(
-    Object.entries(columns).map(([name, column]) => [
-      name,
-      sql`(appended.log).${sql.identifier(name)}`.mapWith(column),
-    ]),
-  ) as { [K in keyof typeof columns]: SQL<(typeof columns)[K]['_']['data']> };
 
   let explicitIsolation = false;
   /**
@@ -79,13 +102,14 @@ export function createStore(
           ordinal: sql<number>`appended.ordinal`.mapWith(Number),
           duplicate: sql<boolean>`appended.duplicate`,
           storedId: sql<number>`appended.stored_id`.mapWith(Number),
-          ...stored,
+          ...decidedColumns,
         })
         .from(sql`append_logs(${json}::jsonb) appended`),
     );
     const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
-    return rows.map(({ ordinal: _ordinal, duplicate, storedId, ...entry }) => {
-      const kept = duplicate ? known.get(storedId) : (entry as Entry);
+    return rows.map(({ ordinal, duplicate, storedId, ...decided }) => {
+      const sent = batch[ordinal - 1];
+      const kept = duplicate ? known.get(storedId) : sent && storedEntry(storedId, sent, decided);
       if (!kept) throw new Error(`event ${storedId} is named in log_uids and not in the log`);
       return { entry: kept, duplicate };
     });
