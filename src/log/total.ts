@@ -1,6 +1,6 @@
 /**
  * The number of entries that match a filter. Where the filter allows it the number comes from the rollup, else from the
- * rows. A number that was counted from rows is kept for a while, and later only the entries since then are counted.
+ * rows. A number is kept for a while; one from rows is later completed by the entries since then.
  */
 import { and, lte, type SQL, sql } from 'drizzle-orm';
 import { isStatementTimeout, unavailable } from '../http/problem.ts';
@@ -45,20 +45,18 @@ export async function countRows(tx: Database, where: SQL | undefined, rows_max: 
   return { total: Math.min(found, rows_max), total_is_exact: found <= rows_max };
 }
 
-/** The total from the rollup, or from rows up to `rows_max`; `is_rolled` says which. */
-export async function totalBy(
-  tx: Database,
-  filter: Filter,
-  rows_max: number = totalLimits.total_rows_max,
-  where: SQL | undefined = filter.where,
-): Promise<Total & { is_rolled: boolean }> {
+/** `is_rolled`: it comes from the rollup, and may include entries that are newer than the newest id it was asked for. */
+type Counted = Total & { is_rolled: boolean };
+
+/** The total from the rollup, or from rows up to the id `newest`, at most `rows_max` of them. */
+async function count(tx: Database, filter: Filter, newest: number, rows_max: number): Promise<Counted> {
   const rolled = await rollupTotal(tx, filter);
   if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
-  return { ...(await countRows(tx, where, rows_max)), is_rolled: false };
+  return { ...(await countRows(tx, and(filter.where, lte(log.id, newest)), rows_max)), is_rolled: false };
 }
 
-/** A total that was counted from rows, of the entries up to an id, and when it is forgotten. */
-type Kept = Total & { upto: number; until_ms: number };
+/** A total that was counted when the newest entry had the id `upto`, and when it is forgotten. */
+type Kept = Counted & { upto: number; until_ms: number };
 
 /** `head` reads the id of the newest entry. */
 export function totalOf(reads: Reads, head: () => Promise<number>) {
@@ -66,8 +64,8 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
   const kept = new Map<string, Kept>();
 
   /**
-   * The number of matching entries, as a list needs it, of a log whose newest id is `newest`. `fast`: exact when it can be counted
-   * up to `total_rows_max` within `total_ms_max`, else a lower bound. `exact`: until the deadline of every reader, then a
+   * The number of matching entries, as a list needs it, of a log whose newest id is `newest`. `fast`: exact when it can
+   * be counted up to `total_rows_max` within `total_ms_max`, else a lower bound. `exact`: until the deadline of every reader, then a
    * 503. The result is at least `at_least`: a page is read after `newest`, and may show a later entry.
    */
   async function total(filter: Filter, newest: number, mode: Exclude<CountMode, 'none'>, at_least = 0): Promise<Total> {
@@ -81,23 +79,30 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     const found = kept.get(filter.key);
     if (!found || found.until_ms < performance.now() || found.upto > newest) return null;
     if (!found.total_is_exact) return mode === 'exact' ? null : found;
-    const { total, upto, until_ms } = found;
-    if (newest - upto > totalLimits.since_ids_max) return null;
+    const { total, upto, until_ms, is_rolled } = found;
     if (newest === upto) return found;
+    if (is_rolled || newest - upto > totalLimits.since_ids_max) return null;
     const since = await reads((db) => countWindow(db, filter, idWindow(upto, newest)));
-    return keep(filter, { total: total + since, total_is_exact: true, upto: newest, until_ms });
+    return keep(filter, { total: total + since, total_is_exact: true, is_rolled, upto: newest, until_ms });
   }
 
   async function fromLog(filter: Filter, newest: number, mode: CountMode): Promise<Total> {
-    const where = and(filter.where, lte(log.id, newest));
     const counted =
       mode === 'exact'
-        ? await exactTotal(filter, newest, where)
-        : reads.hasDeadlines
-          ? await withDeadline(reads, totalLimits.total_ms_max, (tx) => totalBy(tx, filter, undefined, where))
-          : await embeddedTotal(filter, newest, where, totalLimits.total_ms_max);
+        ? await exactTotal(filter, newest)
+        : await countInTime(filter, newest, (run) => withDeadline(reads, totalLimits.total_ms_max, run));
     return keepCounted(filter, newest, counted) ?? { total: 0, total_is_exact: false };
   }
+
+  /** The total within the deadline of `timed`; null when it passed. */
+  const countInTime = (
+    filter: Filter,
+    newest: number,
+    timed: (run: (tx: Database) => Promise<Counted>) => Promise<Counted | null>,
+  ): Promise<Counted | null> =>
+    reads.hasDeadlines
+      ? timed((tx) => count(tx, filter, newest, totalLimits.total_rows_max))
+      : embeddedTotal(filter, newest, totalLimits.total_ms_max);
 
   /** The total for a page: null when counting took too long. */
   async function totalInTime(filter: Filter, known?: number): Promise<Total | null> {
@@ -105,19 +110,15 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     if (!filter.where) return { total: newest, total_is_exact: true };
     const found = await fromKept(filter, newest, 'fast');
     if (found && (found.total_is_exact || found.total > 0)) return found;
-    const where = and(filter.where, lte(log.id, newest));
-    const counted = reads.hasDeadlines
-      ? await withTimeout(reads, (tx) => totalBy(tx, filter, undefined, where))
-      : await embeddedTotal(filter, newest, where, totalLimits.total_ms_max);
-    return keepCounted(filter, newest, counted);
+    return keepCounted(filter, newest, await countInTime(filter, newest, (run) => withTimeout(reads, run)));
   }
 
-  /** Keeps what was counted from rows, also that it took too long. */
-  function keepCounted(filter: Filter, newest: number, counted: (Total & { is_rolled: boolean }) | null): Total | null {
-    const { total, total_is_exact, is_rolled } = counted ?? { total: 0, total_is_exact: false, is_rolled: false };
+  /** Keeps what was counted, also that it took too long. */
+  function keepCounted(filter: Filter, newest: number, counted: Counted | null): Total | null {
     const ms = counted ? totalLimits.kept_ms_max : totalLimits.kept_inexact_ms_max;
-    if (!is_rolled) keep(filter, { total, total_is_exact, upto: newest, until_ms: performance.now() + ms });
-    return counted && { total, total_is_exact };
+    const found = counted ?? { total: 0, total_is_exact: false, is_rolled: false };
+    keep(filter, { ...found, upto: newest, until_ms: performance.now() + ms });
+    return counted && { total: counted.total, total_is_exact: counted.total_is_exact };
   }
 
   function keep({ key }: Filter, found: Kept): Kept {
@@ -128,27 +129,27 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     return found;
   }
 
-  async function exactTotal(filter: Filter, newest: number, where: SQL | undefined) {
+  async function exactTotal(filter: Filter, newest: number): Promise<Counted> {
     if (!reads.hasDeadlines) {
-      const counted = await embeddedTotal(filter, newest, where, wholeLimits.windows_ms_max);
+      const counted = await embeddedTotal(filter, newest, wholeLimits.windows_ms_max);
       if (!counted.total_is_exact) throw tookTooLong();
       return counted;
     }
-    return reads((db) => totalBy(db, filter, Number.MAX_SAFE_INTEGER - 1, where)).catch((error) => {
+    return reads((db) => count(db, filter, newest, Number.MAX_SAFE_INTEGER - 1)).catch((error) => {
       if (!isStatementTimeout(error)) throw error;
       throw tookTooLong();
     });
   }
 
   /**
-   * The total without deadlines of statements: where not all matches may be read at once, the log is counted in windows,
+   * The total without deadlines of statements: where the matches may not be read at once, they are counted in windows,
    * the newest first, until the time has passed.
    */
-  async function embeddedTotal(filter: Filter, newest: number, where: SQL | undefined, ms_max: number) {
+  async function embeddedTotal(filter: Filter, newest: number, ms_max: number): Promise<Counted> {
     const rolled = await reads((db) => rollupTotal(db, filter));
     if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
-    const whole = await readWhole(reads, filter, newest, (tx) => countRows(tx, where, totalLimits.total_rows_max));
-    if (whole) return { ...whole, is_rolled: false };
+    const whole = await readWhole(reads, filter, newest, (tx) => count(tx, filter, newest, totalLimits.total_rows_max));
+    if (whole) return whole;
     let total = 0;
     const upto = await readWindows(reads, newest, ms_max, async (db, window) => {
       total += await countWindow(db, filter, window);
