@@ -1,8 +1,8 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
-import { type GetColumnData, inArray, type SQL, sql } from 'drizzle-orm';
-import type { PgColumn } from 'drizzle-orm/pg-core';
+import { inArray, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
+import { appendRows } from './appended-rows.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';
@@ -30,37 +30,6 @@ export type { Recent, Span, Stats } from './counts.ts';
 export type { Newest, PollState } from './history.ts';
 export type { Total } from './total.ts';
 export type Store = ReturnType<typeof createStore>;
-
-const decidedBy = <C extends PgColumn>(column: C) =>
-  sql<GetColumnData<C>>`(appended.log).${sql.identifier(column.name)}`.mapWith(column);
-
-/** What the database decides of a stored row, or writes in a form of its own. Reading all of it back costs as much again. */
-const decidedColumns = {
-  timestamp: decidedBy(log.timestamp),
-  metadata: decidedBy(log.metadata),
-  ip_address: decidedBy(log.ip_address),
-  created_at: decidedBy(log.created_at),
-};
-type Decided = Pick<Entry, keyof typeof decidedColumns>;
-
-/** A stored row: what was sent, with what the database decided. */
-const storedEntry = (id: number, sent: NewEntry, { timestamp, metadata, ip_address, created_at }: Decided): Entry => ({
-  id,
-  timestamp,
-  event_type: sent.event_type,
-  entity_type: sent.entity_type,
-  entity_id: sent.entity_id,
-  user_id: sent.user_id,
-  description: sent.description,
-  metadata,
-  ip_address,
-  user_agent: sent.user_agent,
-  service: sent.service,
-  trace_id: sent.trace_id,
-  session_id: sent.session_id,
-  event_uid: sent.event_uid,
-  created_at,
-});
 
 /**
  * The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. `report` logs what an
@@ -96,22 +65,12 @@ export function createStore(
   async function appendNow(batch: NewEntry[]): Promise<Appended[]> {
     const json = JSON.stringify(batch);
     room.forEvents(diskBytesOf(batch, json));
-    const rows = await readCommitted((tx) =>
-      tx
-        .select({
-          ordinal: sql<number>`appended.ordinal`.mapWith(Number),
-          duplicate: sql<boolean>`appended.duplicate`,
-          storedId: sql<number>`appended.stored_id`.mapWith(Number),
-          ...decidedColumns,
-        })
-        .from(sql`append_logs(${json}::jsonb) appended`),
-    );
-    const known = await byIds(rows.filter((row) => row.duplicate).map((row) => row.storedId));
-    return rows.map(({ ordinal, duplicate, storedId, ...decided }) => {
-      const sent = batch[ordinal - 1];
-      const kept = duplicate ? known.get(storedId) : sent && storedEntry(storedId, sent, decided);
-      if (!kept) throw new Error(`event ${storedId} is named in log_uids and not in the log`);
-      return { entry: kept, duplicate };
+    const appended = await readCommitted((tx) => appendRows(tx, batch, json));
+    const known = await byIds(appended.filter(({ entry }) => !entry).map(({ id }) => id));
+    return appended.map(({ id, entry }) => {
+      const kept = entry ?? known.get(id);
+      if (!kept) throw new Error(`event ${id} is named in log_uids and not in the log`);
+      return { entry: kept, duplicate: !entry };
     });
   }
 
