@@ -2,7 +2,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { eventually, freshPostgres, json, startService, type TestService } from '../support/harness.ts';
 import { startServer, withoutSync } from '../support/postgres-server.ts';
 import { proxyTo } from '../support/proxy.ts';
@@ -49,8 +49,13 @@ async function stuckWrite(service: TestService) {
 const isReady = async (service: TestService) => (await answered(service, '/readyz', ready_ms_max)).status === 200;
 
 /** Claims what must hold while `silence` lasts, and after `restore`. */
-function claims(service: TestService, silence: () => Promise<void> | void, restore: () => Promise<void> | void): void {
-  it('every request gets a response in time, and the service recovers', { timeout: 120_000 }, async () => {
+function claims(
+  when: string,
+  service: TestService,
+  silence: () => Promise<void> | void,
+  restore: () => Promise<void> | void,
+): void {
+  it(`${when} every request gets a response in time, and the service recovers`, { timeout: 120_000 }, async () => {
     await service.write(order(0));
     const over = new AbortController();
     const writers = ['a', 'b', 'c'].map((name) => writeUntil(service, `${name}-${Math.random()}`, over.signal));
@@ -79,53 +84,63 @@ function claims(service: TestService, silence: () => Promise<void> | void, resto
   });
 }
 
-notOn(reasons.embedded).describe('connections that stay open and do not respond', () => {
-  notOn(reasons.hyperdrive).describe('on a server', async () => {
-    const proxy = await proxyTo(await freshPostgres());
-    const service = await startService({ place: { DATABASE_URL: proxy.url }, env });
+async function behindProxy() {
+  const proxy = await proxyTo(await freshPostgres());
+  return { proxy, service: await startService({ place: { DATABASE_URL: proxy.url }, env }) };
+}
+
+// Nearly all of the time is waiting for deadlines: each test has a service and a proxy of its own, and they wait together.
+const promises = async () => {
+  const [stuck, swallowed, idle] = [await behindProxy(), await behindProxy(), await behindProxy()];
+
+  it('while a write is on a dead connection /readyz says 503, and the next one goes to another', async () => {
+    const { proxy, service } = stuck;
     await service.write(order(0));
-
-    it('while a write is on a dead connection /readyz says 503, and the next one goes to another', async () => {
-      // Opens all connections of the writers: otherwise the poll may take the only one, and every write opens another.
-      await Promise.all([...Array.from({ length: 8 }, () => isReady(service)), service.write(order(1))]);
-      proxy.swallow();
-      const first = await stuckWrite(service);
-      const second = answered(service, '/api/logs', write_ms_max, json(order(2)));
-      await eventually('/readyz says 503', async () => !(await isReady(service)), ready_ms_max);
-      expect(await first.response).toMatchObject({ status: 503, text: expect.stringContaining('"stored":"unknown"') });
-      // 503 when postgres.js put it on a third connection that is dead, behind the query of a probe.
-      expect([201, 503]).toContain((await second).status);
-      await eventually('the service is ready again', () => isReady(service));
-      const isStored = async () => (await answered(service, '/api/logs', write_ms_max, json(order(3)))).status === 201;
-      await eventually('writes are stored again', isStored, write_ms_max);
-    });
-
-    describe('while no connection responds', () =>
-      claims(
-        service,
-        () => proxy.swallow({ fresh: true }),
-        () => proxy.pass(),
-      ));
-
-    it('a connection that is idle stays open', async () => {
-      const before = proxy.opened();
-      await new Promise((resolve) => setTimeout(resolve, 12_000));
-      await service.write(order(1));
-      expect(proxy.opened()).toBe(before);
-    });
+    // Opens all connections of the writers: otherwise the poll may take the only one, and every write opens another.
+    await Promise.all([...Array.from({ length: 8 }, () => isReady(service)), service.write(order(1))]);
+    proxy.swallow();
+    const first = await stuckWrite(service);
+    const second = answered(service, '/api/logs', write_ms_max, json(order(2)));
+    await eventually('/readyz says 503', async () => !(await isReady(service)), ready_ms_max);
+    expect(await first.response).toMatchObject({ status: 503, text: expect.stringContaining('"stored":"unknown"') });
+    // 503 when postgres.js put it on a third connection that is dead, behind the query of a probe.
+    expect([201, 503]).toContain((await second).status);
+    await eventually('the service is ready again', () => isReady(service));
+    const isStored = async () => (await answered(service, '/api/logs', write_ms_max, json(order(3)))).status === 201;
+    await eventually('writes are stored again', isStored, write_ms_max);
   });
 
-  notOn(reasons.hyperdrive).describe('while the server is stopped', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'edgetrail-stopped-'));
-    await chmod(folder, 0o755); // The server's own user must get through.
-    const server = await startServer(join(folder, 'postgres'), { flags: withoutSync });
-    const service = await startService({ place: { DATABASE_URL: server.url }, env });
-    afterAll(async () => {
-      await server.thaw();
-      await service.stop();
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    });
-    claims(service, server.freeze, server.thaw);
+  it('a connection that is idle stays open', async () => {
+    const { proxy, service } = idle;
+    // Opens all connections: from now on only one in place of one that was closed would be new.
+    const busy = Array.from({ length: 60 }, (_, n) => [service.write(order(n)), service.request('/api/logs')]);
+    await Promise.all(busy.flat());
+    const before = proxy.opened();
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    await service.write(order(1));
+    expect(proxy.opened()).toBe(before);
   });
-});
+
+  claims(
+    'while no connection responds',
+    swallowed.service,
+    () => swallowed.proxy.swallow({ fresh: true }),
+    () => swallowed.proxy.pass(),
+  );
+
+  const folder = await mkdtemp(join(tmpdir(), 'edgetrail-stopped-'));
+  await chmod(folder, 0o755); // The server's own user must get through.
+  const server = await startServer(join(folder, 'postgres'), { flags: withoutSync });
+  const service = await startService({ place: { DATABASE_URL: server.url }, env });
+  afterAll(async () => {
+    await server.thaw();
+    await service.stop();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  claims('while the server is stopped', service, server.freeze, server.thaw);
+};
+
+notOn(reasons.embedded).describe('connections that stay open and do not respond', () =>
+  notOn(reasons.hyperdrive).describe('on a server', promises, { concurrent: true }),
+);

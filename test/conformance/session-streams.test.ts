@@ -64,7 +64,8 @@ const ends = (streams: Stream[], within_ms: number) =>
 
 const endings = ['end', 'end', 1008];
 
-describe('one service', async () => {
+// Sessions are independent of each other, and their ends take seconds: the tests wait for them together.
+describe.concurrent('one service', async () => {
   const service = await startService();
 
   it('ends the streams of a session at the sign-out, and sends them nothing afterwards', async () => {
@@ -112,7 +113,7 @@ describe('one service', async () => {
   });
 });
 
-it('streams end when their session expires', async () => {
+it.concurrent('streams end when their session expires', async () => {
   const brief = await startService({ env: { SESSION_SECONDS_MAX: '2' } });
   const streams = await streamsOf(brief, await signIn(brief, 'guest'));
   expect(await ends(streams, 2_000 + soon_ms)).toEqual(endings);

@@ -4,7 +4,7 @@ import type { Reason } from './reasons.ts';
 
 type Marked = {
   it(claim: string, test: () => Promise<void> | void, ms?: number): void;
-  describe(what: string, tests: () => Promise<void> | void): void;
+  describe(what: string, tests: () => Promise<void> | void, options?: { concurrent: true }): void;
 };
 
 /**
@@ -18,7 +18,7 @@ export function notOn({ on, because }: Reason, missing = false): Marked {
   if (!here)
     return {
       it: (claim, test, ms) => vitest.it(claim, test, ms),
-      describe: (what, tests) => void vitest.describe(what, tests),
+      describe: (what, tests, options) => void vitest.describe(what, options ?? {}, tests),
     };
   const skipped = (what: string) => vitest.it(what, ({ skip }) => skip(because));
   return { it: skipped, describe: skipped };
