@@ -42,6 +42,9 @@ export class ConformanceTable implements Reporter {
     if (ran.length === 0) return;
     const { rows, notes } = tableOf(ran);
     console.log(`\n${textOf(rows)}`);
+    console.log(
+      '  Empty, or a smaller number: the target makes no difference to the other claims (test/vitest.config.ts).',
+    );
     for (const [i, note] of notes.entries()) console.log(`  (${i + 1}) ${note}`);
     console.log('');
   }
