@@ -5,7 +5,7 @@ import { createClient, LogError } from '../src/client.ts';
 import type { EntryInput } from '../src/log/entry.ts';
 import { startService } from './support/harness.ts';
 
-const service = await startService('pglite');
+const service = await startService('postgres');
 let requests = 0;
 const log = createClient({
   ...{ url: service.url, user: 'admin', password: 'admin-password' },

@@ -22,7 +22,7 @@ it('a wrong password costs the same for a known and an unknown name', async () =
 });
 
 it('too many concurrent sign-ins get 503 in the form', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const guess = (i: number) =>
     fetch(`${service.url}/sign-in`, {
       method: 'POST',

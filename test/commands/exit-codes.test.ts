@@ -9,7 +9,7 @@ import { freePort } from '../support/postgres-server.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-exit-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
-const service = await startService('pglite');
+const service = await startService('postgres');
 const closedPort = await freePort();
 
 const env = { EDGETRAIL_URL: service.url, EDGETRAIL_TOKEN: 'writer-secret-0001' };

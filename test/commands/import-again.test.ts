@@ -15,7 +15,7 @@ import { startService } from '../support/harness.ts';
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-again-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const service = await startService('pglite');
+const service = await startService('postgres');
 const log = createClient({ url: service.url, user: 'admin', password: 'admin-password', uid: false });
 
 const event = (n: number, fields: object = {}): EntryInput => ({

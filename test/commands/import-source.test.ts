@@ -10,7 +10,7 @@ import { startService } from '../support/harness.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-source-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
-const service = await startService('pglite');
+const service = await startService('postgres');
 const env = { EDGETRAIL_URL: service.url, EDGETRAIL_TOKEN: 'writer-secret-0001', FOLDER: folder };
 
 /** Two hundred events of about 1 kB, more than a pipe holds, that no other test has. */

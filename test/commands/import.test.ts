@@ -121,7 +121,7 @@ describe('an exported log', async () => {
 });
 
 describe('the import', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const log = clientOf(service);
   beforeAll(async () => {
     await log([{ event_type: 'CREATE', entity_type: 'first' }]);

@@ -19,7 +19,7 @@ const moving = ['/api/logs', '/api/logs/stats', '/logs'];
 
 describe('the next minute', async () => {
   stopClock();
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   await service.write(event());
   const get = (path: string, known = '') => service.request(path, { headers: { 'if-none-match': known } });
   const tagOf = async (path: string) => (await get(path)).headers.get('etag') ?? '';
@@ -112,7 +112,7 @@ describe('the cost of a 304', async () => {
 });
 
 describe('HEAD', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
   it('has no Content-Length that differs from GET', async () => {

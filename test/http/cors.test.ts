@@ -48,7 +48,7 @@ inChromium.describe('in Chromium', async () => {
   // service's host is another origin of the same site, so requests of its pages have the stored credentials.
   const sibling = `http://127.0.0.1:${ours}`;
   const unnamed = `http://127.0.0.1:${theirs}`;
-  const service = await startService('pglite', { env: { CORS_ORIGINS: `${named} ${sibling}` } });
+  const service = await startService('postgres', { env: { CORS_ORIGINS: `${named} ${sibling}` } });
   await service.write([event, { ...event, entity_id: '56' }]);
   const socketUrl = `${service.url.replace('http', 'ws')}/ws/logs?after=0`;
 

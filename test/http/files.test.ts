@@ -48,7 +48,7 @@ it.each([
 });
 
 it('the page with 50 rows and all files has at most 30 KiB gzipped', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const events = demoHistory({ n_events: 900, days: 30, seed: 7, now_ms: Date.now() });
   await service.write(events.slice(0, 1_000));
   const document = await (await service.request('/logs', { as: 'admin' })).text();

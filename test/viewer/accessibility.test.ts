@@ -9,7 +9,7 @@ import { assortedEvents, order } from './sample-events.ts';
 const long = 'x'.repeat(250);
 
 inChromium.describe('accessibility', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   await service.write([
     ...assortedEvents(),
     order(1, {

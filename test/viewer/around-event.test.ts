@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { order } from './sample-events.ts';
 
-const service = await startService('pglite');
+const service = await startService('postgres');
 const first_ms = Date.parse('2026-05-01T12:00:00Z');
 const ids = (
   await service.write(

@@ -25,7 +25,7 @@ type Proxy = Awaited<ReturnType<typeof proxyTo>>;
 /** Declares the claims for a browser. It has dark system colours, or can emulate those that a test requests. */
 export function coreClaims(browser: () => Promise<Browser>): void {
   describe('core functions', async () => {
-    const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
+    const service = await startService('postgres', { env: { HEARTBEAT_MS: '1000' } });
     const proxy = await proxyTo(service.url);
     const idsOfWritten = async (events: object[]) => (await service.write(events)).map(({ id }) => id).toReversed();
     const newestFirst = await idsOfWritten([...assortedEvents(), detailedEvent]);

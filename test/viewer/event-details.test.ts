@@ -9,7 +9,7 @@ import { detailedEvent, order } from './sample-events.ts';
 const n_events = 1_300;
 
 inChromium.describe('event details', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const written = [
     ...(await service.write(Array.from({ length: 1_000 }, (_, n) => order(n)))),
     ...(await service.write([...Array.from({ length: n_events - 1_001 }, (_, n) => order(n)), detailedEvent])),

@@ -38,7 +38,7 @@ const hostile = payloads.map((payload, n) => ({
 }));
 
 inChromium.describe('hostile content in the log', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   const open = openPages(() => service.url);
   const isUntouched = { ran: false, taken: 0, scripts: 3, handlers: 0, headings: 1 };
 

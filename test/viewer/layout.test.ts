@@ -21,7 +21,7 @@ const covered = (page: Page) =>
   );
 
 inChromium.describe('layout', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   await service.write(assortedEvents());
   const open = openPages(() => service.url);
 

@@ -10,9 +10,9 @@ import { expectFirst, expectInOrder, expectQueued, expectState, liveButton, pill
 import { order } from './sample-events.ts';
 
 inChromium.describe('following live', async () => {
-  const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
+  const service = await startService('postgres', { env: { HEARTBEAT_MS: '1000' } });
   await service.write(Array.from({ length: 200 }, (_, n) => order(n)));
-  const empty = await startService('pglite');
+  const empty = await startService('postgres');
   const open = openPages(() => service.url);
   const openEmpty = openPages(() => empty.url);
   const write = async (n: number, more: object = {}) =>

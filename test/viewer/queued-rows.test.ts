@@ -8,7 +8,7 @@ import { expectFirst, expectInOrder, expectQueued, expectState, pillOf } from '.
 import { order } from './sample-events.ts';
 
 inChromium.describe('queued rows', async () => {
-  const service = await startService('pglite', { env: { HEARTBEAT_MS: '1000' } });
+  const service = await startService('postgres', { env: { HEARTBEAT_MS: '1000' } });
   const open = openPages(() => service.url);
   const write = async (n: number, more: object = {}) =>
     (await service.write(Array.from({ length: n }, (_, i) => order(i, more)))).map(({ id }) => id).toReversed();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { startService } from '../support/harness.ts';
 import { order } from './sample-events.ts';
 
-const service = await startService('pglite');
+const service = await startService('postgres');
 const stored = await service.write([
   order(1, { timestamp: '2026-05-01T12:30:45.500Z' }),
   order(2, { timestamp: '2026-05-01T20:00:00Z' }),

@@ -16,7 +16,7 @@ const ages_ms = [
 const at = (age_ms: number) => new Date(now_ms - age_ms).toISOString();
 
 inChromium.describe('time ranges', async () => {
-  const service = await startService('pglite');
+  const service = await startService('postgres');
   await service.write(
     ages_ms.map((age_ms, n) => order(n, { timestamp: at(age_ms), event_type: n % 2 ? 'UPDATE' : 'CREATE' })),
   );

@@ -9,8 +9,8 @@ import { assortedEvents, detailedEvent, expected, numbersOf } from './sample-eve
 const without = { javaScriptEnabled: false };
 
 inChromium.describe('without JavaScript', async () => {
-  const service = await startService('pglite');
-  const empty = await startService('pglite');
+  const service = await startService('postgres');
+  const empty = await startService('postgres');
   // No database listens at this address.
   const down = await startService('postgres', { place: { DATABASE_URL: 'postgres://edgetrail@127.0.0.1:9/none' } });
   const newestFirst = (await service.write([...assortedEvents(), detailedEvent])).map(({ id }) => id).toReversed();
