@@ -3,25 +3,17 @@ import { type Context, Hono } from 'hono';
 import { exportRoute } from './api/export.ts';
 import { followRoutes } from './api/follow.ts';
 import { listRoutes } from './api/list.ts';
-import { writeRoute } from './api/write.ts';
+import { setsHeadersItself, writeRoute } from './api/write.ts';
 import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';
 import { Problem, problemOf, unavailable } from './http/problem.ts';
+import { securityHeaders } from './http/security-headers.ts';
 import { displayOptionsOf } from './page/display-options.ts';
 import { problemFragment, problemPage } from './page/problem.ts';
 import { type App, allowMethods, type Env, type Parts } from './parts.ts';
 import { logRoutes } from './viewer/log-routes.ts';
 import { sessionRoutes } from './viewer/sign-in.ts';
-
-const securityHeaders = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'same-origin',
-  // Entries are only for the principal that asked: no cache may keep them.
-  'cache-control': 'no-store',
-};
 
 /** Builds the service. Give its `fetch` to a runtime. */
 export function createApp(parts: Parts): App {
@@ -29,7 +21,7 @@ export function createApp(parts: Parts): App {
 
   app.use(async (c, next) => {
     // Set before the handler: hono would build a finished response a second time.
-    for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
+    if (!setsHeadersItself(c.req)) for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
   });
   app.use(cors(parts.limits.CORS_ORIGINS));

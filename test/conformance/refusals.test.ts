@@ -108,13 +108,15 @@ describe('other refusals are problem responses', () => {
   });
 });
 
-it.each([
+it.each<[what: string, path: string, init?: RequestInit]>([
   ['a refusal', '/api/logs?limit=-1'],
   ['an answer', '/api/logs'],
+  ['the answer to a write', '/api/logs', json({ event_type: 'A', entity_type: 'order' })],
+  ['the answer to a refused write', '/api/logs', json({})],
   ['the page', '/logs'],
   ['nothing', '/nothing'],
-])('%s has the strict Content-Security-Policy and is not cached', async (_what, path) => {
-  const { headers } = await service.request(path);
+])('%s has the strict Content-Security-Policy and is not cached', async (_what, path, init) => {
+  const { headers } = await service.request(path, init);
   const policy = headers.get('content-security-policy') ?? '';
   expect(policy).toContain("script-src 'self'");
   expect(policy).toContain("style-src 'self'");
