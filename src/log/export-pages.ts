@@ -1,4 +1,4 @@
-/** Reads all matching entries for an export: in pages of bounded size, the next one while the one before is used. */
+/** Reads all matching entries for an export: in pages of bounded size, the next ones while one is used. */
 import { and, asc, lte, type SQL, sql } from 'drizzle-orm';
 import { type ExportPage, exportColumns, type Marks, newMarks, pageReader } from './export-rows.ts';
 import type { Filter } from './filter.ts';
@@ -14,7 +14,9 @@ export const exportLimits = {
   first_rows: 500,
   rows_max: 4_000,
   /** How much a page is meant to hold. */
-  page_bytes: 1024 * 1024,
+  page_bytes: 512 * 1024,
+  /** So many pages are read while one is used: with one, database and service wait for each other on a busy machine. */
+  pages_ahead: 2,
   /** How much it may hold: it bounds the memory whatever the rows hold. One row may exceed it. */
   page_bytes_max: 4 * 1024 * 1024,
 } as const;
@@ -131,12 +133,33 @@ export async function* exportPages(reads: Reads, filter: Filter, upto: number): 
     }
   }
 
-  for (let next: ReturnType<typeof read> | null = read(null); next; ) {
-    const { n, text, isLast }: Awaited<ReturnType<typeof read>> = await next;
-    if (n === 0) return;
-    next = isLast ? null : read(placeOfLast(text, marks));
-    next?.catch(() => {}); // Awaited when this page has been used; this only prevents an unhandled rejection.
-    yield pageOf(text, n);
+  async function* pageTexts() {
+    for (let place: Cursor | null = null; ; ) {
+      const { n, text, isLast }: Awaited<ReturnType<typeof read>> = await read(place);
+      if (n === 0) return;
+      yield { n, text };
+      if (isLast) return;
+      place = placeOfLast(text, marks);
+    }
+  }
+
+  for await (const { n, text } of readAhead(pageTexts(), exportLimits.pages_ahead)) yield pageOf(text, n);
+}
+
+/** Passes on what a generator yields, and lets it run ahead by `ahead` values. */
+async function* readAhead<T>(source: AsyncGenerator<T>, ahead: number): AsyncGenerator<T> {
+  const pending: Promise<IteratorResult<T>>[] = [];
+  const ask = () => {
+    const next = source.next();
+    next.catch(() => {}); // Awaited in its turn; this only prevents an unhandled rejection.
+    pending.push(next);
+  };
+  for (let i = 0; i < ahead; i++) ask();
+  for (let next = pending.shift(); next; next = pending.shift()) {
+    const { done, value } = await next;
+    if (done) return;
+    ask();
+    yield value;
   }
 }
 
