@@ -92,7 +92,8 @@ export default defineConfig({
     reporters: ['default', new ConformanceTable(), new ExitStatus()],
     // Also where no CI variable is set: `.only` would leave out the rest of a file.
     allowOnly: false,
-    maxWorkers: 2,
+    // More than the cores of a small machine: about a third of the time of the tests is waiting for deadlines.
+    maxWorkers: 3,
     projects: [
       ...targets.map((target) => onTarget(target)),
       // A page needs a moment.
