@@ -1,4 +1,4 @@
-/** npm run test:quick: Node with PostgreSQL, without browsers, other runtimes, shipped deployments and long races. */
+/** npm run test:quick: Node with PostgreSQL, without browsers, other runtimes and databases, shipped deployments and long runs. */
 import suite, { project } from './vitest.config.ts';
 
 const browsers = [
@@ -12,6 +12,8 @@ const deployments = ['test/deploy/**', 'test/conformance/conditions-*.test.ts', 
 const long = [
   'test/conformance/racing.test.ts',
   'test/conformance/export-broken.test.ts',
+  // Ten thousand events through each door, in a thousand months.
+  'test/log/doors.test.ts',
   'test/exit-status/**',
   'test/commands/**',
 ];
@@ -26,7 +28,10 @@ export default {
         exclude,
         provide: { target: { runtime: 'node', database: 'postgres' } },
       }),
-      project('node', 'test/**/*.test.ts', { exclude: [...exclude, 'test/conformance/**'] }),
+      project('node', 'test/**/*.test.ts', {
+        exclude: [...exclude, 'test/conformance/**'],
+        provide: { databases: ['postgres'] },
+      }),
     ],
   },
 };

@@ -9,9 +9,12 @@ import { copyTemplate } from './pglite-template.ts';
 import { ownerUrl } from './postgres-server.ts';
 // Imported here so that its afterAll hook belongs to the file and not to the describe that starts a service first.
 import './process.ts';
-import { type DatabaseName, databases, start, type Target } from '../targets/index.ts';
+import { databases as allDatabases, type DatabaseName, start, type Target } from '../targets/index.ts';
 
-export { type DatabaseName, databases };
+export type { DatabaseName };
+
+/** The databases of the tests that run on each. */
+export const databases: readonly DatabaseName[] = inject('databases') ?? allDatabases;
 
 /** The users and tokens of the tests; `null` sends no credentials. */
 export const credentials = {

@@ -30,6 +30,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The target of a conformance project; undefined in all other tests, which run on Node. */
     target: Target | undefined;
+    /** The databases of the tests that run on each; without it both. */
+    databases?: DatabaseName[];
   }
 }
 
