@@ -38,10 +38,11 @@ export async function withDeadline<T>(
   const timed = reads((db) =>
     db.transaction(async (tx) => {
       if (!reads.hasDeadlines) return run(tx);
-      const settings = sql`select set_config('statement_timeout', ${String(statement_ms_max)}, true), set_config('jit', 'off', true)`;
-      // The driver sends the next statement before this one is answered, which saves a round trip.
-      const [, result] = await Promise.all([tx.execute(settings), run(tx)]);
-      return result;
+      // Not sent together: the driver gives no order to statements that start in one turn.
+      await tx.execute(
+        sql`select set_config('statement_timeout', ${String(statement_ms_max)}, true), set_config('jit', 'off', true)`,
+      );
+      return run(tx);
     }),
   );
   return timed.catch((error) => {

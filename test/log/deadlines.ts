@@ -114,7 +114,7 @@ function watchStatements(url: string) {
   const watching = (async () => {
     while (!isOver) {
       const seen = await sql<{ ms: number; query: string }[]>`
-        select extract(epoch from clock_timestamp() - query_start)::float8 * 1000 as ms, left(query, 500) as query
+        select extract(epoch from clock_timestamp() - query_start)::float8 * 1000 as ms, coalesce(wait_event_type || ':' || wait_event || ' ', '') || left(query, 500) as query
         from pg_stat_activity
         where application_name = 'edgetrail' and state = 'active' and query !~ 'step_reader|drain_inbox|make_partitions'`;
       for (const each of seen) if (each.ms > longest.ms) longest = each;
