@@ -93,11 +93,13 @@ export const loadOlder = (onScroll: boolean) =>
     ...problemsIn('#more-problem'),
   });
 
-/** For the element that refreshes the counts while rows arrive, at most every five seconds; `now`: also on load. */
-export const refreshCounts = (url: string, target: string, now: boolean) =>
+const countTriggers = { load: 'load', live: 'htmx:sse:after:message from:body throttle:5s' } as const;
+
+/** For an element that reads the counts: when it comes into the page, or while rows arrive, at most every five seconds. */
+export const readCounts = (url: string, target: string, when: keyof typeof countTriggers) =>
   attributes({
     'hx-get': url,
-    'hx-trigger': `${now ? 'load, ' : ''}htmx:sse:after:message from:body throttle:5s`,
+    'hx-trigger': countTriggers[when],
     'hx-target': target,
     'hx-swap': 'innerHTML',
     'hx-sync': `${target}:replace`,

@@ -88,8 +88,10 @@ describe('the cost of a 304', async () => {
 
   it('the database runs one short statement', async () => {
     for (const path of paths) {
-      const { status, bytes } = await read(path);
-      expect(status, path).toBe(304);
+      // The least of several: the service has a poll and a reader of the log, which use the same connection to the database.
+      const reads = [await read(path), await read(path), await read(path), await read(path)];
+      for (const { status } of reads) expect(status, path).toBe(304);
+      const bytes = Math.min(...reads.map(({ bytes }) => bytes));
       expect(bytes, path).toBeGreaterThan(0);
       // One row of a UUID, a number and a time: bind, data row, command complete, ready.
       expect(bytes, path).toBeLessThan(260);

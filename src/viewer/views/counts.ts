@@ -3,7 +3,7 @@ import { html } from 'hono/html';
 import type { Term } from '../../log/filter.ts';
 import type { Facet, Histogram, Recent, Total } from '../../log/store.ts';
 import { colourClass, type DisplayOptions, formatCount, truncate, visible } from '../../page/format.ts';
-import { filterLinks, partial, refreshCounts } from '../../page/htmx-attributes.ts';
+import { filterLinks, partial, readCounts } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { excludeHref, includeHref, type Query, removeHref } from '../../page/links.ts';
 import { closeButton } from '../../page/menu-and-help.ts';
@@ -60,9 +60,14 @@ const facetsOf = ({ facets }: Counts, { terms, query }: PageQuery): Markup =>
     ? html`${facets.map((facet) => facetOf(facet, terms, query))}`
     : html`<p>Counting by field takes too long. A shorter range is quicker.</p>`;
 
-/** The element that refreshes the counts while rows arrive. `now`: also once on load, for a page without its counts. */
-export const countsRefresher = ({ query }: PageQuery, now: boolean): Markup =>
-  html`<div id="recount" ${refreshCounts(`/logs/counts?${query}`, '#overview', now)}></div>`;
+/**
+ * The element that refreshes the counts while rows arrive. `now`: they are of another filter, or not there yet. While they
+ * are read, the links of the facets and the histogram do nothing (style.css): they would bring back the filter before.
+ */
+export const countsRefresher = ({ query }: PageQuery, now: boolean): Markup => {
+  const url = `/logs/counts?${query}`;
+  return html`<div id="recount" ${readCounts(url, '#overview', 'live')}>${now ? html`<div id="first-count" ${readCounts(url, '#overview', 'load')}></div>` : ''}</div>`;
+};
 
 const overview = (counts: Counts, pageQuery: PageQuery, display: DisplayOptions): Markup =>
   html`${totals(counts)}${histogramChart(counts.histogram, pageQuery, display)}`;
