@@ -1,6 +1,6 @@
 /** Requests to a service with a generated log, one after the other, and their times. */
-import { quantile } from './measurement.ts';
-import { authorization } from './service.ts';
+import { type Context, quantile } from './measurement.ts';
+import { authorization, type RunningServer, startServer, withServers } from './service.ts';
 
 /** The time until the whole body had come, and the body and the Link header. */
 export type Answer = { ms: number; body: string; link: string };
@@ -33,4 +33,17 @@ export async function derived(port: number): Promise<void> {
     if (Date.now() > deadline) throw new Error('the rollup was not derived in time');
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
+}
+
+/** Runs `work` with a service of the generated log and one of the small log, whose rollups are derived. */
+export async function withBothLogs<T>(
+  { generatedLog, smallLog }: Context,
+  work: (large: RunningServer, small: RunningServer) => Promise<T>,
+): Promise<T> {
+  const large = await startServer({ DATABASE_URL: await generatedLog() });
+  const small = await startServer({ DATABASE_URL: await smallLog() });
+  return withServers([large, small], async () => {
+    for (const { port } of [large, small]) await derived(port);
+    return work(large, small);
+  });
 }

@@ -1,11 +1,10 @@
 /** A bare server that parses the JSON of a POST and appends it through the log's queue, without any check. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { NewEntry } from '../src/log/entry.ts';
 import { createStore } from '../src/log/store.ts';
 import { openDatabase } from '../src/runtime/service.ts';
 import { readSettings } from '../src/settings.ts';
-import { serveIfChild } from './service.ts';
+import { listen, serveIfChild } from './service.ts';
 
 await serveIfChild(import.meta.url, async (place) => {
   const database = await openDatabase(readSettings({ ...place }));
@@ -20,13 +19,5 @@ await serveIfChild(import.meta.url, async (place) => {
       response.end(body);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await database.close();
-    },
-  };
+  return listen(server, database.close);
 });

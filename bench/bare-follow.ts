@@ -1,7 +1,6 @@
 /** A bare server of the same protocol: what is POSTed to it goes to each open GET as it is, one write a message. */
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { serveIfChild } from './service.ts';
+import { listen, serveIfChild } from './service.ts';
 
 await serveIfChild(import.meta.url, async () => {
   const followers = new Set<ServerResponse>();
@@ -21,12 +20,5 @@ await serveIfChild(import.meta.url, async () => {
       response.writeHead(201, { 'content-length': 0 }).end();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  return listen(server);
 });

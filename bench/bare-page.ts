@@ -1,10 +1,9 @@
 /** A bare server that answers each path with the rows of one SQL statement, as the list of the log would write it. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import postgres from 'postgres';
 import { readSettings } from '../src/settings.ts';
 import type { pages } from './first-page.ts';
-import { serveIfChild } from './service.ts';
+import { listen, serveIfChild } from './service.ts';
 
 const columns = `id, "timestamp", event_type, entity_type, entity_id, user_id, description, metadata, ip_address, user_agent,
   service, trace_id, session_id, event_uid, created_at`;
@@ -30,13 +29,5 @@ await serveIfChild(import.meta.url, async (place) => {
     response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
     response.end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-      await sql.end({ timeout: 1 });
-    },
-  };
+  return listen(server, () => sql.end({ timeout: 1 }));
 });

@@ -1,7 +1,6 @@
 /** Statistics, totals, facets and the histogram of the generated log, compared with those of a small one. */
-import { derived, timesOf } from './ask.ts';
+import { timesOf, withBothLogs } from './ask.ts';
 import type { Context, Measurement, Row } from './measurement.ts';
-import { startServer, withServers } from './service.ts';
 
 const tries = 30;
 const answer_ms_max = 20;
@@ -15,13 +14,9 @@ const questions: [path: string, what: string][] = [
   ['/logs/counts?event_type=UPDATE', 'total, facets and histogram of an event type'],
 ];
 
-async function measureCounts({ generatedLog, smallLog, rows_n }: Context): Promise<Row[]> {
-  const [large, small] = [
-    await startServer({ DATABASE_URL: await generatedLog() }),
-    await startServer({ DATABASE_URL: await smallLog() }),
-  ];
-  return withServers([large, small], async () => {
-    for (const { port } of [large, small]) await derived(port);
+async function measureCounts(context: Context): Promise<Row[]> {
+  const { rows_n } = context;
+  return withBothLogs(context, async (large, small) => {
     const rows: Row[] = [];
     for (const [path, what] of questions) {
       const ofSmall = await timesOf(small.port, path, tries);

@@ -1,5 +1,5 @@
 /** First pages of the generated log: hard filters, many combinations of filters, and a page far behind the first one. */
-import { ask, derived, timesOf } from './ask.ts';
+import { ask, timesOf, withBothLogs } from './ask.ts';
 import { type Context, type Measurement, quantile, type Row } from './measurement.ts';
 import { startServer, withServers } from './service.ts';
 
@@ -104,13 +104,9 @@ async function measureHard({ generatedLog }: Context): Promise<Row[]> {
   });
 }
 
-async function measureCombinations({ generatedLog, smallLog, rows_n }: Context): Promise<Row[]> {
-  const [large, small] = [
-    await startServer({ DATABASE_URL: await generatedLog() }),
-    await startServer({ DATABASE_URL: await smallLog() }),
-  ];
-  return withServers([large, small], async () => {
-    for (const { port } of [large, small]) await derived(port);
+async function measureCombinations(context: Context): Promise<Row[]> {
+  const { rows_n } = context;
+  return withBothLogs(context, async (large, small) => {
     const [ofLarge, ofSmall]: [number[], number[]] = [[], []];
     let slowest = { query: '', p99: 0 };
     for (const query of combinations) {

@@ -1,6 +1,8 @@
 /** The service, or a bare server, in a process of its own, so that its CPU time and memory can be read. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { readSettings } from '../src/settings.ts';
 import type { Place } from './databases.ts';
@@ -72,6 +74,19 @@ export async function serveIfChild(module: string, start: Start): Promise<void> 
     void close().then(() => process.exit(0));
   });
   process.send?.(port);
+}
+
+/** Listens with a bare server on a free port of loopback; `closed` is called when it has closed. */
+export async function listen(server: Server, closed: () => Promise<void> = async () => {}): ReturnType<Start> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await closed();
+    },
+  };
 }
 
 const tick_ms = 10;

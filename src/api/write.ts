@@ -140,8 +140,8 @@ function checkItems(items: unknown[], textFaults: Fault[]): NewEntry[] {
 export const setsHeadersItself = ({ method, path }: Context['req']) => method === 'POST' && path === writePath;
 
 /**
- * The response to a write, with plain headers: a Headers object and its copies cost a few per cent of a small write. Where the
- * context has headers of its own, for pages of other origins, they are merged.
+ * The response to a write, with plain headers: a Headers object and its copies cost a few per cent of a small write. Where
+ * the context has headers of its own, for pages of other origins, they are merged.
  */
 function respond(
   c: Context<Env>,

@@ -7,7 +7,7 @@ import { unavailable } from '../http/problem.ts';
 import { withTimeout } from './deadlines.ts';
 import type { Filter } from './filter.ts';
 import type { Reads } from './reads.ts';
-import { rollupStats, rollupTotal, type StatsRow } from './rollup-counts.ts';
+import { isRollupFilter, rollupStats, rollupTotal, type StatsRow } from './rollup-counts.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 import { countRows, totalLimits, totalOf } from './total.ts';
 import { readWhole, readWindows, wholeLimits } from './whole-reads.ts';
@@ -33,7 +33,9 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
    * long.
    */
   async function recent(filter: Filter): Promise<Recent | null> {
-    const rolled = await withTimeout(reads, (tx) => rollupTotal(tx, filter, 'last day'));
+    const rolled = isRollupFilter(filter)
+      ? await withTimeout(reads, (tx) => rollupTotal(tx, filter, 'last day'))
+      : null;
     if (rolled !== null) return { recent_24h: rolled, recent_is_exact: true };
     const lastDay = sql`${log.timestamp} >= now() - interval '24 hours' and ${log.timestamp} <= now()`;
     const counted = await readWhole(reads, filter, await head(), (tx) =>

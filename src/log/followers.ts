@@ -2,9 +2,9 @@
 
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
+import { type Batch, type Take, toBatch } from './batch.ts';
 import type { Filter } from './filter.ts';
-import type { Entry } from './schema.ts';
-import { type SinceRead, sinceLimits } from './since.ts';
+import { sinceLimits } from './since.ts';
 import type { Newest, Store } from './store.ts';
 
 export const followerLimits = {
@@ -15,18 +15,6 @@ export const followerLimits = {
    */
   gather_ms_max: 25,
 } as const;
-
-/** What a follower receives: matching entries, and the id up to which there are no others. */
-export type Batch = SinceRead & {
-  /** The entries in an encoded form, made once for all followers that share the batch. `form` identifies the encoding. */
-  as<T>(form: string, make: (entries: Entry[]) => T): T;
-};
-
-/**
- * Takes a batch; false ends the follower. A promise is for a follower that must wait for its client: one promise for each
- * follower and batch would cost more than the write.
- */
-export type Take = (batch: Batch) => boolean | Promise<boolean>;
 
 type Follower = { cursor: number; take: Take; end(delivered: boolean): void; fail(error: unknown): void };
 
@@ -235,21 +223,3 @@ const newGroup = (filter: Filter): Group => ({
   isAdvancing: false,
   free_at: 0,
 });
-
-/** The batches of reads that several groups share. */
-const batches = new WeakMap<SinceRead, Batch>();
-
-function toBatch(read: SinceRead): Batch {
-  const made = batches.get(read);
-  if (made) return made;
-  const forms = new Map<string, unknown>();
-  const batch: Batch = {
-    ...read,
-    as: <T>(form: string, make: (entries: Entry[]) => T): T => {
-      if (!forms.has(form)) forms.set(form, make(read.entries));
-      return forms.get(form) as T;
-    },
-  };
-  batches.set(read, batch);
-  return batch;
-}

@@ -4,10 +4,10 @@ import { withTimeout } from './deadlines.ts';
 import type { Filter } from './filter.ts';
 import type { Reads } from './reads.ts';
 import { type Database, activityLogs as log } from './schema.ts';
-import { readWhole } from './whole-reads.ts';
+import { readWhole, wholeLimits } from './whole-reads.ts';
 
 export const sampleLimits = {
-  /** A log up to this length is counted without a sample. */
+  /** A log up to this length is counted without a sample, on a server. */
   short_rows_max: 50_000,
   /** The sample of a longer log: this many ranges of ids, spread evenly over it, */
   sample_ranges: 500,
@@ -38,8 +38,9 @@ export async function countOrEstimate<T>(
   size: (rows: T[]) => number,
 ): Promise<Counted<T> | null> {
   const { short_rows_max, counted_rows_max, sample_ranges, sample_range_ids, sample_rows_min } = sampleLimits;
+  const whole_rows_max = reads.hasDeadlines ? short_rows_max : wholeLimits.short_rows_max;
   const some =
-    newest > short_rows_max ? await withTimeout(reads, (tx) => read(tx, sampled(tx, filter.where, newest))) : null;
+    newest > whole_rows_max ? await withTimeout(reads, (tx) => read(tx, sampled(tx, filter.where, newest))) : null;
   const rows_examined = sample_ranges * sample_range_ids;
   const estimate = some && { rows: some, rows_examined, weight: newest / rows_examined, exact: false };
   if (some && size(some) >= sample_rows_min) return estimate;

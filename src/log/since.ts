@@ -1,6 +1,7 @@
 /** Reads of the entries after a position, for one filter, or in one statement for many filters at the same position. */
 import { and, asc, gt, lte, type SQL, sql } from 'drizzle-orm';
 import { eventLoopTurn } from '../http/pause.ts';
+import { isStatementTimeout, isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Newest } from './history.ts';
 import { positionOf } from './position.ts';
@@ -84,9 +85,10 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
         end,
       );
       for (const [i, { resolve }] of requests.entries()) resolve(read[i] as SinceRead);
-    } catch {
-      // What fails for one filter must not fail for the others; each tells its own error.
-      requests.forEach(alone);
+    } catch (error) {
+      // A database that is away is so for all of them. Else what fails for one filter must not fail for the others.
+      if (isTransient(error) && !isStatementTimeout(error)) for (const { reject } of requests) reject(error);
+      else requests.forEach(alone);
     }
   }
 

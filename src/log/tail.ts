@@ -1,11 +1,12 @@
 /** Following the log: a poll loop, and an append signal that moves the followers. The signal is a hint; the cursor decides. */
 
 import { pause, whenAborted } from '../http/pause.ts';
+import type { Batch, Take } from './batch.ts';
 import type { Filter } from './filter.ts';
-import { type Batch, createFollowers, type Take } from './followers.ts';
+import { createFollowers } from './followers.ts';
 import { type Newest, type PollState, type Store, storeLimits } from './store.ts';
 
-export type { Batch, Take } from './followers.ts';
+export type { Batch, Take } from './batch.ts';
 
 export type TailOptions = {
   /** The poll interval while rows arrive, and while none do. */

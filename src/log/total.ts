@@ -148,8 +148,9 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
   async function embeddedTotal(filter: Filter, newest: number, ms_max: number): Promise<Counted> {
     const rolled = await reads((db) => rollupTotal(db, filter));
     if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
-    const whole = await readWhole(reads, filter, newest, (tx) => count(tx, filter, newest, totalLimits.total_rows_max));
-    if (whole) return whole;
+    const where = and(filter.where, lte(log.id, newest));
+    const whole = await readWhole(reads, filter, newest, (tx) => countRows(tx, where, totalLimits.total_rows_max));
+    if (whole) return { ...whole, is_rolled: false };
     let total = 0;
     const upto = await readWindows(reads, newest, ms_max, async (db, window) => {
       total += await countWindow(db, filter, window);

@@ -7,7 +7,6 @@ import { withTimeout } from './deadlines.ts';
 import type { Filter, Term } from './filter.ts';
 import { orderedColumns } from './filter-indexes.ts';
 import type { Reads } from './reads.ts';
-
 import { type Database, activityLogs as log } from './schema.ts';
 
 export const wholeLimits = {

@@ -7,8 +7,8 @@ const level = 1;
 const chunkSize = 64 * 1024;
 
 /**
- * A body as gzip (RFC 1952), read only as fast as the compressed bytes are: Duplex.toWeb and CompressionStream of Node
- * 20 count the chunks that they hold and not the bytes, and read a whole export ahead of its client.
+ * A body as gzip (RFC 1952), read only as fast as the compressed bytes are: Duplex.toWeb of Node 20 counts the chunks that
+ * it holds and not the bytes, and reads a whole export ahead of its client.
  */
 export function gzip(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   const compressed = createGzip({ level, chunkSize });

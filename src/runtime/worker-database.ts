@@ -7,6 +7,7 @@ import type { Filter } from '../log/filter.ts';
 import { createStore, type Store } from '../log/store.ts';
 import type { Settings } from '../settings.ts';
 import { postgresClient } from './postgres-client.ts';
+import { report } from './report.ts';
 import { rejectCachedReads } from './worker-bindings.ts';
 
 /**
@@ -23,7 +24,7 @@ export function openRequestDatabase(
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
   const db = drizzle({ client });
-  const store = createStore(db);
+  const store = createStore(db, undefined, undefined, report);
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export continues after its response was returned: its end closes the client. */

@@ -8,6 +8,7 @@ import { type Filter, readFilter } from '../../src/log/filter.ts';
 import { sampleLimits } from '../../src/log/sample.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { createStore, type Store } from '../../src/log/store.ts';
+import { wholeLimits } from '../../src/log/whole-reads.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { databases, freshDatabase, freshPostgres, sqlClient } from '../support/harness.ts';
@@ -53,6 +54,10 @@ function tallied(entries: Entry[], key: Facet['key']): [string, number][] {
   for (const { [key]: value } of entries) if (value !== null) by.set(value, (by.get(value) ?? 0) + 1);
   return [...by];
 }
+
+const near = (n: number | undefined, expected: number, share: number) => {
+  expect(Math.abs((n ?? 0) - expected) / expected).toBeLessThan(share);
+};
 
 const questions = [
   '',
@@ -179,9 +184,6 @@ describe.each(databases)('a long log that the rollup has not counted yet, on %s'
     from generate_series(${from}::int + 1, ${from}::int + 4000) n))`;
   for (let from = 0; from < rows; from += 4_000) await db.execute(fill(from));
   const week = { from: start, to: start + 174 * hour_ms, bucket_ms: 6 * hour_ms };
-  const near = (n: number | undefined, expected: number, share: number) => {
-    expect(Math.abs((n ?? 0) - expected) / expected).toBeLessThan(share);
-  };
 
   it('is estimated for many matches, and marked as not exact', async () => {
     const facets = await store.facets(ask(''));
@@ -254,6 +256,37 @@ describe('the total of a long log in the embedded database', async () => {
     if (total_is_exact) expect(total).toBe(n);
     else expect(total).toBeLessThanOrEqual(n);
     expect(await store.total(ask(text), rows, 'exact')).toEqual({ total: n, total_is_exact: true });
+  });
+});
+
+describe('the counts of a log in the embedded database that is too long to be read at once', async () => {
+  const { db, store } = await openStore('pglite');
+  // Shorter than a log that a server samples.
+  const rows = wholeLimits.short_rows_max + 10_000;
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`select set_config('edgetrail.append', 'on', true)`);
+    await tx.execute(sql`insert into activity_logs (id, timestamp, event_type, entity_type, user_id, created_at)
+      select n, ${new Date(start).toISOString()}::timestamptz + n * interval '1 second', 'A', 'x', 'u' || n % 2, now()
+      from generate_series(1, ${rows}::int) n`);
+    await tx.execute(
+      sql`insert into log_batches (last_id, n, committed_at) values (${rows}::int, ${rows}::int, now())`,
+    );
+  });
+
+  it.each([
+    ['', rows],
+    ['user_id=u1', rows / 2],
+    ['user_id!=u1&event_type=A', rows / 2],
+  ])('are estimates for the filter "%s"', async (text, n) => {
+    const users = (await store.facets(ask(text)))?.find(({ key }) => key === 'user_id');
+    expect(users?.exact).toBe(false);
+    expect(users?.values.map(({ value }) => value).toSorted()).toEqual(['u0', 'u1']);
+    const histogram = await store.histogram(ask(`user_id!=nobody&${text}`), {
+      from: start,
+      to: start + rows * 1_000 + 1_000,
+      bucket_ms: rows * 1_000 + 1_000,
+    });
+    near(histogram?.bars[0]?.n, n, 0.1);
   });
 });
 

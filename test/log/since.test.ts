@@ -97,6 +97,22 @@ describe.each(databases)('on %s', async (name) => {
     );
   });
 
+  it.each([
+    ['is away', 'ECONNREFUSED', 1],
+    ['cancelled the statement', '57014', 4],
+  ])('when the database %s (%s), 3 filters are %d statements', async (_what, code, wanted) => {
+    let asked = 0;
+    const failing = async () => {
+      asked += 1;
+      throw Object.assign(new Error(code), { code });
+    };
+    const { sinceTogether } = sinceOf(Object.assign(failing, { hasDeadlines: true }), newest);
+    const filters = ['u1', 'u2', 'u3'].map((user_id) => readFilter(new URLSearchParams({ user_id })));
+    const read = await Promise.allSettled(filters.map((each) => sinceTogether(n_events - 3, each, end)));
+    expect(read.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(asked).toBe(wanted);
+  });
+
   it('a filter that fails does not fail the others', async () => {
     const failing = { ...readFilter(new URLSearchParams()), where: sql`1 / 0 = 1` };
     const [failed, other] = await Promise.allSettled([
