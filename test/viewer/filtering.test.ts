@@ -30,9 +30,17 @@ inChromium.describe('filtering', async () => {
       },
     );
     const steps = await page.evaluate(() => history.length);
-    await line(page).pressSequentially('order 11', { delay: 20 });
+    await line(page).focus();
+    // All in one task: on a busy machine keys that a test presses come further apart than the page waits for the next one.
+    await line(page).evaluate((element, text) => {
+      const input = element as HTMLInputElement;
+      for (const char of text) {
+        input.value += char;
+        input.dispatchEvent(new InputEvent('input', { bubbles: true, data: char }));
+      }
+    }, 'order 11');
     await expect.poll(() => queries).toEqual(['order 11']);
-    await line(page).pressSequentially('9', { delay: 20 });
+    await line(page).press('9');
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
     await page.waitForTimeout(1_000);
     await shows(page, '/logs?search=order&search=119', (n) => n === 119);
