@@ -18,7 +18,8 @@ const silentStream = await follow(silent);
 const silentSocket = await followSocket(silent);
 const silentSince = Date.now();
 
-const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: '500' } });
+const stall_ms_max = 500;
+const service = await startService({ env: { HEARTBEAT_MS: '100', STALL_MS_MAX: `${stall_ms_max}` } });
 
 /** A follower that never read: how to resume reading, and when the service cut it. */
 type Stalled = { resume(): void; cut(): Promise<void> };
@@ -59,11 +60,12 @@ describe('followers that never read', () => {
       const written = await write(n_batches);
       const grown = service.rss_bytes() - before;
       expect(grown).toBeLessThan((n_stalled * unread_bytes) / 2);
-      // A socket notices its close only by reading.
-      for (const reader of stalled) reader?.resume();
-      await Promise.all(stalled.map((reader) => reader?.cut()));
       const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
       expect(idsOf(resumed)).toEqual(written);
+      // A socket notices its close only by reading, and one that reads before its time is over is not cut.
+      await new Promise((resolve) => setTimeout(resolve, 4 * stall_ms_max));
+      for (const reader of stalled) reader?.resume();
+      await Promise.all(stalled.map((reader) => reader?.cut()));
     },
   );
 });
