@@ -4,7 +4,6 @@ import { exportRoute } from './api/export.ts';
 import { followRoutes } from './api/follow.ts';
 import { listRoutes } from './api/list.ts';
 import { setsHeadersItself, writeRoute } from './api/write.ts';
-import { features } from './features/index.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';
 import { Problem, problemOf, unavailable } from './http/problem.ts';
@@ -56,7 +55,7 @@ export function createApp(parts: Parts): App {
   followRoutes(app, parts);
   logRoutes(app, parts);
   sessionRoutes(app, parts);
-  for (const feature of features) feature.routes(app, parts);
+  for (const feature of parts.features) feature.routes(app, parts);
   for (const path of ['/', '/livez', '/readyz']) allowMethods(app, path, 'GET');
 
   app.notFound((c) => refuse(c, new Problem(404, 'There is nothing at this address.')));

@@ -5,6 +5,7 @@ import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } f
 import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
+import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { Position } from './log/position.ts';
@@ -27,6 +28,8 @@ export type Parts = {
   auth: Auth;
   sessions: Sessions;
   sockets: Sockets;
+  /** The features that are mounted. */
+  features: readonly Feature[];
   /** Opens a live response where the runtime has something cheaper than a Web stream. */
   openStream?: OpenStream | undefined;
   /** Compresses a long body as gzip. Absent where the platform compresses responses itself. */
@@ -47,6 +50,23 @@ export type Parts = {
   waitUntil?(work: Promise<unknown>): void;
   /** Logs an internal error. */
   report(what: string, error: unknown): void;
+};
+
+/** A link to a page, in the menu of those who have the right. */
+export type NavigationEntry = { path: string; label: string; right: Right };
+
+/** A capability that reads the log: a folder in src/features/ and a line in its index.ts. All features have this form. */
+export type Feature = {
+  name: string;
+  /** Adds its routes. */
+  routes(app: App, parts: Parts): void;
+  /** Its entry in the menu of every page. */
+  navigation?: NavigationEntry;
+  /**
+   * What it adds to a scrape of GET /metrics, read at each scrape: it must be cheap, and no label may take values from
+   * requests or events.
+   */
+  metrics?(parts: Parts): Promise<Metric[]> | Metric[];
 };
 
 /** The response header that names the log by its UUID. */

@@ -4,7 +4,8 @@ import type { DisplayOptions } from './format.ts';
 import type { Markup } from './layout.ts';
 
 /** The signed-in user and their rights. */
-export type Reader = { name: string; mayExport: boolean; bySession: boolean };
+export type Reader = { name: string; mayExport: boolean; bySession: boolean; navigation: Link[] };
+export type Link = { path: string; label: string };
 
 const choiceButton = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>
   html`<button type="submit" name="${name}" value="${value}" aria-pressed="${String(isChosen)}"${more}>${label}</button>`;
@@ -29,11 +30,17 @@ const displayForm = (display: DisplayOptions): Markup => html`<form id="display"
 const signOutForm = (): Markup =>
   html`<form id="sign-out" method="post" action="/sign-out"><button type="submit">Sign out</button></form>`;
 
+/** Links to the pages beside the log. */
+const navigationLinks = (links: Link[]): Markup | '' =>
+  links.length === 0
+    ? ''
+    : html`<nav aria-label="Pages">${links.map(({ path, label }) => html`<a class="button" href="${path}">${label}</a> `)}</nav>`;
+
 export const menu = (
-  { name, bySession }: Reader,
+  { name, bySession, navigation }: Reader,
   display: DisplayOptions,
 ): Markup => html`<button id="me" type="button" popovertarget="menu">${name}</button>
-<div id="menu" popover><p>Signed in as <b>${name}</b></p>${displayForm(display)}
+<div id="menu" popover><p>Signed in as <b>${name}</b></p>${navigationLinks(navigation)}${displayForm(display)}
 <p><button type="button" popovertarget="help" aria-keyshortcuts="?">Keys and syntax</button></p>${bySession ? signOutForm() : ''}</div>`;
 
 const keyboardShortcuts: [string, string][] = [

@@ -3,6 +3,7 @@ import { createApp } from '../app.ts';
 import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
+import { features } from '../features/index.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import { readerLimits, runReader } from '../log/reader.ts';
@@ -119,6 +120,7 @@ export async function openService(
       auth,
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
+      features,
       openStream,
       gzip,
       assets,

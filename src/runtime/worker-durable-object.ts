@@ -82,6 +82,8 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
         cut: (raw) => close(raw as WebSocket),
         saveCursor: (raw, position) => keep(raw as WebSocket, position),
       },
+      // It gets the requests for live streams only.
+      features: [],
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: false,

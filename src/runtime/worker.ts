@@ -5,6 +5,7 @@ import { createApp } from '../app.ts';
 import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import type { SessionCache } from '../auth/session.ts';
+import { features } from '../features/index.ts';
 import { Problem } from '../http/problem.ts';
 import { discardBody } from '../http/request.ts';
 import { readerLimits } from '../log/reader.ts';
@@ -63,6 +64,7 @@ async function respond(
     auth,
     sessions,
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
+    features,
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));

@@ -12,7 +12,7 @@ import { type Position, positionOf, writePosition } from '../log/position.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
 import { logHref } from '../page/links.ts';
-import type { Reader } from '../page/menu-and-help.ts';
+import { readerOf } from '../page/reader.ts';
 import { type App, allowMethods, type Env, logHeader, type Parts, requireRight } from '../parts.ts';
 import { liveRoutes } from './live-routes.ts';
 import { countWithin, isComplete, noCounts } from './page-counts.ts';
@@ -58,7 +58,7 @@ export function logRoutes(app: App, parts: Parts): void {
     if (!paging.get('limit')) paging.set('limit', page_rows);
     const around = await resolveCursor(parts, paging, filter);
     const page = readPage(paging);
-    const reader = readerOf(c);
+    const reader = readerOf(c, parts);
     // Read before the rows: an event that is stored in between is sent twice instead of being missed.
     const newest = await store.newest();
     const head = newest.id;
@@ -120,7 +120,7 @@ export function logRoutes(app: App, parts: Parts): void {
     const display = displayOptionsOf(c);
     if (isFragment(c))
       return c.html(html`${eventDetails(entry, browserQuery(c, display), display, true)}${clearProblem()}`);
-    return c.html(eventPage(entry, newest, readerOf(c), display));
+    return c.html(eventPage(entry, newest, readerOf(c, parts), display));
   });
 
   for (const path of ['', '/counts', '/:id{[0-9]+}']) allowMethods(app, `/logs${path}`, 'GET');
@@ -146,11 +146,6 @@ async function resolveCursor({ store }: Parts, paging: URLSearchParams, filter: 
   if (entry) paging.set('before', writeCursor(entry));
   return null;
 }
-
-const readerOf = (c: Context<Env>): Reader => {
-  const { name, rights, session } = c.get('principal');
-  return { name, mayExport: rights.includes('export'), bySession: session !== undefined };
-};
 
 const canonicalAddress = ({ query }: PageQuery, live: boolean) => {
   const to = new URLSearchParams(query);

@@ -7,6 +7,7 @@ import { csvColumns, formats } from '../../src/api/export-formats.ts';
 import { requestLimits } from '../../src/api/write.ts';
 import { createApp } from '../../src/app.ts';
 import { roles } from '../../src/auth/auth.ts';
+import { features } from '../../src/features/index.ts';
 import { Problem, type ProblemStatus, titles } from '../../src/http/problem.ts';
 import { bodyLimits } from '../../src/http/request.ts';
 import { queueLimits } from '../../src/log/append-queue.ts';
@@ -92,7 +93,7 @@ describe('docs/settings.md', () => {
 
 describe('the request tables', () => {
   // Routes are only collected here: no part is used before a request comes.
-  const app = createApp({ limits: readSettings({}) } as Partial<Parts> as Parts);
+  const app = createApp({ limits: readSettings({}), features } as Partial<Parts> as Parts);
   const routes = app.routes
     .filter(({ method, path }) => ['GET', 'POST'].includes(method) && !path.includes('*'))
     .map(({ method, path }) => `${method} ${path.replace(/\{.*\}/, '')}`);

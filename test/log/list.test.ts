@@ -184,6 +184,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       auth: createAuth({ users: usersOf(settings).users, tokens: [], scrypt }),
       sessions: createSessions(open.db, 3_600, new Map(), open.room),
       sockets: { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} },
+      features: [],
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: true,

@@ -2,10 +2,10 @@
 import { html } from 'hono/html';
 import type { Entry } from '../../log/schema.ts';
 import { type DisplayOptions, truncate, visible } from '../../page/format.ts';
-import { layout, type Markup } from '../../page/layout.ts';
+import { framedPage } from '../../page/framed-page.ts';
+import type { Markup } from '../../page/layout.ts';
 import { eventHref } from '../../page/links.ts';
-import { help, menu, type Reader } from '../../page/menu-and-help.ts';
-import { plainSearchForm } from '../../page/search-line.ts';
+import type { Reader } from '../../page/menu-and-help.ts';
 import { eventDetails } from './event-details.ts';
 
 const title_chars_max = 120;
@@ -16,14 +16,11 @@ export const eventPage = (entry: Entry, newest: number, reader: Reader, display:
   const title = visible(
     truncate(`${event_type} ${entity_type}${entity_id === null ? '' : ` ${entity_id}`}`, title_chars_max),
   );
-  return layout(
+  return framedPage(
     `Event ${id}: ${title}`,
-    html`<header><a id="brand" href="/logs">Edgetrail</a>
-${plainSearchForm('')}
-${menu(reader, display)}<div id="problem" role="alert"></div></header>${help()}
-<main class="event"><nav aria-label="In the order of storing">${id > 1 ? html`<a rel="prev" aria-keyshortcuts="k" href="${eventHref(id - 1)}">‹ Event ${id - 1}</a>` : ''} ${id < newest ? html`<a rel="next" aria-keyshortcuts="j" href="${eventHref(id + 1)}">Event ${id + 1} ›</a>` : ''}</nav>
-<h1>Event ${id}: <bdi>${title}</bdi></h1>${eventDetails(entry, new URLSearchParams(), display, false)}</main>
-<p id="status" role="status" class="vh"></p>`,
+    html`<main class="event"><nav aria-label="In the order of storing">${id > 1 ? html`<a rel="prev" aria-keyshortcuts="k" href="${eventHref(id - 1)}">‹ Event ${id - 1}</a>` : ''} ${id < newest ? html`<a rel="next" aria-keyshortcuts="j" href="${eventHref(id + 1)}">Event ${id + 1} ›</a>` : ''}</nav>
+<h1>Event ${id}: <bdi>${title}</bdi></h1>${eventDetails(entry, new URLSearchParams(), display, false)}</main>`,
+    reader,
     display,
   );
 };

@@ -1,0 +1,18 @@
+/** The signed-in user as the pages show them: the name, what they may do, and the pages that they may open. */
+import type { Context } from 'hono';
+import type { Env, Parts } from '../parts.ts';
+import type { Reader } from './menu-and-help.ts';
+
+/** The reader of a request that `requireRight` has passed. */
+export function readerOf(c: Context<Env>, { features }: Parts): Reader {
+  const { name, rights, session } = c.get('principal');
+  return {
+    name,
+    mayExport: rights.includes('export'),
+    bySession: session !== undefined,
+    navigation: features
+      .flatMap(({ navigation }) => navigation ?? [])
+      .filter(({ right }) => rights.includes(right))
+      .map(({ path, label }) => ({ path, label })),
+  };
+}
