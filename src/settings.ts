@@ -70,7 +70,7 @@ export const settingRows = {
   ),
   READ_MS_MAX: setting(
     '15000',
-    'how long one query of a reader may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
+    'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
     whole(100, 600_000),
   ),
   BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),

@@ -10,7 +10,7 @@ import type { Reads } from './reads.ts';
 import { isRollupFilter, rollupStats, rollupTotal, type StatsRow } from './rollup-counts.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 import { countRows, totalLimits, totalOf } from './total.ts';
-import { readWhole, readWindows, wholeLimits } from './whole-reads.ts';
+import { readWhole, readWindows } from './whole-reads.ts';
 
 export type Stats = {
   total_logs: number;
@@ -45,13 +45,11 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
   }
 
   /**
-   * Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. Throws a 503 where the
-   * embedded database takes too long.
+   * Exact counts of the matching entries, most frequent value first; `recent_24h` by `timestamp`. Throws a 503 where they
+   * take too long.
    */
   async function stats(filter: Filter): Promise<Stats> {
-    const rolled = await reads((db) => rollupStats(db, filter));
-    const counts =
-      rolled ?? (reads.hasDeadlines ? await reads((db) => scannedStats(db, filter)) : await embeddedStats(filter));
+    const counts = (await reads((db) => rollupStats(db, filter))) ?? (await statsOfRows(filter));
     const all = counts.find((row) => row.event_type === null && row.entity_type === null);
     const by = (key: 'event_type' | 'entity_type') =>
       Object.fromEntries(counts.flatMap((row) => (row[key] === null ? [] : [[row[key], row.n]])));
@@ -80,13 +78,13 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
       .groupBy(sql`grouping sets ((${log.event_type}), (${log.entity_type}), ())`)
       .orderBy(desc(n), asc(log.event_type), asc(log.entity_type));
 
-  /** The same without deadlines of statements: in windows, unless all matches may be read at once. */
-  async function embeddedStats(filter: Filter): Promise<StatsRow[]> {
+  /** The statistics from the entries: at once where they can be read in time, else in windows. */
+  async function statsOfRows(filter: Filter): Promise<StatsRow[]> {
     const newest = await head();
     const whole = await readWhole(reads, filter, newest, (tx) => scannedStats(tx, filter));
     if (whole) return whole;
     const sums = new Map<string, StatsRow>();
-    const upto = await readWindows(reads, newest, wholeLimits.windows_ms_max, async (db, window) => {
+    const upto = await readWindows(reads, newest, async (db, window) => {
       for (const row of await scannedStats(db, filter, window)) {
         const key = JSON.stringify([row.event_type, row.entity_type]);
         const sum = sums.get(key) ?? { ...row, n: 0, recent: 0 };

@@ -25,7 +25,7 @@ export const filterLimits = {
 
 type Row = {
   key: string;
-  /** What it is called in the line of src/syntax.ts; nothing for the text that stands there by itself. */
+  /** What it is called in the line of src/log/syntax.ts; nothing for the text that stands there by itself. */
   word: string;
   label: string;
   input: 'text' | 'search' | 'date' | 'list';

@@ -1,7 +1,7 @@
 /** Pages of the list. A page, or the part of it that was found, comes after a bounded time, whatever the filter. */
 import { and, sql } from 'drizzle-orm';
 import { badField } from '../http/problem.ts';
-import { withDeadline } from './deadlines.ts';
+import { takingTurns, withDeadline } from './deadlines.ts';
 import { type Filter, filterOf, isTimeKey, type Term } from './filter.ts';
 import { hasIndex, orderedColumns } from './filter-indexes.ts';
 import { backward, forward } from './list-order.ts';
@@ -63,21 +63,30 @@ export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLi
   }
 
   async function find(search: Search, terms: Term[]): Promise<Found> {
-    const rows = await findAll(search, terms);
-    return rows ? { rows, searched: null } : searchWindows(reads, search, limits);
+    const whole = (rows: StoredRow[]): Found => ({ rows, searched: null });
+    const rows = await findFirst(search, terms);
+    if (rows) return whole(rows);
+    return takingTurns(reads, async () => {
+      const rows = await findCollected(search, terms);
+      return rows ? whole(rows) : searchWindows(reads, search, limits);
+    });
   }
 
-  /** All rows of the page, or null where that takes too long. */
-  async function findAll(search: Search, terms: Term[]): Promise<StoredRow[] | null> {
+  /** All rows of the page by the preferred plan, or null where that takes too long. */
+  async function findFirst(search: Search, terms: Term[]): Promise<StoredRow[] | null> {
     if (isOrdered(terms)) return reads((db) => preferred(db, search));
-    if (!reads.hasDeadlines && (await head()) <= limits.short_rows_max) return reads((db) => preferred(db, search));
-    if (!reads.hasDeadlines)
-      return reads((db) =>
-        db.transaction(async (tx) => ((await hasRareValue(tx, terms, limits)) ? collected(tx, search, limits) : null)),
-      );
-    const rows = await withDeadline(reads, limits.preferred_ms_max, (tx) => preferred(tx, search));
-    if (rows || !terms.some(hasIndex)) return rows;
-    return withDeadline(reads, limits.collected_ms_max, (tx) => collected(tx, search, limits));
+    if (reads.deadline_ms !== null) return withDeadline(reads, limits.preferred_ms_max, (tx) => preferred(tx, search));
+    return (await head()) <= limits.short_rows_max ? reads((db) => preferred(db, search)) : null;
+  }
+
+  /** The same from the indexes. */
+  async function findCollected(search: Search, terms: Term[]): Promise<StoredRow[] | null> {
+    if (!terms.some(hasIndex)) return null;
+    const { collected_ms_max } = limits;
+    if (reads.deadline_ms !== null) return withDeadline(reads, collected_ms_max, (tx) => collected(tx, search, limits));
+    return reads((db) =>
+      db.transaction(async (tx) => ((await hasRareValue(tx, terms, limits)) ? collected(tx, search, limits) : null)),
+    );
   }
 
   return { page };

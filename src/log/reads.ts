@@ -6,8 +6,8 @@ import type { Database } from './schema.ts';
 /** Runs a reader's queries. Rejects with SQLSTATE 57014 when one of them passed its deadline. */
 export type Reads = {
   <T>(run: (db: Database) => Promise<T>): Promise<T>;
-  /** Whether the database can end a statement at a deadline. */
-  readonly hasDeadlines: boolean;
+  /** After how long the database cancels a statement; null for a database that cannot. */
+  readonly deadline_ms: number | null;
 };
 
 /**
@@ -20,7 +20,7 @@ export const sharedReads = (db: Database): Reads =>
       await eventLoopTurn();
       return run(db);
     },
-    { hasDeadlines: false },
+    { deadline_ms: null },
   );
 
 /**
@@ -37,5 +37,9 @@ export const transactionReads = (db: Database, read_ms_max: number): Reads =>
         );
         return run(tx);
       }),
-    { hasDeadlines: true },
+    { deadline_ms: read_ms_max },
   );
+
+/** Reads on a handle whose sessions have the deadline, or whose pooler keeps it. */
+export const sessionReads = (db: Database, deadline_ms: number): Reads =>
+  Object.assign(<T>(run: (db: Database) => Promise<T>) => run(db), { deadline_ms });

@@ -38,9 +38,11 @@ export async function countOrEstimate<T>(
   size: (rows: T[]) => number,
 ): Promise<Counted<T> | null> {
   const { short_rows_max, counted_rows_max, sample_ranges, sample_range_ids, sample_rows_min } = sampleLimits;
-  const whole_rows_max = reads.hasDeadlines ? short_rows_max : wholeLimits.short_rows_max;
+  const whole_rows_max = reads.deadline_ms !== null ? short_rows_max : wholeLimits.short_rows_max;
   const some =
-    newest > whole_rows_max ? await withTimeout(reads, (tx) => read(tx, sampled(tx, filter.where, newest))) : null;
+    newest > whole_rows_max
+      ? await withTimeout(reads, (tx) => read(tx, sampled(tx, filter.where, newest)), { scans: true })
+      : null;
   const rows_examined = sample_ranges * sample_range_ids;
   const estimate = some && { rows: some, rows_examined, weight: newest / rows_examined, exact: false };
   if (some && size(some) >= sample_rows_min) return estimate;

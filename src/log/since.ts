@@ -40,7 +40,10 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
   }
 
   async function one(after: number, filter: Filter, end: Newest, rows_max: number): Promise<SinceRead> {
-    const upto = Math.min(end.id, after + (reads.hasDeadlines ? sinceLimits.ids_max : sinceLimits.embedded_ids_max));
+    const upto = Math.min(
+      end.id,
+      after + (reads.deadline_ms !== null ? sinceLimits.ids_max : sinceLimits.embedded_ids_max),
+    );
     if (upto <= after) return { entries: [], cursor: after, at_ms: null };
     const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
     const found = await reads((from) =>

@@ -1,8 +1,8 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
 import { inArray, type SQL, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
+import { appendRows } from './append-logs.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
-import { appendRows } from './appended-rows.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
 import type { NewEntry } from './entry.ts';

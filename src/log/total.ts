@@ -8,10 +8,10 @@ import { withDeadline, withTimeout } from './deadlines.ts';
 import type { Filter } from './filter.ts';
 import type { CountMode } from './paging.ts';
 import type { Reads } from './reads.ts';
-import { rollupTotal } from './rollup-counts.ts';
+import { isRollupFilter, rollupTotal } from './rollup-counts.ts';
 
 import { type Database, activityLogs as log } from './schema.ts';
-import { countWindow, idWindow, readWhole, readWindows, wholeLimits } from './whole-reads.ts';
+import { countWindow, idWindow, readWhole, readWindows } from './whole-reads.ts';
 
 export const totalLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
@@ -100,9 +100,9 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     newest: number,
     timed: (run: (tx: Database) => Promise<Counted>) => Promise<Counted | null>,
   ): Promise<Counted | null> =>
-    reads.hasDeadlines
+    reads.deadline_ms !== null
       ? timed((tx) => count(tx, filter, newest, totalLimits.total_rows_max))
-      : embeddedTotal(filter, newest, totalLimits.total_ms_max);
+      : windowedTotal(filter, newest, totalLimits.total_ms_max);
 
   /** The total for a page: null when counting took too long. */
   async function totalInTime(filter: Filter, known?: number): Promise<Total | null> {
@@ -110,7 +110,8 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     if (!filter.where) return { total: newest, total_is_exact: true };
     const found = await fromKept(filter, newest, 'fast');
     if (found && (found.total_is_exact || found.total > 0)) return found;
-    return keepCounted(filter, newest, await countInTime(filter, newest, (run) => withTimeout(reads, run)));
+    const scans = !isRollupFilter(filter);
+    return keepCounted(filter, newest, await countInTime(filter, newest, (run) => withTimeout(reads, run, { scans })));
   }
 
   /** Keeps what was counted, also that it took too long. */
@@ -130,31 +131,29 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
   }
 
   async function exactTotal(filter: Filter, newest: number): Promise<Counted> {
-    if (!reads.hasDeadlines) {
-      const counted = await embeddedTotal(filter, newest, wholeLimits.windows_ms_max);
-      if (!counted.total_is_exact) throw tookTooLong();
-      return counted;
-    }
-    return reads((db) => count(db, filter, newest, Number.MAX_SAFE_INTEGER - 1)).catch((error) => {
+    const counted = await windowedTotal(filter, newest).catch((error) => {
       if (!isStatementTimeout(error)) throw error;
       throw tookTooLong();
     });
+    if (!counted.total_is_exact) throw tookTooLong();
+    return counted;
   }
 
   /**
-   * The total without deadlines of statements: where the matches may not be read at once, they are counted in windows,
-   * the newest first, until the time has passed.
+   * The total where time is all that ends the count: matches that may not be read at once are counted in windows, the
+   * newest first, until `ms_max` has passed.
    */
-  async function embeddedTotal(filter: Filter, newest: number, ms_max: number): Promise<Counted> {
+  async function windowedTotal(filter: Filter, newest: number, ms_max?: number): Promise<Counted> {
     const rolled = await reads((db) => rollupTotal(db, filter));
     if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
     const where = and(filter.where, lte(log.id, newest));
     const whole = await readWhole(reads, filter, newest, (tx) => countRows(tx, where, totalLimits.total_rows_max));
-    if (whole) return { ...whole, is_rolled: false };
+    if (whole?.total_is_exact) return { ...whole, is_rolled: false };
     let total = 0;
-    const upto = await readWindows(reads, newest, ms_max, async (db, window) => {
+    const count = async (db: Database, window: SQL) => {
       total += await countWindow(db, filter, window);
-    });
+    };
+    const upto = await readWindows(reads, newest, count, ms_max);
     return { total, total_is_exact: upto === 0, is_rolled: false };
   }
 

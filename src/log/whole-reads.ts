@@ -3,7 +3,7 @@
  * the process while a statement runs: there they are done only where they are few.
  */
 import { getTableName, inArray, type SQL, sql } from 'drizzle-orm';
-import { withTimeout } from './deadlines.ts';
+import { takingTurns, withTimeout } from './deadlines.ts';
 import type { Filter, Term } from './filter.ts';
 import { orderedColumns } from './filter-indexes.ts';
 import type { Reads } from './reads.ts';
@@ -15,9 +15,10 @@ export const wholeLimits = {
   /** and so are the matches of a filter with a value that at most this many entries have. */
   rare_rows_max: 2_000,
   /** Otherwise the log is read in windows of so many ids, between which the process does other work, */
-  window_ids: 2_000,
-  /** for at most this long. */
-  windows_ms_max: 15_000,
+  embedded_window_ids: 2_000,
+  /** for at most this long. On a server, the windows are for others: between two of them it is their turn. */
+  embedded_windows_ms_max: 15_000,
+  window_ids: 100_000,
 } as const;
 
 /** Restricts the transaction to plans that find entries by their values in an index. */
@@ -48,8 +49,8 @@ export const readWhole = <T>(
   newest: number,
   run: (tx: Database) => Promise<T>,
 ): Promise<T | null> =>
-  reads.hasDeadlines
-    ? withTimeout(reads, run)
+  reads.deadline_ms !== null
+    ? withTimeout(reads, run, { scans: true })
     : reads((db) =>
         db.transaction(async (tx) =>
           newest <= wholeLimits.short_rows_max || (await hasRareValue(tx, terms)) ? run(tx) : null,
@@ -70,18 +71,22 @@ export async function countWindow(db: Database, { where }: Filter, window: SQL):
   return counted?.n ?? 0;
 }
 
-/** Reads the log in windows, the newest first, for at most `ms_max`. Returns the id above which all entries were read. */
+/**
+ * Reads the log in windows, the newest first, for at most `ms_max`, or as long as any read may take. Returns the id above
+ * which all entries were read.
+ */
 export async function readWindows(
   reads: Reads,
   newest: number,
-  ms_max: number,
   run: (db: Database, window: SQL) => Promise<void>,
+  ms_max = reads.deadline_ms ?? wholeLimits.embedded_windows_ms_max,
 ): Promise<number> {
+  const window_ids = reads.deadline_ms === null ? wholeLimits.embedded_window_ids : wholeLimits.window_ids;
   const started = performance.now();
   let upto = newest;
   while (upto > 0 && performance.now() - started < ms_max) {
-    const after = Math.max(0, upto - wholeLimits.window_ids);
-    await reads((db) => run(db, idWindow(after, upto)));
+    const after = Math.max(0, upto - window_ids);
+    await takingTurns(reads, () => reads((db) => run(db, idWindow(after, upto))));
     upto = after;
   }
   return upto;

@@ -70,7 +70,7 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
       return inTransactions(run);
     });
   };
-  return { reads: Object.assign(read, { hasDeadlines: true }), close: () => client.end({ timeout: 5 }) };
+  return { reads: Object.assign(read, { deadline_ms: read_ms_max }), close: () => client.end({ timeout: 5 }) };
 }
 
 /**

@@ -4,6 +4,7 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { createSessions, type SessionCache, type Sessions } from '../auth/session.ts';
 
 import type { Filter } from '../log/filter.ts';
+import { sessionReads } from '../log/reads.ts';
 import { createStore, type Store } from '../log/store.ts';
 import type { Settings } from '../settings.ts';
 import { postgresClient } from './postgres-client.ts';
@@ -16,6 +17,9 @@ import { rejectCachedReads } from './worker-bindings.ts';
  */
 const request_connections_max = 1;
 
+/** Hyperdrive ends a query after this long. */
+const hyperdrive_ms_max = 60_000;
+
 /** The store and sessions of one request; `end` closes the client unless an export still uses it. */
 export function openRequestDatabase(
   settings: Settings,
@@ -24,7 +28,7 @@ export function openRequestDatabase(
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
   const db = drizzle({ client });
-  const store = createStore(db, undefined, undefined, report);
+  const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report);
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export continues after its response was returned: its end closes the client. */

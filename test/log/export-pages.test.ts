@@ -21,7 +21,7 @@ it('rows of a few bytes beside rows of some kilobytes come each once and in orde
     if (Array.isArray(rows) && rows[0] && typeof rows[0].text === 'string') texts.push(rows[0].text.length);
     return rows;
   };
-  const reads: Reads = Object.assign(seen, { hasDeadlines: database.reads.hasDeadlines });
+  const reads: Reads = Object.assign(seen, { deadline_ms: database.reads.deadline_ms });
   const store = createStore(database.db, reads);
   const event = { event_type: 'A', entity_type: 'order' } as Event;
   const large_chars = 10_000;

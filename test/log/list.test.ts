@@ -67,7 +67,7 @@ async function openLog(name: (typeof databases)[number]) {
   for (let i = 0; i < n_events; i += 150) await store.append(events.slice(i, i + 150));
   // Without deadlines the way to read is chosen by the limits, and not by how busy the machine is.
   const reads: Reads = Object.assign(<T>(run: Parameters<typeof open.reads<T>>[0]) => open.reads(run), {
-    hasDeadlines: false,
+    deadline_ms: null,
   });
   const list = (limits: ListLimits) => listOf(reads, store.head, limits);
   return { open, store, list };

@@ -54,7 +54,7 @@ describe.each(databases)('on %s', async (name) => {
     statements += 1;
     return open.reads(run);
   };
-  const counted = sinceOf(Object.assign(counting, { hasDeadlines: open.reads.hasDeadlines }), newest);
+  const counted = sinceOf(Object.assign(counting, { deadline_ms: open.reads.deadline_ms }), newest);
   const together = (after: number, filters: Filter[]): Promise<SinceRead[]> =>
     Promise.all(filters.map((each) => counted.sinceTogether(after, each, end)));
 
@@ -106,7 +106,7 @@ describe.each(databases)('on %s', async (name) => {
       asked += 1;
       throw Object.assign(new Error(code), { code });
     };
-    const { sinceTogether } = sinceOf(Object.assign(failing, { hasDeadlines: true }), newest);
+    const { sinceTogether } = sinceOf(Object.assign(failing, { deadline_ms: 15_000 }), newest);
     const filters = ['u1', 'u2', 'u3'].map((user_id) => readFilter(new URLSearchParams({ user_id })));
     const read = await Promise.allSettled(filters.map((each) => sinceTogether(n_events - 3, each, end)));
     expect(read.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);

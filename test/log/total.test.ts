@@ -35,7 +35,7 @@ describe.each(databases)('on %s', async (name) => {
     statements += 1;
     return open.reads(run);
   };
-  const reads = Object.assign(counting, { hasDeadlines: open.reads.hasDeadlines });
+  const reads = Object.assign(counting, { deadline_ms: open.reads.deadline_ms });
   const stored: string[] = [];
   const write = async (written: string[]) => {
     const entries = written.map((user_id) =>
