@@ -1,5 +1,7 @@
 /** Which log this is and how far it goes: the newest position, and whether a position is of this log. */
-import { asc, eq, gte, sql } from 'drizzle-orm';
+
+import { asc, desc, eq, gte, sql } from 'drizzle-orm';
+import { limited, literal } from './literals.ts';
 import { type Position, positionOf } from './position.ts';
 import type { Reads } from './reads.ts';
 import {
@@ -28,17 +30,26 @@ export type PollState = {
 
 const numberOrNull = (value: unknown) => (value === null ? null : Number(value));
 
+/** Reads the newest batch along the key: each page of the list asks this, whatever the number of batches. */
+export function newestQuery(db: Database) {
+  const last = db
+    .select({ id: logBatches.last_id, at: logBatches.committed_at })
+    .from(logBatches)
+    .orderBy(desc(logBatches.last_id));
+  return db
+    .select({
+      log_id: logIdentity.log_id,
+      id: sql`last.last_id`.mapWith(numberOrNull),
+      at: sql<string | null>`last.committed_at`,
+    })
+    .from(logIdentity)
+    .leftJoin(sql`(${limited(last, 1)}) as last`, sql`true`);
+}
+
 export function historyOf(db: Database, reads: Reads) {
   /** The position of the newest entry, id 0 in an empty log; and which log it is. */
   async function newest(): Promise<Newest> {
-    const [seen] = await reads((from) =>
-      from
-        .select({ log_id: logIdentity.log_id, id: logBatches.last_id, at: logBatches.committed_at })
-        .from(logIdentity)
-        .leftJoin(logBatches, sql`true`)
-        .orderBy(sql`${logBatches.last_id} desc nulls last`)
-        .limit(1),
-    );
+    const [seen] = await reads(newestQuery);
     if (!seen) throw new Error('log_identity has no row');
     return { log_id: seen.log_id, id: seen.id ?? 0, at_ms: seen.at === null ? null : Date.parse(seen.at) };
   }
@@ -73,7 +84,7 @@ export function historyOf(db: Database, reads: Reads) {
   async function pollState(known: number): Promise<PollState> {
     const at = sql`(extract(epoch from ${logBatches.committed_at}) * 1000)::bigint`;
     const last = sql`from ${logBatches} order by ${logBatches.last_id} desc limit 1`;
-    const covering = sql`from ${logBatches} where ${logBatches.last_id} >= ${known}::bigint order by ${logBatches.last_id} limit 1`;
+    const covering = sql`from ${logBatches} where ${logBatches.last_id} >= ${literal(known)} order by ${logBatches.last_id} limit 1`;
     const [seen] = await db
       .select({
         log_id: logIdentity.log_id,

@@ -1,11 +1,13 @@
 /** Searching the log along the time in windows of a bounded number of entries, for filters that no index answers in time. */
+
 import { and, type SQL, sql } from 'drizzle-orm';
 import { withDeadline } from './deadlines.ts';
 import type { Direction } from './list-order.ts';
+import { limited } from './literals.ts';
 import type { Cursor } from './paging.ts';
 import type { Reads } from './reads.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
-import { rowColumns, type StoredRow, timeOf, toEntry } from './stored-row.ts';
+import { rowColumns, type StoredRow, storedRows, timeOf, toEntry } from './stored-row.ts';
 
 export const windowLimits = {
   /** The search ends with what was found when this much time has passed. */
@@ -79,17 +81,27 @@ async function searchWindow(db: Database, search: Search, start: Cursor | null, 
   const order = sql.join(direction.order, sql`, `);
   // Named like the table, so that the columns of the filter are those of the window.
   const window = sql`(select * from ${log} where ${where} order by ${order} limit ${size}) activity_logs`;
-  const rows: StoredRow[] = await db
-    .select(rowColumns)
-    .from(window)
-    .where(rest)
-    .orderBy(...direction.order)
-    .limit(rows_max);
+  const rows = await storedRows(
+    db,
+    limited(
+      db
+        .select(rowColumns)
+        .from(window)
+        .where(rest)
+        .orderBy(...direction.order),
+      rows_max,
+    ),
+  );
   if (rows.length === rows_max) return { rows, last: null };
-  const [last]: StoredRow[] = await db
-    .select(rowColumns)
-    .from(window)
-    .orderBy(...direction.reversed)
-    .limit(1);
+  const [last] = await storedRows(
+    db,
+    limited(
+      db
+        .select(rowColumns)
+        .from(window)
+        .orderBy(...direction.reversed),
+      1,
+    ),
+  );
   return { rows, last: last ?? null };
 }

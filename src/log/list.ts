@@ -1,4 +1,5 @@
 /** Pages of the list. A page, or the part of it that was found, comes after a bounded time, whatever the filter. */
+
 import { and, sql } from 'drizzle-orm';
 import { badField } from '../http/problem.ts';
 import { takingTurns, withDeadline } from './deadlines.ts';
@@ -6,10 +7,11 @@ import { type Filter, filterOf, isTimeKey, type Term } from './filter.ts';
 import { hasIndex, orderedColumns } from './filter-indexes.ts';
 import { backward, forward } from './list-order.ts';
 import { type Search, searchWindows, windowLimits } from './list-windows.ts';
+import { limited } from './literals.ts';
 import type { Page } from './paging.ts';
 import type { Reads } from './reads.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
-import { rowColumns, type StoredRow, toEntry } from './stored-row.ts';
+import { rowColumns, type StoredRow, storedRows, toEntry } from './stored-row.ts';
 import { byIndex, hasRareValue, wholeLimits } from './whole-reads.ts';
 
 export const listLimits = {
@@ -94,13 +96,18 @@ export function listOf(reads: Reads, head: () => Promise<number>, limits: ListLi
 
 /** The page in one statement, by the plan that the planner prefers. */
 const preferred = (db: Database, { direction, start, range, rest, offset, rows_max }: Search): Promise<StoredRow[]> =>
-  db
-    .select(rowColumns)
-    .from(log)
-    .where(and(range, rest, start ? direction.beyond(start) : undefined))
-    .orderBy(...direction.order)
-    .limit(rows_max)
-    .offset(offset);
+  storedRows(
+    db,
+    limited(
+      db
+        .select(rowColumns)
+        .from(log)
+        .where(and(range, rest, start ? direction.beyond(start) : undefined))
+        .orderBy(...direction.order),
+      rows_max,
+      offset,
+    ),
+  );
 
 /**
  * The page from all matches, which are found by the indexes of the filter's fields and sorted afterwards; null when they
@@ -116,13 +123,18 @@ async function collected(
   const where = and(range, rest, start ? direction.beyond(start) : undefined);
   // Named like the table, so that the columns of the outer query are those of the matches.
   const matches = sql`(select * from ${log} where ${where} limit ${collected_rows_max + 1}) activity_logs`;
-  const rows = await tx
-    .select({ ...rowColumns, matched: sql<number>`count(*) over ()`.mapWith(Number) })
-    .from(matches)
-    .orderBy(...direction.order)
-    .limit(rows_max)
-    .offset(offset);
-  return (rows[0]?.matched ?? 0) > collected_rows_max ? null : rows.map(({ matched: _matched, ...row }) => row);
+  const rows = await storedRows<{ matched: unknown }>(
+    tx,
+    limited(
+      tx
+        .select({ ...rowColumns, matched: sql`count(*) over ()`.as('matched') })
+        .from(matches)
+        .orderBy(...direction.order),
+      rows_max,
+      offset,
+    ),
+  );
+  return Number(rows[0]?.matched ?? 0) > collected_rows_max ? null : rows.map(({ matched: _matched, ...row }) => row);
 }
 
 const tooSlow = 'is too slow with this filter: follow the cursors of the Link header instead';

@@ -1,13 +1,15 @@
 /** Reads of the entries after a position, for one filter, or in one statement for many filters at the same position. */
-import { and, asc, gt, lte, type SQL, sql } from 'drizzle-orm';
+
+import { and, asc, type SQL, sql } from 'drizzle-orm';
 import { eventLoopTurn } from '../http/pause.ts';
 import { isStatementTimeout, isTransient } from '../http/problem.ts';
 import type { Filter } from './filter.ts';
 import type { Newest } from './history.ts';
+import { limited, literal } from './literals.ts';
 import { positionOf } from './position.ts';
 import type { Reads } from './reads.ts';
 import { type Entry, activityLogs as log } from './schema.ts';
-import { rowColumns, toEntry } from './stored-row.ts';
+import { rowColumns, storedRows, toEntry } from './stored-row.ts';
 
 export const sinceLimits = {
   /** The range of ids that one read covers: a rare filter must not scan the whole log in one statement. */
@@ -27,6 +29,10 @@ type Request = { filter: Filter; resolve(read: SinceRead): void; reject(error: u
 /** Requests with the same position and the same end of the log, which wait to be read together. */
 type Gathered = { after: number; end: Newest; requests: Request[] };
 
+/** The ids after one and up to another. */
+const between = (after: number, upto: number): SQL =>
+  sql`${log.id} > ${literal(after)} and ${log.id} <= ${literal(upto)}`;
+
 export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
   const gathering = new Map<number, Gathered>();
 
@@ -45,9 +51,9 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
       after + (reads.deadline_ms !== null ? sinceLimits.ids_max : sinceLimits.embedded_ids_max),
     );
     if (upto <= after) return { entries: [], cursor: after, at_ms: null };
-    const where = and(gt(log.id, after), lte(log.id, upto), filter.where);
+    const where = and(between(after, upto), filter.where);
     const found = await reads((from) =>
-      from.select(rowColumns).from(log).where(where).orderBy(asc(log.id)).limit(rows_max),
+      storedRows(from, limited(from.select(rowColumns).from(log).where(where).orderBy(asc(log.id)), rows_max)),
     );
     const entries = found.map(toEntry);
     const last = entries.at(-1);
@@ -100,14 +106,18 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
     // As text: the driver knows no type of arrays.
     const matched: SQL<string> = sql`array_to_string(array[${sql.join(places, sql`, `)}]::integer[], ',')`;
     const found = await reads((from) =>
-      from
-        .select({ row: rowColumns, matched })
-        .from(log)
-        .where(and(gt(log.id, after), lte(log.id, end.id)))
-        .orderBy(asc(log.id)),
+      storedRows<{ matched: string }>(
+        from,
+        from
+          .select({ ...rowColumns, matched: matched.as('matched') })
+          .from(log)
+          .where(between(after, end.id))
+          .orderBy(asc(log.id))
+          .getSQL(),
+      ),
     );
     const entriesOf: Entry[][] = filters.map(() => []);
-    for (const { row, matched } of found) {
+    for (const { matched, ...row } of found) {
       if (matched === '') continue;
       const entry = toEntry(row);
       for (const place of matched.split(',')) entriesOf[Number(place)]?.push(entry);

@@ -1,5 +1,5 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
-import { inArray, type SQL, sql } from 'drizzle-orm';
+import { inArray, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { appendRows } from './append-logs.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
@@ -18,7 +18,7 @@ import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { sinceOf } from './since.ts';
-import { rowColumns, toEntry } from './stored-row.ts';
+import { rowColumns, storedRows, toEntry } from './stored-row.ts';
 
 export const storeLimits = {
   inbox_rows_max: 1_000,
@@ -44,7 +44,6 @@ export function createStore(
   const history = historyOf(db, reads);
   const { head, newest } = history;
   const readiness = readinessOf(db, reads, head, room);
-  const rows = (from: Database, where: SQL | undefined) => from.select(rowColumns).from(log).where(where).$dynamic();
 
   let explicitIsolation = false;
   /**
@@ -76,8 +75,10 @@ export function createStore(
 
   async function byIds(ids: number[]): Promise<Map<number, Entry>> {
     if (ids.length === 0) return new Map();
-    const found = (await reads((from) => rows(from, inArray(log.id, ids)))).map(toEntry);
-    return new Map(found.map((entry) => [entry.id, entry]));
+    const found = await reads((from) =>
+      storedRows(from, from.select(rowColumns).from(log).where(inArray(log.id, ids)).getSQL()),
+    );
+    return new Map(found.map((row) => [row.id, toEntry(row)]));
   }
 
   /** One entry by its id, or null. */

@@ -3,7 +3,7 @@ import { type GetColumnData, getTableColumns, type SQL, sql } from 'drizzle-orm'
 import type { Json } from './entry.ts';
 import { earliest_ms, isoOf, latest_ms, plainIsoOf, readDatabaseTime } from './instant.ts';
 import { jsonTextFaults } from './json-text.ts';
-import { type Entry, activityLogs as log } from './schema.ts';
+import { type Database, type Entry, activityLogs as log } from './schema.ts';
 
 export const readLimits = {
   /** A longer text or metadata is not read: it must not use up the memory of the service. */
@@ -35,6 +35,19 @@ export const rowColumns = {
 
 /** A row as the query returns it. */
 export type StoredRow = Omit<Entry, 'metadata'> & { metadata: string | null };
+
+/**
+ * The rows of a query that selects `rowColumns`, and maybe others, without drizzle's mapping: for a page it takes longer
+ * than the read. Only the id is not what the driver returns.
+ */
+export async function storedRows<Others extends Record<string, unknown> = Record<never, never>>(
+  db: Database,
+  query: SQL,
+): Promise<(StoredRow & Others)[]> {
+  const result: unknown = await db.execute(query);
+  const rows = (Array.isArray(result) ? result : (result as { rows: unknown[] }).rows) as (StoredRow & Others)[];
+  return rows.map((row) => ({ ...row, id: Number(row.id) }));
+}
 
 /** The real times of entries whose `timestamp` RFC 3339 cannot express: cursors need them. */
 const realTimes = new WeakMap<object, number>();
