@@ -1,5 +1,6 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
+import { routePath } from 'hono/route';
 import { exportRoute } from './api/export.ts';
 import { followRoutes } from './api/follow.ts';
 import { listRoutes } from './api/list.ts';
@@ -18,10 +19,14 @@ import { sessionRoutes } from './viewer/sign-in.ts';
 export function createApp(parts: Parts): App {
   const app: App = new Hono<Env>();
 
+  const { meter } = parts;
   app.use(async (c, next) => {
+    const started = performance.now();
     // Set before the handler: hono would build a finished response a second time.
     if (!setsHeadersItself(c.req)) for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
+    const { status } = c.res;
+    meter.answered(c.req.method, status === 405 ? null : routeOf(c), status, (performance.now() - started) / 1_000);
   });
   app.use(cors(parts.limits.CORS_ORIGINS));
   app.use('/public/*', (c, next) => {
@@ -32,7 +37,7 @@ export function createApp(parts: Parts): App {
 
   app.get('/livez', (c) => c.text('ok\n'));
   app.use(async (_c, next) => {
-    if (!parts.isReady()) throw unavailable('The database has not been reached yet. Try again.');
+    if (!parts.isReady()) throw unavailable('The database has not been reached yet. Try again.', 'nothing', 'database');
     await next();
   });
   app.get('/', (c) => c.redirect('/logs'));
@@ -65,13 +70,25 @@ export function createApp(parts: Parts): App {
     if (problem.status === 500 && !c.req.raw.signal.aborted) parts.report(`${c.req.method} ${c.req.path}`, error);
     return refuse(c, problem);
   });
+
+  /** The response to a refused request. */
+  function refuse(c: Context, problem: Problem): Response {
+    meter.refused[problem.reason] += 1;
+    return problemResponse(c, problem);
+  }
   return app;
 }
 
-/** The response to a refused request: a page for a browser at the viewer, problem+json for all others. */
-function refuse(c: Context, problem: Problem): Response {
+/** The pattern of the route that serves a request, such as `/logs/:id`; null when only middleware matches its path. */
+function routeOf(c: Context): string | null {
+  const path = routePath(c, -1);
+  return path === '/*' ? null : path.replace(/\{[^}]*\}/g, '');
+}
+
+/** A problem as a page for a browser at the viewer, as problem+json for all others. */
+function problemResponse(c: Context, problem: Problem): Response {
   const forPeople =
-    !/^\/(api|ws|livez|readyz)/.test(c.req.path) && (c.req.header('accept') ?? '').includes('text/html');
+    !/^\/(api|ws|livez|readyz|metrics)/.test(c.req.path) && (c.req.header('accept') ?? '').includes('text/html');
   const headers = {
     ...securityHeaders,
     ...problem.headers,

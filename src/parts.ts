@@ -5,6 +5,7 @@ import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } f
 import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
+import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
 import type { OpenStream } from './http/slow-reader.ts';
@@ -22,6 +23,18 @@ export type Sockets = {
   saveCursor?(raw: unknown, position: Position): void;
 };
 
+/** What the operating system knows of the service's process. */
+export type ProcessUsage = { started_ms: number; cpu_seconds(): number; rss_bytes(): number };
+
+/** Which program serves the log, and on what. */
+export type Build = {
+  version: string;
+  runtime: 'node' | 'bun' | 'workers';
+  database: 'pglite' | 'postgres';
+  /** Absent where a request does not know which process serves it: on Workers. */
+  usage?: ProcessUsage;
+};
+
 export type Parts = {
   store: Store;
   tail: Tail;
@@ -30,6 +43,11 @@ export type Parts = {
   sockets: Sockets;
   /** The features that are mounted. */
   features: readonly Feature[];
+  build: Build;
+  /** What this process counts about its requests. */
+  meter: Meter;
+  /** The address at the other end of a request's connection. Absent where the runtime does not know it. */
+  peerAddress?: ((c: Context) => string | undefined) | undefined;
   /** Opens a live response where the runtime has something cheaper than a Web stream. */
   openStream?: OpenStream | undefined;
   /** Compresses a long body as gzip. Absent where the platform compresses responses itself. */

@@ -44,24 +44,32 @@ export function socketEvents(parts: Parts, filter: Filter, start: Position & { l
         unsent: () => parts.sockets.unsent(socket.raw),
         taken: (ms) => pause(Math.min(ms, buffer_poll_ms), over.signal),
       };
+      const { followers, cuts } = parts.meter;
+      followers.websocket += 1;
+      over.signal.addEventListener('abort', () => {
+        followers.websocket -= 1;
+      });
       const moved = (position: Position) => parts.sockets.saveCursor?.(socket.raw, position);
       moved(start);
       // The first message says which log this is, in the envelope that every client of the socket knows.
       const { log_id: log } = start;
       if (log) outlet.send(JSON.stringify({ type: 'logs', data: [], count: 0, log, cursor: writePosition(start) }));
       void parts.sessions.watch(session, over.signal, () => {
+        cuts.signed_out += 1;
         socket.close(closing.signedOut, 'signed out');
         over.abort();
       });
       void sendFollowed(parts, filter, start.id, over.signal, outlet, (batch) => batch.as('ws', envelopes), moved).then(
         (delivered) => {
           if (delivered) return socket.close(closing.goingAway, 'the service is going away');
+          cuts.slow += 1;
           socket.close(closing.tooSlow, 'too slow: resume with ?after=');
           // The close frame is queued behind the unread messages, which would stay in memory.
           parts.sockets.cut(socket.raw);
         },
         (error) => {
           parts.report('a socket was closed', error);
+          cuts.failed += 1;
           socket.close(closing.failed, 'something went wrong on our side');
         },
       );

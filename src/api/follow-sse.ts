@@ -1,5 +1,6 @@
 /** A follower over server-sent events: the response, its heartbeats, its messages. */
 import type { Context } from 'hono';
+import type { CutReason } from '../http/meter.ts';
 import { openWebStream } from '../http/slow-reader.ts';
 import { sseComment, sseMessage } from '../http/sse.ts';
 import type { Filter } from '../log/filter.ts';
@@ -42,7 +43,21 @@ export function sseResponse(
     if (message) outlet.send(encoder.encode(message));
     end();
   };
-  void parts.sessions.watch(c.get('principal').session, signal, () => close(farewell));
+  const { followers, cuts } = parts.meter;
+  const transport = isPage(form) ? 'page' : 'sse';
+  followers[transport] += 1;
+  signal.addEventListener('abort', () => {
+    followers[transport] -= 1;
+  });
+  if (signal.aborted) followers[transport] -= 1;
+  const cutFor = (reason: CutReason) => {
+    if (!signal.aborted) cuts[reason] += 1;
+    cut();
+  };
+  void parts.sessions.watch(c.get('principal').session, signal, () => {
+    cuts.signed_out += 1;
+    close(farewell);
+  });
   opened(close, signal);
   const encodeBytes = (entries: Entry[]) => encode(entries).map((piece) => encoder.encode(piece));
   // Null while a batch is only partly sent: a heartbeat with an older id would make the client resume too early.
@@ -52,7 +67,7 @@ export function sseResponse(
   outlet.send(encoder.encode(sseComment('edgetrail') + firstMessage(form, start)));
   const heartbeat = setInterval(() => {
     // A client that read nothing between two heartbeats is gone, even if the runtime has not noticed.
-    if (stalled()) return cut();
+    if (stalled()) return cutFor('slow');
     if (outlet.unsent() < UNSENT_BYTES_MAX)
       outlet.send(
         encoder.encode(sseComment('heartbeat') + (reached === null ? '' : heartbeatOf(form, writePosition(reached)))),
@@ -67,10 +82,10 @@ export function sseResponse(
     reached = position;
   };
   void sendFollowed(parts, filter, start.id, signal, outlet, chunksOf, moved)
-    .then((delivered) => (delivered ? end() : cut()))
+    .then((delivered) => (delivered ? end() : cutFor('slow')))
     .catch((error) => {
       parts.report('a live stream was cut off', error);
-      cut();
+      cutFor('failed');
     })
     .finally(() => clearInterval(heartbeat));
   return response;

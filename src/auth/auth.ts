@@ -5,10 +5,13 @@ import { fairLimit } from '../http/fair-limit.ts';
 import { Problem } from '../http/problem.ts';
 import { failedSignIns } from './failed-sign-ins.ts';
 
-export const rights = ['read', 'write', 'export'] as const;
+export const rights = ['read', 'write', 'export', 'metrics'] as const;
 export type Right = (typeof rights)[number];
 
-export const roles = { guest: ['read'], admin: ['read', 'write', 'export'] } as const satisfies Record<string, Right[]>;
+export const roles = { guest: ['read'], admin: ['read', 'write', 'export', 'metrics'] } as const satisfies Record<
+  string,
+  Right[]
+>;
 export type Role = keyof typeof roles;
 
 /** A password hashed with scrypt (RFC 7914), as in the PHC string format. */
@@ -199,7 +202,7 @@ function demand(principal: Principal, right: Right): void {
   if (principal.rights.includes(right)) return;
   throw new Problem(
     403,
-    `${principal.name} may not ${right}: that needs the right "${right}", and has ${principal.rights.map((has) => `"${has}"`).join(', ') || 'none'}.`,
+    `${principal.name} may not do this: it needs the right "${right}", and has ${principal.rights.map((has) => `"${has}"`).join(', ') || 'none'}.`,
   );
 }
 

@@ -1,4 +1,5 @@
 /** The features: capabilities that read the log, a folder each. This list is the only place that names them. */
 import type { Feature } from '../parts.ts';
+import { metrics } from './metrics/feature.ts';
 
-export const features: readonly Feature[] = [];
+export const features: readonly Feature[] = [metrics];

@@ -34,7 +34,8 @@ export function fairLimit({ running_max, waiting_max, waiting_per_key_max }: Fai
 
   return async function run<T>(key: string, work: () => Promise<T>): Promise<T> {
     if (running >= running_max) {
-      if (queue.length >= waiting_max || waitingOf(key) >= waiting_per_key_max) throw unavailable(refusal);
+      if (queue.length >= waiting_max || waitingOf(key) >= waiting_per_key_max)
+        throw unavailable(refusal, 'nothing', 'queue_full');
       await new Promise<void>((start) => queue.push({ key, start }));
     } else running += 1;
     noteStart(key);

@@ -17,6 +17,26 @@ export const titles = {
   503: 'Not now',
 } as const;
 export type ProblemStatus = keyof typeof titles;
+
+/** Why a request was refused, as a label of a metric: a closed set. */
+const reasonByStatus = {
+  400: 'bad_request',
+  401: 'not_signed_in',
+  403: 'not_allowed',
+  404: 'not_found',
+  405: 'method_not_allowed',
+  413: 'too_large',
+  415: 'content_type',
+  422: 'invalid_event',
+  426: 'no_websocket',
+  500: 'internal_error',
+  503: 'unavailable',
+} as const satisfies Record<ProblemStatus, string>;
+/** The kinds of a 503: a queue that is full, a query that took too long, a lock or database that cannot be had, a full disk. */
+const unavailableReasons = ['queue_full', 'timeout', 'locked', 'database', 'disk_full'] as const;
+export const refusalReasons = [...Object.values(reasonByStatus), ...unavailableReasons];
+export type RefusalReason = (typeof refusalReasons)[number];
+
 export type Stored = 'nothing' | 'unknown';
 
 /** An error response: thrown anywhere, written by the app. The client sees `detail` and `errors`. */
@@ -26,11 +46,13 @@ export class Problem extends Error {
   readonly stored: Stored | undefined;
   readonly errors: Fault[] | undefined;
   readonly headers: Record<string, string>;
+  /** The reason as a label of a metric. */
+  readonly reason: RefusalReason;
 
   constructor(
     status: ProblemStatus,
     detail: string,
-    more: { errors?: Fault[]; headers?: Record<string, string>; stored?: Stored } = {},
+    more: { errors?: Fault[]; headers?: Record<string, string>; stored?: Stored; reason?: RefusalReason } = {},
   ) {
     super(detail);
     this.name = 'Problem';
@@ -38,6 +60,7 @@ export class Problem extends Error {
     this.errors = more.errors;
     this.stored = more.stored;
     this.headers = more.headers ?? {};
+    this.reason = more.reason ?? reasonByStatus[status];
   }
 
   get title(): string {
@@ -64,8 +87,8 @@ export const badField = (field: string, reason: string) =>
 const retry_after_s = '2';
 
 /** A 503 with Retry-After: the database is unreachable or a queue is full; the same request may succeed shortly. */
-export const unavailable = (detail: string, stored: Stored = 'nothing') =>
-  new Problem(503, detail, { headers: { 'retry-after': retry_after_s }, stored });
+export const unavailable = (detail: string, stored: Stored = 'nothing', reason: RefusalReason = 'unavailable') =>
+  new Problem(503, detail, { headers: { 'retry-after': retry_after_s }, stored, reason });
 
 /** Error codes of postgres.js and the system for a lost connection; these are not SQLSTATEs. */
 const lostConnection =
@@ -116,6 +139,7 @@ export function appendProblemOf(error: unknown): Problem {
   return unavailable(
     'The database went away while the events were being stored: they may or may not be. Sent again with the same event_uid they are stored once.',
     'unknown',
+    'database',
   );
 }
 
@@ -143,10 +167,15 @@ export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(err
 /** Any error as a problem for the client. A database message is never included: it names tables and values. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (codeOf(error) === '55P03') return unavailable('Too many writers wait for the log. Try again.');
+  if (codeOf(error) === '55P03')
+    return unavailable('Too many writers wait for the log. Try again.', 'nothing', 'locked');
   if (isStatementTimeout(error))
-    return unavailable('The query took too long and was cancelled: narrow the filter or its period.');
-  if (isTransient(error)) return unavailable('The database cannot be reached. Try again.');
+    return unavailable(
+      'The query took too long and was cancelled: narrow the filter or its period.',
+      'nothing',
+      'timeout',
+    );
+  if (isTransient(error)) return unavailable('The database cannot be reached. Try again.', 'nothing', 'database');
   if (isDataFault(error)) return new Problem(400, 'The database cannot hold a value of this request.');
   return new Problem(500, 'Something went wrong on our side. It has been logged.');
 }

@@ -1,6 +1,8 @@
 /** Concurrent writers share commits: events that arrive while a batch is committed go into the next batch. No timer. */
+import { observe } from '../http/metric.ts';
 import { eventLoopTurn } from '../http/pause.ts';
 import { appendProblemOf, isDataFault, isTransient, unavailable } from '../http/problem.ts';
+import { type AppendMeter, createAppendMeter } from './append-meter.ts';
 import type { NewEntry } from './entry.ts';
 import type { Entry } from './schema.ts';
 
@@ -27,14 +29,16 @@ type Caller = { entries: NewEntry[]; resolve(appended: Appended[]): void; reject
 export function appendQueue(
   appendNow: (entries: NewEntry[]) => Promise<Appended[]>,
   prepare: (entries: NewEntry[]) => Promise<void> | null = () => null,
+  meter: AppendMeter = createAppendMeter(),
 ) {
   const waiting: Caller[] = [];
-  let waitingRows = 0;
   let running = false;
 
   async function run(callers: Caller[]): Promise<void> {
     try {
+      const started = performance.now();
       const appended = await appendNow(callers.flatMap((caller) => caller.entries));
+      count(appended, performance.now() - started);
       let from = 0;
       for (const { entries, resolve } of callers) {
         resolve(appended.slice(from, from + entries.length));
@@ -47,6 +51,13 @@ export function appendQueue(
     }
   }
 
+  function count(appended: Appended[], ms: number): void {
+    observe(meter.seconds, ms / 1_000);
+    observe(meter.events, appended.length);
+    meter.n_received += appended.length;
+    for (const { duplicate } of appended) if (duplicate) meter.n_duplicates += 1;
+  }
+
   function nextBatch(): Caller[] {
     let rows = 0;
     let n = 0;
@@ -55,7 +66,7 @@ export function appendQueue(
       rows += entries.length;
       n += 1;
     }
-    waitingRows -= rows;
+    meter.n_waiting -= rows;
     return waiting.splice(0, n);
   }
 
@@ -77,9 +88,9 @@ export function appendQueue(
    * when nothing was stored.
    */
   return function append(entries: NewEntry[]): Promise<Appended[]> {
-    if (waitingRows + entries.length > queueLimits.waiting_rows_max)
-      return Promise.reject(unavailable('Too many events wait to be stored. Try again.'));
-    waitingRows += entries.length;
+    if (meter.n_waiting + entries.length > queueLimits.waiting_rows_max)
+      return Promise.reject(unavailable('Too many events wait to be stored. Try again.', 'nothing', 'queue_full'));
+    meter.n_waiting += entries.length;
     return new Promise((resolve, reject) => {
       const enqueue = () => {
         waiting.push({ entries, resolve, reject });

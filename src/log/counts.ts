@@ -91,7 +91,8 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
         sums.set(key, { ...sum, n: sum.n + row.n, recent: sum.recent + row.recent });
       }
     });
-    if (upto > 0) throw unavailable('The statistics took too long and were cancelled: narrow the filter.');
+    if (upto > 0)
+      throw unavailable('The statistics took too long and were cancelled: narrow the filter.', 'nothing', 'timeout');
     return [...sums.values()].sort((a, b) => b.n - a.n);
   }
 

@@ -2,6 +2,7 @@
 import { inArray, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
 import { appendRows } from './append-logs.ts';
+import { createAppendMeter } from './append-meter.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
@@ -19,6 +20,7 @@ import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { sinceOf } from './since.ts';
 import { rowColumns, storedRows, toEntry } from './stored-row.ts';
+import { vitalsOf } from './vitals.ts';
 
 export const storeLimits = {
   inbox_rows_max: 1_000,
@@ -43,6 +45,7 @@ export function createStore(
 ) {
   const history = historyOf(db, reads);
   const { head, newest } = history;
+  const appends = createAppendMeter();
   const readiness = readinessOf(db, reads, head, room);
 
   let explicitIsolation = false;
@@ -92,7 +95,9 @@ export function createStore(
     const [drained] = await readCommitted((tx) =>
       tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
     );
-    return drained?.n ?? 0;
+    const n = drained?.n ?? 0;
+    appends.n_drained += n;
+    return n;
   }
 
   /** Counts the next entries into the rollup, as a step of reader.ts. */
@@ -119,12 +124,15 @@ export function createStore(
   }
 
   return {
-    append: appendQueue((batch) => readiness.watchAppend(appendNow(batch)), pastMonths(makeMonth, report)),
+    append: appendQueue((batch) => readiness.watchAppend(appendNow(batch)), pastMonths(makeMonth, report), appends),
+    /** What this process has appended. */
+    appends,
     ...history,
     one,
     ...sinceOf(reads, newest),
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),
+    ...vitalsOf(reads),
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
     drain,

@@ -161,4 +161,8 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
 }
 
 const tookTooLong = () =>
-  unavailable('The exact count took too long and was cancelled: narrow the filter, or ask for count=fast.');
+  unavailable(
+    'The exact count took too long and was cancelled: narrow the filter, or ask for count=fast.',
+    'nothing',
+    'timeout',
+  );

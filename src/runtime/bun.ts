@@ -46,7 +46,13 @@ export async function startBun(settings: Settings, logLine: (line: string) => vo
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
   });
-  const service = await openService(settings, { sockets, assets, logLine });
+  const service = await openService(settings, {
+    sockets,
+    peerAddress: (c) => getBunServer<BunServer>(c)?.requestIP(c.req.raw)?.address,
+    assets,
+    runtime: 'bun',
+    logLine,
+  });
   let server: BunServer;
   try {
     server = listen(settings, service.app.fetch);

@@ -50,7 +50,7 @@ export function diskRoom(folder: string, report: (what: string, error: unknown) 
     const why = `${inMib(free_bytes)} are free and ${inMib(bytes_min)} are needed`;
     if (!reported) report('the disk of DATA_DIR is full: writes are refused', new Error(`${folder}: ${why}`));
     reported = true;
-    throw unavailable(`The disk of the service is full: ${why}. Reading still works.`);
+    throw unavailable(`The disk of the service is full: ${why}. Reading still works.`, 'nothing', 'disk_full');
   }
 
   return {

@@ -1,6 +1,6 @@
 /** The service on Node: `npm start`. */
 import type { Server } from 'node:http';
-import { serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server';
+import { type HttpBindings, serve, upgradeWebSocket, type WebSocketServerLike } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Sockets } from '../parts.ts';
@@ -28,7 +28,14 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
     root: publicFolder,
     rewriteRequestPath: (path) => path.replace(/^\/public/, ''),
   });
-  const service = await openService(settings, { sockets, openStream: openNodeStream, assets, logLine });
+  const service = await openService(settings, {
+    sockets,
+    openStream: openNodeStream,
+    peerAddress: (c) => (c.env as Partial<HttpBindings>).incoming?.socket.remoteAddress,
+    assets,
+    runtime: 'node',
+    logLine,
+  });
   const pinging = pingSockets(wss, settings.HEARTBEAT_MS);
   const server = await listen(settings, (options) =>
     serve({

@@ -4,8 +4,10 @@ import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
 import { features } from '../features/index.ts';
+import { createMeter } from '../http/meter.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
+import { version } from '../http/version.ts';
 import { readerLimits, runReader } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
@@ -16,6 +18,7 @@ import { requireVersion } from './database-errors.ts';
 import { gzip } from './gzip.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
+import { processUsage } from './process-usage.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
 
@@ -61,9 +64,14 @@ export async function openService(
   {
     sockets,
     openStream,
+    peerAddress,
     assets,
+    runtime,
     logLine,
-  }: Pick<Parts, 'sockets' | 'openStream' | 'assets'> & { logLine(line: string): void },
+  }: Pick<Parts, 'sockets' | 'openStream' | 'peerAddress' | 'assets'> & {
+    runtime: 'node' | 'bun';
+    logLine(line: string): void;
+  },
 ): Promise<Service> {
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
@@ -121,6 +129,9 @@ export async function openService(
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
       features,
+      build: { version, runtime, database: settings.DATABASE_URL ? 'postgres' : 'pglite', usage: processUsage },
+      meter: createMeter(),
+      peerAddress,
       openStream,
       gzip,
       assets,

@@ -1,9 +1,11 @@
 /** The Worker's bindings and settings, and the calls from the Worker to its Durable Object. */
 import { sql } from 'drizzle-orm';
 import { Problem, type ProblemStatus, problemOf, type Stored, unavailable } from '../http/problem.ts';
+import { version } from '../http/version.ts';
 import type { Appended } from '../log/append-queue.ts';
 import type { NewEntry } from '../log/entry.ts';
 import type { Database } from '../log/schema.ts';
+import type { Build } from '../parts.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { report } from './report.ts';
 
@@ -14,6 +16,9 @@ export type Bindings = Env & {
   ASSETS: Fetcher;
 };
 type Env = Record<string, unknown>;
+
+/** Without the process: a request does not know which isolate serves it, and an isolate's counters would say nothing. */
+export const build: Build = { version, runtime: 'workers', database: 'postgres' };
 
 /** The Durable Object's methods (worker-durable-object.ts). */
 export type LogStub = {

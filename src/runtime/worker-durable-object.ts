@@ -7,6 +7,7 @@ import { socketEvents } from '../api/follow-socket.ts';
 import { createApp } from '../app.ts';
 import { forwardedAuth } from '../auth/auth.ts';
 import { createSessions } from '../auth/session.ts';
+import { createMeter } from '../http/meter.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
 import { foreignPosition, type Position } from '../log/position.ts';
@@ -17,6 +18,7 @@ import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
 import {
   type Bindings,
+  build,
   type LogStub,
   type Outcome,
   outcomeOf,
@@ -84,6 +86,8 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       },
       // It gets the requests for live streams only.
       features: [],
+      build,
+      meter: createMeter(),
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: false,

@@ -6,6 +6,7 @@ import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import type { SessionCache } from '../auth/session.ts';
 import { features } from '../features/index.ts';
+import { createMeter } from '../http/meter.ts';
 import { Problem } from '../http/problem.ts';
 import { discardBody } from '../http/request.ts';
 import { readerLimits } from '../log/reader.ts';
@@ -14,7 +15,7 @@ import type { Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
-import { appendThrough, type Bindings, logObject, settingsOf } from './worker-bindings.ts';
+import { appendThrough, type Bindings, build, logObject, settingsOf } from './worker-bindings.ts';
 import { openRequestDatabase } from './worker-database.ts';
 import { runSchedule } from './worker-schedule.ts';
 
@@ -65,6 +66,8 @@ async function respond(
     sessions,
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
     features,
+    build,
+    meter: createMeter(),
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));

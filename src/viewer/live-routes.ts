@@ -70,7 +70,14 @@ export function liveRoutes(app: App, parts: Parts): void {
       (close, signal) => {
         const { session } = c.get('principal');
         if (session && !usesTls(c, parts.limits.PUBLIC_URL))
-          limitStreams(session, () => close(tooManyMessage(c)), signal);
+          limitStreams(
+            session,
+            () => {
+              parts.meter.cuts.too_many += 1;
+              close(tooManyMessage(c));
+            },
+            signal,
+          );
       },
     );
   });

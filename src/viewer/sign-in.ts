@@ -26,17 +26,18 @@ export function sessionRoutes(app: App, parts: Parts): void {
     demandSameOrigin(c, parts);
     const form = await readForm(c);
     const [to, user, password] = [localPath(form.get('to')), form.get('user') ?? '', form.get('password') ?? ''];
-    const pageWithFault = (status: ProblemStatus, fault: string, headers: Record<string, string> = {}) =>
-      page(c, status, { to, user, fault }, headers);
+    const pageWithFault = ({ status, message, headers, reason }: Problem) => {
+      parts.meter.refused[reason] += 1;
+      return page(c, status, { to, user, fault: message }, headers);
+    };
     if (!browserStoresCookie(c, PUBLIC_URL))
       return pageWithFault(
-        403,
-        'Your browser keeps no session without TLS. Come by https, or ask the operator for it.',
+        new Problem(403, 'Your browser keeps no session without TLS. Come by https, or ask the operator for it.'),
       );
     try {
       const setUp = auth.passwordOf(user);
       if (!(await auth.prove(user, password)) || setUp === null)
-        return pageWithFault(401, 'The user name or password is not right.', bearerChallenge);
+        return pageWithFault(new Problem(401, 'The user name or password is not right.', { headers: bearerChallenge }));
       const { secret, max_age_s } = await sessions.open(user, setUp);
       // The previous session ends: somebody else may have set its cookie (session fixation).
       const before = readSessionCookie(c, PUBLIC_URL);
@@ -46,7 +47,7 @@ export function sessionRoutes(app: App, parts: Parts): void {
     } catch (error) {
       const problem = problemOf(error);
       if (problem.status !== 503) throw error;
-      return pageWithFault(503, problem.message, problem.headers);
+      return pageWithFault(problem);
     }
   });
 

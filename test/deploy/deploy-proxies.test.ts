@@ -1,6 +1,7 @@
 /** nginx and Caddy with the files of deploy/, in front of a running service: no event is delayed or lost. */
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
+import { get } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createClient } from '../../src/client.ts';
@@ -184,6 +185,19 @@ describe('the log behind a proxy', async () => {
           const page = await fetch(`${url}/logs`, { headers: guest });
           expect([page.status, page.headers.get('content-encoding')]).toEqual([200, 'gzip']);
           expect(await page.text()).toContain('</html>');
+        });
+
+        it('nobody scrapes through it as if from loopback', async () => {
+          for (const host of [new URL(url).host, 'localhost', '127.0.0.1:9000']) {
+            const text = await new Promise((resolve, reject) => {
+              const request = get(`${url}/metrics`, { rejectUnauthorized: false, headers: { host } });
+              let body = '';
+              request.on('error', reject).on('response', (answer) => {
+                answer.on('data', (chunk) => (body += chunk)).on('end', () => resolve(body));
+              });
+            });
+            expect([host, text]).toEqual([host, expect.not.stringContaining('edgetrail_')]);
+          }
         });
 
         it('pages of the public origin may write and follow, pages of other origins may not', async () => {

@@ -144,7 +144,7 @@ describe('no shared cache stores a private response', async () => {
     CORS_ORIGINS: 'https://desk.example.com',
   });
   const sockets = { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} };
-  const service = await openService(settings, { sockets, assets, logLine: () => {} });
+  const service = await openService(settings, { sockets, assets, runtime: 'node', logLine: () => {} });
   afterAll(() => service.close());
   const { app } = service;
 

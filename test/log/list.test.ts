@@ -6,6 +6,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createApp } from '../../src/app.ts';
 import { createAuth } from '../../src/auth/auth.ts';
 import { createSessions } from '../../src/auth/session.ts';
+import { createMeter } from '../../src/http/meter.ts';
+import { version } from '../../src/http/version.ts';
 import { readEntry } from '../../src/log/entry.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { type ListLimits, listLimits, listOf } from '../../src/log/list.ts';
@@ -185,6 +187,8 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       sessions: createSessions(open.db, 3_600, new Map(), open.room),
       sockets: { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} },
       features: [],
+      build: { version, runtime: 'node', database: 'pglite' },
+      meter: createMeter(),
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: true,

@@ -22,6 +22,7 @@ export const credentials = {
   guest: `Basic ${btoa('guest:guest-password')}`,
   writer: 'Bearer writer-secret-0001',
   exporter: 'Bearer exporter-secret-0001',
+  scraper: 'Bearer scraper-secret-0001',
 } as const;
 export type Who = keyof typeof credentials | null;
 
@@ -34,7 +35,8 @@ export const hashes = {
 const testEnv = {
   PORT: '0',
   USERS: `admin:admin:${hashes.admin} guest:guest:${hashes.guest}`,
-  TOKENS: 'orders:write:writer-secret-0001 audit:read+export:exporter-secret-0001',
+  TOKENS:
+    'orders:write:writer-secret-0001 audit:read+export:exporter-secret-0001 prometheus:metrics:scraper-secret-0001',
   POLL_MS_MAX: '100',
   POLL_MS_MIN: '10',
   SHUTDOWN_MS_MAX: '2000',

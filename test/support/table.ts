@@ -21,6 +21,7 @@ const promises: Record<string, string> = {
   conditional: 'Conditional requests (304)',
   identity: 'Identity of the log',
   cors: 'CORS',
+  metrics: 'Metrics',
   viewer: 'Viewer',
   session: 'Sessions',
   conditions: 'Outages and slow clients',

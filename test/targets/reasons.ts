@@ -36,6 +36,11 @@ export const reasons = {
     because:
       'Hyperdrive keeps the connections to PostgreSQL and ends a query after 60 s: a Worker has no socket to close',
   },
+  noCounters: {
+    on: ['workers'],
+    because:
+      'a Worker runs in many isolates, each with counters of its own that it loses: only the numbers of the log are given out',
+  },
   noChromium: { on: ['machine'], because: 'no Chromium on this machine (apt-get install chromium, or set CHROMIUM)' },
   noFirefox: { on: ['machine'], because: 'no Firefox on this machine (apt-get install firefox-esr, or set FIREFOX)' },
   noProxy: { on: ['machine'], because: 'no nginx or no Caddy on this machine (apt-get install nginx-light caddy)' },
@@ -43,4 +48,5 @@ export const reasons = {
   noHttpx: { on: ['machine'], because: 'no python3 with httpx on this machine (apt-get install python3-httpx)' },
   noMount: { on: ['machine'], because: 'this user may not mount a small file system (run the tests as root)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },
+  noPrometheus: { on: ['machine'], because: 'no Prometheus on this machine (apt-get install prometheus)' },
 } as const satisfies Record<string, Reason>;

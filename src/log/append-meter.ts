@@ -1,0 +1,28 @@
+/** What a process counts about its appends, as plain numbers. */
+import { createHistogram, type Histogram } from '../http/metric.ts';
+
+/** Seconds of a commit. A single writer takes 0.5 ms; waiting for the lock ends after 2 s. */
+const commit_bounds_s = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+/** Events of a commit, at most `batch_rows_max`. */
+const commit_bounds_events = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000];
+
+export type AppendMeter = {
+  /** How long each commit took, in seconds, and how many events it had. */
+  seconds: Histogram;
+  events: Histogram;
+  /** Events that wait for the next commit. */
+  n_waiting: number;
+  /** Events that writers were told are stored, those among them that had been stored before, and rows of the inbox. */
+  n_received: number;
+  n_duplicates: number;
+  n_drained: number;
+};
+
+export const createAppendMeter = (): AppendMeter => ({
+  seconds: createHistogram(commit_bounds_s),
+  events: createHistogram(commit_bounds_events),
+  n_waiting: 0,
+  n_received: 0,
+  n_duplicates: 0,
+  n_drained: 0,
+});
