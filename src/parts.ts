@@ -8,7 +8,9 @@ import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
 import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
+import type { Reach } from './http/reach.ts';
 import type { OpenStream } from './http/slow-reader.ts';
+import type { OpenSink } from './log/delivery-sink.ts';
 import type { Position } from './log/position.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
@@ -35,12 +37,22 @@ export type Build = {
   usage?: ProcessUsage;
 };
 
+/** What the runtime has for those who send events elsewhere. */
+export type Outbound = {
+  reach: Reach;
+  /** The value of an environment variable, as it is now. */
+  secretOf(name: string): string | undefined;
+  /** Says that a delivery was changed: a hint for the process that delivers. */
+  wake(): void;
+};
+
 export type Parts = {
   store: Store;
   tail: Tail;
   auth: Auth;
   sessions: Sessions;
   sockets: Sockets;
+  outbound: Outbound;
   /** The features that are mounted. */
   features: readonly Feature[];
   build: Build;
@@ -62,7 +74,13 @@ export type Parts = {
   follower?: (request: Request, principal: Principal) => Promise<Response>;
   limits: Pick<
     Settings,
-    'BODY_BYTES_MAX' | 'CORS_ORIGINS' | 'HEARTBEAT_MS' | 'UNSENT_BYTES_MAX' | 'STALL_MS_MAX' | 'PUBLIC_URL'
+    | 'BODY_BYTES_MAX'
+    | 'CORS_ORIGINS'
+    | 'HEARTBEAT_MS'
+    | 'OUTBOUND_ALLOW'
+    | 'PUBLIC_URL'
+    | 'STALL_MS_MAX'
+    | 'UNSENT_BYTES_MAX'
   >;
   /** Registers work that continues after the response has begun: a request's database client is closed after it. */
   waitUntil?(work: Promise<unknown>): void;
@@ -85,6 +103,8 @@ export type Feature = {
    * requests or events.
    */
   metrics?(parts: Parts): Promise<Metric[]> | Metric[];
+  /** How it opens the far sides of its deliveries (log/delivery.ts), which are those of its kind. */
+  deliveries?: { kind: string; open(outbound: Outbound): OpenSink };
 };
 
 /** The response header that names the log by its UUID. */

@@ -1,6 +1,7 @@
 /** A record of strings in, checked settings out. Reads no environment itself. A test compares docs/settings.md with these rows. */
 import type { User } from './auth/auth.ts';
 import { readTokens, readUsers } from './auth/credentials.ts';
+import { type Network, readNetwork } from './http/addresses.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
 
 type Setting<T> = { fallback: string; means: string; read(text: string): T };
@@ -86,6 +87,16 @@ export const settingRows = {
     '2000',
     'how long a follower who left that much unread may take nothing before it is cut, in ms',
     whole(10, 600_000),
+  ),
+  OUTBOUND_ALLOW: setting(
+    '',
+    'networks that sinks may reach although they are loopback, private or link-local, such as `127.0.0.0/8 10.0.0.0/8`, separated by white space',
+    readNetworks,
+  ),
+  SINK_LEASE_MS: setting(
+    '8000',
+    'after how long another process goes on with the sinks of one that has died, in ms',
+    whole(500, 600_000),
   ),
   SHUTDOWN_MS_MAX: setting('8000', 'how long running requests may take after SIGTERM, in ms', whole(0, 600_000)),
 } as const;
@@ -208,6 +219,17 @@ function readOrigins(text: string): string[] {
       if (!URL.canParse(word) || !/^https?:$/.test(new URL(word).protocol) || new URL(word).origin !== word)
         throw new Error('must be origins such as https://desk.example.com, without a path');
       return word;
+    });
+}
+
+function readNetworks(text: string): Network[] {
+  return text
+    .split(/\s+/)
+    .filter((word) => word !== '')
+    .map((word) => {
+      const network = readNetwork(word);
+      if (!network) throw new Error('must be networks such as 10.0.0.0/8 or fd00::/8');
+      return network;
     });
 }
 

@@ -14,6 +14,7 @@ const long = [
   'test/conformance/export-broken.test.ts',
   // Ten thousand events through each door, in a thousand months.
   'test/log/doors.test.ts',
+  'test/log/delivery-kills.test.ts',
   'test/exit-status/**',
   'test/commands/**',
 ];

@@ -85,7 +85,7 @@ describe('an invalid value is refused by name', () => {
     ['TOKENS', 'orders', /name:rights:secret/],
     ['TOKENS', `orders:${secret}`, /name:rights:secret/],
     ['TOKENS', `orders:delete:${secret}`, /read, write, export/],
-    ['TOKENS', `orders:admin:${secret}`, /read, write, export/],
+    ['TOKENS', `orders:root:${secret}`, /read, write, export/],
     ['TOKENS', `orders:read+:${secret}`, /read, write, export/],
     ['TOKENS', `orders:read,write:${secret}`, /read, write, export/],
     ['TOKENS', 'orders:write:short', /16 characters/],

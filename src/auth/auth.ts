@@ -5,13 +5,13 @@ import { fairLimit } from '../http/fair-limit.ts';
 import { Problem } from '../http/problem.ts';
 import { failedSignIns } from './failed-sign-ins.ts';
 
-export const rights = ['read', 'write', 'export', 'metrics'] as const;
+export const rights = ['read', 'write', 'export', 'metrics', 'admin'] as const;
 export type Right = (typeof rights)[number];
 
-export const roles = { guest: ['read'], admin: ['read', 'write', 'export', 'metrics'] } as const satisfies Record<
-  string,
-  Right[]
->;
+export const roles = {
+  guest: ['read'],
+  admin: ['read', 'write', 'export', 'metrics', 'admin'],
+} as const satisfies Record<string, Right[]>;
 export type Role = keyof typeof roles;
 
 /** A password hashed with scrypt (RFC 7914), as in the PHC string format. */

@@ -1,5 +1,6 @@
 /** The features: capabilities that read the log, a folder each. This list is the only place that names them. */
 import type { Feature } from '../parts.ts';
 import { metrics } from './metrics/feature.ts';
+import { sinks } from './shipping/feature.ts';
 
-export const features: readonly Feature[] = [metrics];
+export const features: readonly Feature[] = [metrics, sinks];

@@ -17,7 +17,7 @@ import {
   uuid,
   varchar,
 } from 'drizzle-orm/pg-core';
-import { entryLimits, type Json } from './entry.ts';
+import { entryLimits, type Json, type Metadata } from './entry.ts';
 import { isoOf, plainIsoOf, readDatabaseTime } from './instant.ts';
 
 /**
@@ -145,18 +145,60 @@ export const logIdentity = pgTable(
 );
 
 /**
- * How far each derivation has read the log (reader.ts). The derived rows and the cursor change in one transaction. A new
- * version of a derivation has a row of its own, named `<name>@<version>`, until it has caught up.
+ * How far each reader has read the log. A derivation (reader.ts) changes its rows and its cursor in one transaction; a new
+ * version of one has a row of its own, named `<name>@<version>`, until it has caught up. A delivery (delivery.ts) sends
+ * events elsewhere: it has a lease, because what it does cannot be rolled back.
  */
 export const logReaders = pgTable('log_readers', {
   name: text().primaryKey(),
   version: integer().notNull(),
   /** The log that was read: after another log was restored into this database, everything is derived anew. */
   log_id: uuid().notNull(),
-  /** Every entry up to this id is derived, and none above it. */
+  /** Every entry up to this id is derived or delivered, and none above it. */
   cursor: bigint({ mode: 'number' }).notNull(),
   moved_at: instant().notNull().default(sql`clock_timestamp()`),
+  /** `derive`, or what the delivery does: `sink`. The columns below are of deliveries. */
+  kind: text().notNull().default('derive'),
+  /** What the kind needs to know. Secrets are in it as references only. */
+  spec: jsonb().$type<Metadata>(),
+  /** The events it is about, as the query string that writeFilter makes. */
+  filter: text().notNull().default(''),
+  /** The last id of a reader of a part of the log, which is deleted when it has got there. */
+  until: bigint({ mode: 'number' }),
+  /** The range that is being delivered, where that has to be fixed before it is sent. */
+  pending: jsonb().$type<Json>(),
+  /** What the next step has to know of the steps before. */
+  state: jsonb().$type<Json>(),
+  /** `on`, `paused` by a person, or `held` until one has looked at it. */
+  status: text().notNull().default('on'),
+  /** The process that delivers now, and until when it alone may. */
+  owner: text(),
+  owner_until: instant(),
+  /** Counts the holders of the lease and the changes of what is delivered: who has an older one moves nothing. */
+  epoch: bigint({ mode: 'number' }).notNull().default(0),
+  /** Counts the changes of what is delivered. */
+  revision: integer().notNull().default(1),
+  due_at: instant().notNull().default(sql`clock_timestamp()`),
+  /** Failed attempts since the last one that succeeded, and why the last one failed. */
+  attempts: integer().notNull().default(0),
+  last_error: text(),
+  last_ok_at: instant(),
 });
+
+/** The events that the far side of a delivery refused for good: their ids, because the log has the events. */
+export const logRefused = pgTable(
+  'log_refused',
+  {
+    reader: text().notNull(),
+    id: bigint({ mode: 'number' }).notNull(),
+    /** The last id, where the far side named no events: `n` of those from `id` to here were refused. */
+    upto: bigint({ mode: 'number' }),
+    n: integer().notNull().default(1),
+    reason: text().notNull(),
+    at: instant().notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [primaryKey({ name: 'log_refused_pkey', columns: [t.reader, t.id] })],
+);
 
 /** The columns by which the rollup counts. An entry without a service is counted under ''. */
 const rollupLabels = {

@@ -45,6 +45,7 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
     return one(after, filter, await newest(), rows_max);
   }
 
+  /** The same up to a known end of the log. */
   async function one(after: number, filter: Filter, end: Newest, rows_max: number): Promise<SinceRead> {
     const upto = Math.min(
       end.id,
@@ -131,5 +132,5 @@ export function sinceOf(reads: Reads, newest: () => Promise<Newest>) {
     });
   }
 
-  return { since, sinceTogether };
+  return { since, sinceUpto: one, sinceTogether };
 }

@@ -6,6 +6,7 @@ import { createAppendMeter } from './append-meter.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
+import { changeDeliveries, type Deliveries, deliveriesOf } from './delivery-rows.ts';
 import type { NewEntry } from './entry.ts';
 import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
@@ -76,6 +77,7 @@ export function createStore(
     });
   }
 
+  /** Entries by their ids; an id that the log does not have is left out. */
   async function byIds(ids: number[]): Promise<Map<number, Entry>> {
     if (ids.length === 0) return new Map();
     const found = await reads((from) =>
@@ -129,6 +131,13 @@ export function createStore(
     appends,
     ...history,
     one,
+    byIds,
+    deliveries: deliveriesOf(db),
+    /** Changes deliveries and appends the event that says so, in one commit; returns the event's id, or null without a change. */
+    changeDeliveries: (change: (deliveries: Deliveries) => Promise<NewEntry | null>) => {
+      room.forEvents(0);
+      return changeDeliveries(db, change);
+    },
     ...sinceOf(reads, newest),
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),

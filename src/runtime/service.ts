@@ -8,19 +8,22 @@ import { createMeter } from '../http/meter.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import { version } from '../http/version.ts';
+import { runDeliveries } from '../log/delivery.ts';
 import { readerLimits, runReader } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
-import type { App, Parts } from '../parts.ts';
+import type { App, Outbound, Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { gzip } from './gzip.ts';
+import { openSinkOf } from './open-sinks.ts';
 import { openPglite } from './pglite.ts';
 import { openPostgres } from './postgres.ts';
 import { processUsage } from './process-usage.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
+import { serverReach } from './server-reach.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 60 * 60 * 1000;
@@ -84,7 +87,13 @@ export async function openService(
     report,
   });
   let migrated = false;
-  let reading: Promise<void> = Promise.resolve();
+  let reading: Promise<unknown> = Promise.resolve();
+  let wake = () => {};
+  const outbound: Outbound = {
+    reach: serverReach(settings.OUTBOUND_ALLOW),
+    secretOf: (name) => process.env[name],
+    wake: () => wake(),
+  };
   const { step_ids_max, embedded_step_ids_max } = readerLimits;
   const ids_max = settings.DATABASE_URL ? step_ids_max : embedded_step_ids_max;
   const prepare = async () => {
@@ -93,7 +102,21 @@ export async function openService(
     await store.makePartitions();
     migrated = true;
     tail.start();
-    reading = runReader(() => store.rollUp(ids_max), report, tail.stopped);
+    const delivering = runDeliveries(
+      {
+        store,
+        open: openSinkOf(features, outbound),
+        // An embedded database has one process at a time: the next one need not wait for the lease of a killed one.
+        me: settings.DATABASE_URL ? crypto.randomUUID() : 'embedded',
+        lease_ms: settings.SINK_LEASE_MS,
+        random: Math.random,
+        now: Date.now,
+        report,
+      },
+      tail.stopped,
+    );
+    wake = delivering.wake;
+    reading = Promise.all([runReader(() => store.rollUp(ids_max), report, tail.stopped), delivering.ended]);
   };
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
@@ -101,8 +124,9 @@ export async function openService(
   const close = async () => {
     clearInterval(maintenance);
     tail.stop();
-    await database.close();
+    // Before the database: a request whose answer has come still moves its cursor.
     await reading;
+    await database.close();
   };
   const failedOnce = new AbortController();
   const ready = retryUntilPrepared(prepare, tail.stopped, (error) => {
@@ -123,11 +147,19 @@ export async function openService(
   const auth = createAuth({ users, tokens, scrypt, report });
   return {
     app: createApp({
-      store,
+      store: {
+        ...store,
+        append: async (entries) => {
+          const appended = await store.append(entries);
+          wake();
+          return appended;
+        },
+      },
       tail,
       auth,
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
+      outbound,
       features,
       build: { version, runtime, database: settings.DATABASE_URL ? 'postgres' : 'pglite', usage: processUsage },
       meter: createMeter(),

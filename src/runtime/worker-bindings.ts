@@ -24,6 +24,8 @@ export const build: Build = { version, runtime: 'workers', database: 'postgres' 
 export type LogStub = {
   fetch(request: Request): Promise<Response>;
   append(entries: NewEntry[]): Promise<Outcome>;
+  /** Begins to deliver what is due. */
+  deliver(): Promise<void>;
 };
 
 /**
@@ -37,6 +39,12 @@ export function settingsOf(env: Bindings): Settings {
   const texts = Object.entries(env).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   return readSettings({ ...Object.fromEntries(texts), DATABASE_URL: env.HYPERDRIVE.connectionString });
 }
+
+/** Variables and secrets of the Worker by their names. */
+export const secretsOf = (env: Env) => (name: string) => {
+  const value = env[name];
+  return typeof value === 'string' ? value : undefined;
+};
 
 /**
  * Rejects when query results come from a cache: Hyperdrive's is on by default, and would show the log up to a minute

@@ -7,13 +7,17 @@ import { socketEvents } from '../api/follow-socket.ts';
 import { createApp } from '../app.ts';
 import { forwardedAuth } from '../auth/auth.ts';
 import { createSessions } from '../auth/session.ts';
+import { features } from '../features/index.ts';
 import { createMeter } from '../http/meter.ts';
+import { fetchReach } from '../http/reach.ts';
+import { type DeliveryPasses, deliveryPasses } from '../log/delivery.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
 import { foreignPosition, type Position } from '../log/position.ts';
 import { createStore } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
-import type { App, Env, Parts } from '../parts.ts';
+import type { App, Env, Outbound, Parts } from '../parts.ts';
+import { openSinkOf } from './open-sinks.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
 import {
@@ -23,6 +27,7 @@ import {
   type Outcome,
   outcomeOf,
   rejectCachedReads,
+  secretsOf,
   settingsOf,
 } from './worker-bindings.ts';
 
@@ -54,6 +59,7 @@ type Attachment = { search: string; position: Position; session?: string };
 export class LogObject extends DurableObject<Bindings> implements LogStub {
   readonly #parts: Parts;
   readonly #app: App;
+  readonly #passes: DeliveryPasses;
   readonly #events = new WeakMap<WebSocket, SocketEvents>();
   readonly #sent_bytes = new WeakMap<WebSocket, number>();
 
@@ -73,6 +79,20 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       report,
     });
     tail.start();
+    const outbound: Outbound = {
+      reach: fetchReach(settings.OUTBOUND_ALLOW),
+      secretOf: secretsOf(env),
+      wake: () => void this.deliver(),
+    };
+    this.#passes = deliveryPasses({
+      store,
+      open: openSinkOf(features, outbound),
+      me: crypto.randomUUID(),
+      lease_ms: settings.SINK_LEASE_MS,
+      random: Math.random,
+      now: Date.now,
+      report,
+    });
     this.#parts = {
       store,
       tail,
@@ -84,6 +104,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
         cut: (raw) => close(raw as WebSocket),
         saveCursor: (raw, position) => keep(raw as WebSocket, position),
       },
+      outbound,
       // It gets the requests for live streams only.
       features: [],
       build,
@@ -107,9 +128,29 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     return outcomeOf(
       store.append(entries).then((appended) => {
         tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
+        if (this.#passes.mayHaveWork()) void this.deliver();
         return appended;
       }),
     );
+  }
+
+  /** Delivers what is due, and wakes up when the next is. It never rejects: the alarm is set whatever happens. */
+  async deliver(): Promise<void> {
+    try {
+      await this.#passes.run();
+    } catch (error) {
+      report('the deliveries failed', error);
+    }
+    await this.#setAlarm();
+  }
+
+  /** There is one alarm, for the sockets and for the deliveries: at what comes first. */
+  async #setAlarm(): Promise<void> {
+    const wanted = [
+      ...(this.ctx.getWebSockets().length > 0 ? [wake_ms] : []),
+      ...(this.#passes.next_ms === null ? [] : [this.#passes.next_ms]),
+    ];
+    if (wanted.length > 0) await this.ctx.storage.setAlarm(Date.now() + Math.min(...wanted));
   }
 
   #accept(c: Context<Env>, events: SocketEvents): Response {
@@ -135,7 +176,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
   #open(socket: WebSocket, events: SocketEvents): void {
     this.#events.set(socket, events);
     events.onOpen(new Event('open'), this.#contextOf(socket));
-    void this.ctx.storage.setAlarm(Date.now() + wake_ms);
+    void this.#setAlarm();
   }
 
   /** Resumes a socket after hibernation, at its saved cursor. */
@@ -164,8 +205,8 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     });
   }
 
-  override alarm(): Promise<void> | void {
-    if (this.ctx.getWebSockets().length > 0) return this.ctx.storage.setAlarm(Date.now() + wake_ms);
+  override alarm(): Promise<void> {
+    return this.deliver();
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {

@@ -8,6 +8,7 @@ import type { SessionCache } from '../auth/session.ts';
 import { features } from '../features/index.ts';
 import { createMeter } from '../http/meter.ts';
 import { Problem } from '../http/problem.ts';
+import { fetchReach } from '../http/reach.ts';
 import { discardBody } from '../http/request.ts';
 import { readerLimits } from '../log/reader.ts';
 import { createTail } from '../log/tail.ts';
@@ -15,7 +16,7 @@ import type { Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
-import { appendThrough, type Bindings, build, logObject, settingsOf } from './worker-bindings.ts';
+import { appendThrough, type Bindings, build, logObject, secretsOf, settingsOf } from './worker-bindings.ts';
 import { openRequestDatabase } from './worker-database.ts';
 import { runSchedule } from './worker-schedule.ts';
 
@@ -46,6 +47,8 @@ export default {
 
   async scheduled(_controller, env): Promise<void> {
     await runSchedule(settingsOf(env));
+    // Where another process has appended, or an alarm was lost.
+    await logObject(env).deliver();
   },
 } satisfies ExportedHandler<Bindings>;
 
@@ -65,6 +68,12 @@ async function respond(
     auth,
     sessions,
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
+    outbound: {
+      reach: fetchReach(settings.OUTBOUND_ALLOW),
+      secretOf: secretsOf(env),
+      // The Durable Object delivers: it is one, and it is told of every append.
+      wake: () => void pending.push(logObject(env).deliver()),
+    },
     features,
     build,
     meter: createMeter(),

@@ -16,6 +16,7 @@ const needs = {
   'GET /api/logs/export': 'export',
   'GET /api/logs/stream': 'read',
   'GET /ws/logs': 'read',
+  'GET /api/sinks': 'admin',
   'GET /logs': 'read',
   'GET /logs/live?on=1': 'read',
   'GET /logs/stream': 'read',
@@ -24,7 +25,7 @@ type Route = keyof typeof needs;
 
 /** Valid Authorization headers and their rights. */
 const valid = {
-  admin: [credentials.admin, 'read', 'write', 'export'],
+  admin: [credentials.admin, 'read', 'write', 'export', 'admin'],
   guest: [credentials.guest, 'read'],
   'the write token': [credentials.writer, 'write'],
   'the read+export token': [credentials.exporter, 'read', 'export'],

@@ -28,7 +28,8 @@ describe('the examples', async () => {
     return ((await answer.json()) as { logs: { description: string | null; metadata: unknown }[] }).logs;
   };
   const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
-  const [write = '', ask = '', follow = '', ...others] = examples('sh').filter((text) => text.startsWith('curl'));
+  const curls = examples('sh').filter((text) => text.startsWith('curl'));
+  const [write = '', ask = '', follow = '', ...others] = curls.filter((text) => !text.includes('/api/sinks'));
 
   it('write with curl', async () => {
     expect(JSON.parse(await shell(write))).toMatchObject({ id: 1, entity_id: '55', description: 'Order 55 taken' });
@@ -41,6 +42,13 @@ describe('the examples', async () => {
 
   it.each(others)('ask with curl: %s', async (command) => {
     expect(JSON.parse(await shell(command))).toMatchObject({ logs: [], total: 0 });
+  });
+
+  it.each(curls.filter((text) => text.includes('/api/sinks')))('make a sink with curl: %s', async (command) => {
+    expect(JSON.parse(await shell(command))).toMatchObject({
+      status: expect.any(String),
+      lag_events: expect.any(Number),
+    });
   });
 
   it('write inside a transaction in SQL', async () => {

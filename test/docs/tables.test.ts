@@ -8,6 +8,7 @@ import { requestLimits } from '../../src/api/write.ts';
 import { createApp } from '../../src/app.ts';
 import { roles } from '../../src/auth/auth.ts';
 import { features } from '../../src/features/index.ts';
+import { kinds } from '../../src/features/shipping/kinds.ts';
 import { Problem, type ProblemStatus, titles } from '../../src/http/problem.ts';
 import { bodyLimits } from '../../src/http/request.ts';
 import { queueLimits } from '../../src/log/append-queue.ts';
@@ -99,8 +100,32 @@ describe('the request tables', () => {
     .map(({ method, path }) => `${method} ${path.replace(/\{.*\}/, '')}`);
 
   it('of docs/api.md and docs/viewer.md have every address of the service', () => {
-    const documented = [...table('docs/api.md', 'request'), ...table('docs/viewer.md', 'request')];
+    const documented = ['docs/api.md', 'docs/viewer.md', 'docs/shipping.md'].flatMap((page) => table(page, 'request'));
     expect(first(documented).toSorted()).toEqual([...new Set(routes)].toSorted());
+  });
+});
+
+describe('docs/shipping.md', () => {
+  const file = 'docs/shipping.md';
+
+  it('has every kind of sink, and what arrives there in the words of the code', () => {
+    expect(table(file, 'kind').map(([kind, arrives]) => [kind, arrives])).toEqual(
+      kinds.map(({ kind, guarantee }) => [code(kind), guarantee]),
+    );
+  });
+
+  it('has every field of every kind', () => {
+    const rows = table(file, 'sink field').flatMap(([names = '', kind = '']) =>
+      [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, plain(kind)] as const),
+    );
+    const isDocumented = (kind: string, field: string) =>
+      rows.some(([name, where]) => name === field && (where === 'all' || where.split(', ').includes(kind)));
+    const missing = kinds.flatMap(({ kind, fields }) =>
+      Object.keys(fields)
+        .filter((field) => !isDocumented(kind, field))
+        .map((field) => `${kind}.${field}`),
+    );
+    expect(missing).toEqual([]);
   });
 });
 

@@ -19,6 +19,7 @@ import { processUsage } from '../../src/runtime/process-usage.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
 import { readSettings, usersOf } from '../../src/settings.ts';
 import { credentials, hashes, json, type Who } from '../support/harness.ts';
+import { nowhere } from '../support/nowhere.ts';
 import { copyTemplate } from '../support/pglite-template.ts';
 
 const src = new URL('../../src/', import.meta.url);
@@ -48,6 +49,7 @@ describe('a feature', async () => {
       auth,
       sessions,
       sockets: { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} },
+      outbound: nowhere,
       features: mounted,
       build: { version, runtime: 'node', database: 'pglite', usage: processUsage },
       meter: createMeter(),

@@ -1,4 +1,5 @@
 /** Pages of the list whose filter takes too long: whatever the plan, following the cursors returns what one statement does. */
+
 import { upgradeWebSocket } from '@hono/node-server';
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
@@ -20,6 +21,7 @@ import { openPostgres } from '../../src/runtime/postgres.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
 import { readSettings, usersOf } from '../../src/settings.ts';
 import { credentials, databases, freshDatabase } from '../support/harness.ts';
+import { nowhere } from '../support/nowhere.ts';
 
 const n_events = 450;
 const start = Date.parse('2026-03-01T00:00:00Z');
@@ -186,6 +188,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       auth: createAuth({ users: usersOf(settings).users, tokens: [], scrypt }),
       sessions: createSessions(open.db, 3_600, new Map(), open.room),
       sockets: { upgrade: upgradeWebSocket, unsent: () => 0, cut: () => {} },
+      outbound: nowhere,
       features: [],
       build: { version, runtime: 'node', database: 'pglite' },
       meter: createMeter(),

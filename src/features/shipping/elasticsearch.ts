@@ -1,0 +1,108 @@
+/** Elasticsearch and OpenSearch, by `_bulk`: an event is created under its id, so that sending it again changes nothing. */
+import * as v from 'valibot';
+import { SinkFault } from '../../log/delivery-sink.ts';
+import type { Entry } from '../../log/schema.ts';
+import {
+  address,
+  ask,
+  base64,
+  below,
+  bytesOf,
+  isAnswer,
+  itemOf,
+  jsonOf,
+  kindOf,
+  secret,
+  text,
+  verdictOf,
+} from './kind.ts';
+import { mapped, mapping } from './mapping.ts';
+
+/** `{yyyy}`, `{mm}` and `{dd}` of `created_at`: it never changes, so a resend finds the same index and the same `_id`. */
+const indexOf = (pattern: string, { created_at }: Entry) =>
+  pattern
+    .replace('{yyyy}', created_at.slice(0, 4))
+    .replace('{mm}', created_at.slice(5, 7))
+    .replace('{dd}', created_at.slice(8, 10));
+
+/** An answer has some hundred bytes for each event, and more for each that is refused. */
+const answer_bytes_max = 1024 * 1024;
+
+type BulkAnswer = { items?: { create?: { status?: number; error?: { type?: string; reason?: string } } }[] };
+
+const authorizationOf = ({
+  api_key,
+  user,
+  password,
+}: {
+  api_key?: string | undefined;
+  user?: string | undefined;
+  password?: string | undefined;
+}) => {
+  if (api_key) return { authorization: `ApiKey ${api_key}` };
+  if (user && password) return { authorization: `Basic ${base64(bytesOf(`${user}:${password}`))}` };
+  if (user || password) throw new SinkFault('A user and a password belong together.');
+  return {};
+};
+
+export const elasticsearch = kindOf({
+  kind: 'elasticsearch',
+  label: 'Elasticsearch and OpenSearch (`_bulk`)',
+  guarantee:
+    'each event once: it is created under its id, in an index that its `created_at` decides, so sending it again changes nothing. With a data stream or a rollover alias instead of such an index: at least once, because an id is unique in each backing index only',
+  fields: {
+    url: address,
+    index: v.optional(
+      v.pipe(text(), v.regex(/^[a-z0-9][a-z0-9_.+{}-]*$/, 'must be a name of an index in small letters')),
+      'edgetrail-{yyyy}.{mm}',
+    ),
+    api_key: v.optional(secret),
+    user: v.optional(secret),
+    password: v.optional(secret),
+    mapping,
+  },
+  open(spec, { reach, name }) {
+    const url = below(spec.url, '/_bulk');
+    const headers = { 'content-type': 'application/x-ndjson', ...authorizationOf(spec) };
+    return {
+      limits: { events_max: 500, bytes_max: 1_000_000 },
+      by_range: false,
+      line(entry) {
+        // The event of a test has no id of its own.
+        const _id = entry.id === 0 ? `test-${name}` : String(entry.id);
+        return `${JSON.stringify({ create: { _index: indexOf(spec.index, entry), _id } })}\n${mapped(spec.mapping, entry)}\n`;
+      },
+      async send({ lines, signal }) {
+        const answer = await ask(reach, url, {
+          method: 'POST',
+          headers,
+          body: lines.join(''),
+          signal,
+          answer_bytes_max,
+        });
+        if (!isAnswer(answer)) return answer;
+        if (answer.status !== 200) return verdictOf(answer);
+        const items = jsonOf<BulkAnswer>(answer.text)?.items;
+        if (!Array.isArray(items) || items.length !== lines.length)
+          return { verdict: lines.length > 1 ? 'smaller' : 'again', reason: 'the answer to _bulk cannot be read' };
+        return {
+          verdict: 'kept',
+          items: items.map(({ create: { status = 0, error } = {} }) =>
+            itemOf(status, `${status} ${error?.type ?? ''}: ${error?.reason ?? ''}`),
+          ),
+        };
+      },
+    };
+  },
+  async forget(spec, { reach, name }, { entries: [entry], signal }) {
+    if (!entry) return;
+    const action = { delete: { _index: indexOf(spec.index, entry), _id: `test-${name}` } };
+    const headers = { 'content-type': 'application/x-ndjson', ...authorizationOf(spec) };
+    await ask(reach, below(spec.url, '/_bulk'), {
+      method: 'POST',
+      headers,
+      body: `${JSON.stringify(action)}\n`,
+      signal,
+    });
+  },
+});

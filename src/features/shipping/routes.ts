@@ -1,0 +1,101 @@
+/** The API of the sinks: `/api/sinks/:name`, for administrators. */
+import type { Context } from 'hono';
+import { badField, Problem } from '../../http/problem.ts';
+import { queryOf, readText } from '../../http/request.ts';
+import { type App, allowMethods, type Env, isTrustedOrigin, type Parts, requireRight } from '../../parts.ts';
+import { jsonOf } from './kind.ts';
+import { readerName, readSpec } from './spec.ts';
+import { retryRefused, testSink } from './trial.ts';
+import { deleteSink, putSink, replaySink, sinkNameOf, sinkOf, sinksOf, switchSink } from './verbs.ts';
+
+const refused_max = 1_000;
+
+export function sinkRoutes(app: App, parts: Parts): void {
+  const mayDo = requireRight(parts, 'admin');
+  /**
+   * The body of a change as JSON, `{}` where there is none. Changes are not accepted from the pages of other sites, whose
+   * requests a browser sends with its cached credentials. Also where nothing is asked for the body is read: workerd resets
+   * the connection of a request that was not.
+   */
+  const bodyOf = async (c: Context<Env>): Promise<unknown> => {
+    if (!isTrustedOrigin(c, parts.limits))
+      throw new Problem(403, 'Sinks are not changed from the pages of other sites.');
+    const text = await readText(c, parts.limits.BODY_BYTES_MAX);
+    return text.trim() === '' ? {} : jsonOf(text);
+  };
+  const answer = async (c: Context<Env>, status: 200 | 201 = 200) => c.json(await sinkOf(parts, sinkNameOf(c)), status);
+
+  app.get('/api/sinks', mayDo, async (c) => c.json({ sinks: await sinksOf(parts) }));
+  app.get('/api/sinks/:name', mayDo, (c) => answer(c));
+
+  app.put('/api/sinks/:name', mayDo, async (c) => {
+    const body = await bodyOf(c);
+    const isNew = await putSink(c, parts, sinkNameOf(c), readSpec(body, parts.limits.OUTBOUND_ALLOW));
+    return answer(c, isNew ? 201 : 200);
+  });
+
+  app.delete('/api/sinks/:name', mayDo, async (c) => {
+    await bodyOf(c);
+    await deleteSink(c, parts, sinkNameOf(c));
+    return c.body(null, 204);
+  });
+
+  for (const [verb, status] of [
+    ['pause', 'paused'],
+    ['resume', 'on'],
+  ] as const)
+    app.post(`/api/sinks/:name/${verb}`, mayDo, async (c) => {
+      await bodyOf(c);
+      await switchSink(c, parts, sinkNameOf(c), status);
+      return answer(c);
+    });
+
+  app.post('/api/sinks/:name/test', mayDo, async (c) => {
+    await bodyOf(c);
+    return c.json(await testSink(parts, sinkNameOf(c)));
+  });
+
+  app.post('/api/sinks/:name/replay', mayDo, async (c) => {
+    const body = (await bodyOf(c)) as { after?: unknown; until?: unknown } | null;
+    await replaySink(c, parts, sinkNameOf(c), ...(await readPart(parts, body ?? {})));
+    return answer(c);
+  });
+
+  app.get('/api/sinks/:name/refused', mayDo, async (c) => {
+    const name = sinkNameOf(c);
+    const { refused_events } = await sinkOf(parts, name);
+    const after = Number(queryOf(c).get('after') ?? 0);
+    if (!Number.isSafeInteger(after)) throw badField('after', 'must be an id');
+    const refused = await parts.store.deliveries.refused(readerName(name), after, refused_max);
+    return c.json({ refused, count: refused.length, refused_events });
+  });
+
+  app.post('/api/sinks/:name/refused/retry', mayDo, async (c) => {
+    await bodyOf(c);
+    const name = sinkNameOf(c);
+    const result = await retryRefused(parts, name);
+    return c.json({ ...(await sinkOf(parts, name)), ...result });
+  });
+
+  allowMethods(app, '/api/sinks', 'GET');
+  allowMethods(app, '/api/sinks/:name', 'GET', 'PUT', 'DELETE');
+  for (const verb of ['pause', 'resume', 'test', 'replay', 'refused/retry'])
+    allowMethods(app, `/api/sinks/:name/${verb}`, 'POST');
+  allowMethods(app, '/api/sinks/:name/refused', 'GET');
+}
+
+/** The part of the log that is sent again: the ids above `after` up to `until`, which is by default the newest. */
+export async function readPart(
+  { store }: Parts,
+  { after = 0, until }: { after?: unknown; until?: unknown },
+): Promise<[number, number]> {
+  const { id: head } = await store.newest();
+  const last = until ?? head;
+  const isId = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+  if (!isId(after)) throw badField('after', 'must be an id');
+  if (!isId(last)) throw badField('until', 'must be an id');
+  const end = Math.min(last, head);
+  if (after >= end) throw badField('after', 'must be below until and below the newest id');
+  return [after, end];
+}

@@ -1,0 +1,134 @@
+/** What people do with sinks: make, change, pause, resume, replay, delete. Each change is an event of the log. */
+import type { Context } from 'hono';
+import { Problem } from '../../http/problem.ts';
+import { type Deliveries, replayOf } from '../../log/delivery-rows.ts';
+import { type NewEntry, readEntry } from '../../log/entry.ts';
+import type { Env, Parts } from '../../parts.ts';
+import { noSuchSink } from './kind.ts';
+import { readerKind, readerName, type SinkSpec } from './spec.ts';
+import { type SinkView, viewsOf } from './view.ts';
+
+const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+/** The name in the address of a request. */
+export function sinkNameOf(c: Context): string {
+  const name = c.req.param('name') ?? '';
+  if (!nameForm.test(name))
+    throw new Problem(
+      400,
+      'The name of a sink has at most 63 small letters, digits, _ and -, and begins with a letter or digit.',
+    );
+  return name;
+}
+
+export async function sinksOf({ store }: Parts): Promise<SinkView[]> {
+  const all = await store.deliveries.list();
+  return viewsOf(
+    all.filter(({ kind }) => kind === readerKind),
+    Date.now(),
+  );
+}
+
+export async function sinkOf(parts: Parts, name: string): Promise<SinkView> {
+  const sink = (await sinksOf(parts)).find((one) => one.name === name);
+  if (!sink) throw noSuchSink();
+  return sink;
+}
+
+type Change = (deliveries: Deliveries) => Promise<{ type: string; description: string; metadata?: object } | null>;
+
+/** Changes something of a sink, says so in the log in the same commit, and wakes whoever delivers. */
+async function changeSink(c: Context<Env>, parts: Parts, name: string, change: Change): Promise<void> {
+  const { store, tail, outbound } = parts;
+  const id = await store.changeDeliveries(async (deliveries) => {
+    const did = await change(deliveries);
+    return did && eventOf(c, name, did.type, did.description, did.metadata);
+  });
+  if (id !== null) tail.notifyAppended(id);
+  outbound.wake();
+}
+
+function eventOf(
+  c: Context<Env>,
+  name: string,
+  event_type: string,
+  description: string,
+  metadata: object = {},
+): NewEntry {
+  const { name: user_id } = c.get('principal');
+  const event = {
+    event_type,
+    entity_type: 'sink',
+    entity_id: name,
+    user_id,
+    description,
+    metadata,
+    service: 'edgetrail',
+  };
+  const read = readEntry(event);
+  if ('faults' in read)
+    throw new Problem(400, read.faults.map(({ field, reason }) => `${field}: ${reason}`).join('; '));
+  return read.entry;
+}
+
+/** Makes a sink, or changes it; a new one begins after the id that its spec says. Returns whether it is new. */
+export async function putSink(
+  c: Context<Env>,
+  parts: Parts,
+  name: string,
+  { spec, filter, after }: SinkSpec,
+): Promise<boolean> {
+  const known = await parts.store.deliveries.one(readerName(name));
+  if (known && after !== (known.spec?.after ?? 0))
+    throw new Problem(400, 'after: A sink that exists keeps its place. Use replay to send a part of the log again.', {
+      errors: [{ field: 'after', reason: 'a sink that exists keeps its place' }],
+    });
+  let isNew = false;
+  await changeSink(c, parts, name, async (deliveries) => {
+    const did = await deliveries.put({ name: readerName(name), kind: readerKind, spec, filter }, after);
+    isNew = did === 'made';
+    if (did === 'same') return null;
+    const metadata = { spec, filter };
+    return isNew
+      ? { type: 'SINK_CREATED', description: `Sink ${name} was made`, metadata }
+      : { type: 'SINK_CHANGED', description: `Sink ${name} was changed`, metadata };
+  });
+  return isNew;
+}
+
+export async function deleteSink(c: Context<Env>, parts: Parts, name: string): Promise<void> {
+  const { cursor } = await sinkOf(parts, name);
+  await changeSink(c, parts, name, async (deliveries) =>
+    (await deliveries.drop(readerName(name)))
+      ? { type: 'SINK_DELETED', description: `Sink ${name} was deleted`, metadata: { cursor } }
+      : null,
+  );
+}
+
+export async function switchSink(c: Context<Env>, parts: Parts, name: string, to: 'on' | 'paused'): Promise<void> {
+  const { cursor } = await sinkOf(parts, name);
+  await changeSink(c, parts, name, async (deliveries) => {
+    if (!(await deliveries.switchTo(readerName(name), to))) return null;
+    return to === 'paused'
+      ? { type: 'SINK_PAUSED', description: `Sink ${name} was paused`, metadata: { cursor } }
+      : { type: 'SINK_RESUMED', description: `Sink ${name} was resumed`, metadata: { cursor } };
+  });
+}
+
+/** Sends a part of the log once more, beside what the sink does: it does not keep new events waiting. */
+export async function replaySink(
+  c: Context<Env>,
+  parts: Parts,
+  name: string,
+  after: number,
+  until: number,
+): Promise<void> {
+  const known = await parts.store.deliveries.one(readerName(name));
+  if (!known) throw noSuchSink();
+  const replay = { ...known, spec: known.spec ?? {}, name: replayOf(known.name, after, until) };
+  await changeSink(c, parts, name, async (deliveries) => {
+    await deliveries.put(replay, after, until);
+    const description = `Sink ${name} sends ${after + 1} to ${until} again`;
+    return { type: 'SINK_REPLAYED', description, metadata: { after, until } };
+  });
+}

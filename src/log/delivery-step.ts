@@ -1,0 +1,226 @@
+/** One step of a delivery: takes the lease, reads the next range, sends it, and moves the cursor, unless another took over. */
+import {
+  type Before,
+  deliveryLimits,
+  heldBecause,
+  outcomeOf,
+  type Pending,
+  passed,
+  type Range,
+  type State,
+} from './delivery-outcome.ts';
+import type { Delivery } from './delivery-rows.ts';
+import { type OpenSink, type Sent, type Sink, SinkFault } from './delivery-sink.ts';
+import { readFilter } from './filter.ts';
+import type { Newest } from './history.ts';
+import type { Entry } from './schema.ts';
+import type { Store } from './store.ts';
+
+export type StepParts = {
+  store: Pick<Store, 'newest' | 'sinceUpto' | 'byIds' | 'deliveries'>;
+  open: OpenSink;
+  /** This process; every process has another one. */
+  me: string;
+  /** How long a process that has died keeps others from going on. A living one prolongs it while it waits for an answer. */
+  lease_ms: number;
+  random(): number;
+  now(): number;
+  report(what: string, error: unknown): void;
+  /** Called with the outcome of each request, for metrics. */
+  count?(name: string, sent: Sent, n_events: number): void;
+};
+
+/** A lingering delivery looks at the log again at least this often: a batch may be full by then. */
+const linger_look_ms = 5_000;
+
+const encoder = new TextEncoder();
+
+/**
+ * Does one step of a delivery. Resolves to when the next one is due, in ms, or to null when it is not ours or must wait for a
+ * person. Rejects with the database's errors, and leaves the lease then to run out.
+ */
+export async function stepDelivery(parts: StepParts, name: string, stopped: AbortSignal): Promise<number | null> {
+  const { store, me, lease_ms, report } = parts;
+  const row = await store.deliveries.take(name, me, lease_ms);
+  if (!row) return null;
+  const end = await store.newest();
+  const state = (row.state ?? {}) as State;
+  if (row.log_id !== end.log_id || row.cursor > end.id)
+    return moved(row, row.cursor, heldBecause(replaced, row.pending, state));
+  const sink = await openSink(parts, row);
+  if (sink instanceof SinkFault) {
+    const wrong = { verdict: 'wrong', reason: sink.message } as const;
+    const range = {
+      from: row.cursor,
+      to: row.cursor,
+      pending: row.pending as Pending | null,
+      unsettled: [],
+      sent: [],
+      more: false,
+    };
+    return moved(row, row.cursor, outcomeOf(range, wrong, beforeOf(row, state, 1)).move);
+  }
+  const read = await nextRange(store, row, state, sink, end);
+  const [first] = read.unsettled;
+  if (!first) return moved(row, read.to, passed(state, read.more ? 0 : deliveryLimits.idle_ms));
+  const wait_ms = read.isFull || row.pending ? 0 : lingers_ms(sink, first);
+  if (wait_ms > 0) return moved(row, first.id - 1, passed(state, Math.min(wait_ms, linger_look_ms)));
+  if (sink.by_range && !row.pending) {
+    // Before it is sent: whoever repeats it after us repeats this range, and the far side knows it again.
+    const range = {
+      pending: { to: read.to },
+      state: row.state,
+      attempts: row.attempts,
+      error: row.last_error,
+      keep: true,
+    };
+    if (!(await store.deliveries.move(row, row.cursor, { ...passed(state, 0), ...range }))) return null;
+    read.pending = { to: read.to };
+  }
+  const answer = await sendHolding(row, sink, read);
+  if (!answer) return null;
+  parts.count?.(name, answer, read.sent.length);
+  const { to, move } = outcomeOf(read, answer, beforeOf(row, state, sink.limits.events_max));
+  return moved(row, to, move);
+
+  function beforeOf({ attempts, last_ok_at }: Delivery, state: State, events_max: number): Before {
+    return { state, attempts, events_max, neverKept: last_ok_at === null, random: parts.random };
+  }
+
+  async function moved(
+    from: Delivery,
+    to: number,
+    move: Parameters<typeof store.deliveries.move>[2],
+  ): Promise<number | null> {
+    const isMoved = await store.deliveries.move(from, to, move);
+    return isMoved && move.status !== 'held' ? move.due_ms : null;
+  }
+
+  function lingers_ms({ limits: { linger_ms = 0 } }: Sink, { created_at }: Entry): number {
+    return Date.parse(created_at) + linger_ms - parts.now();
+  }
+
+  /** Sends, and prolongs the lease until the answer is there; null when the lease was lost meanwhile or the process ends. */
+  async function sendHolding(
+    row: Delivery,
+    sink: Sink,
+    { from, to, sent, lines, pending }: Read,
+  ): Promise<Sent | null> {
+    const giveUp = new AbortController();
+    const end = () => giveUp.abort();
+    stopped.addEventListener('abort', end);
+    if (stopped.aborted) end();
+    let lost = false;
+    const prolonging = setInterval(() => {
+      store.deliveries.take(name, me, lease_ms).then(
+        (held) => {
+          if (held?.epoch === row.epoch) return;
+          lost = true;
+          end();
+        },
+        // The move will show whether the lease was lost.
+        () => {},
+      );
+    }, lease_ms / 4);
+    try {
+      const { revision } = row;
+      const batch = {
+        name,
+        revision,
+        from,
+        to,
+        entries: sent,
+        lines,
+        note: pending?.note ?? null,
+        signal: giveUp.signal,
+      };
+      const answer = await sink.send(batch);
+      return lost ? null : answer;
+    } catch (error) {
+      if (lost) return null;
+      if (!stopped.aborted) report(`the delivery ${name} failed`, error);
+      return {
+        verdict: 'again',
+        reason: stopped.aborted ? 'the service was stopped' : 'an error of Edgetrail itself: its log says which',
+      };
+    } finally {
+      clearInterval(prolonging);
+      stopped.removeEventListener('abort', end);
+    }
+  }
+}
+
+const replaced =
+  'The log was replaced, or restored from a backup, and this reader had read further. Delete it and make it anew at the id it is to go on from.';
+
+async function openSink({ open, report }: StepParts, row: Delivery): Promise<Sink | SinkFault> {
+  try {
+    return await open(row);
+  } catch (error) {
+    if (error instanceof SinkFault) return error;
+    report(`the delivery ${row.name} cannot be opened`, error);
+    return new SinkFault('This sink cannot be opened: the log of the service says why.');
+  }
+}
+
+type Read = Range & { lines: string[]; isFull: boolean };
+
+/** The range that is pending, or the next one: as much as fits into a request. */
+async function nextRange(
+  store: StepParts['store'],
+  { cursor, pending, filter, until }: Delivery,
+  { size }: State,
+  { limits, line, by_range }: Sink,
+  end: Newest,
+): Promise<Read> {
+  const known = pending as Pending | null;
+  const events_max = Math.max(1, Math.min(size ?? limits.events_max, limits.events_max));
+  const stop = { ...end, id: Math.min(end.id, until ?? end.id) };
+  const found = known?.left
+    ? { entries: [...(await store.byIds(known.left)).values()].sort((a, b) => a.id - b.id), cursor: known.to }
+    : await readRange(
+        store,
+        cursor,
+        filter,
+        known ? { ...end, id: known.to } : stop,
+        known ? Number.MAX_SAFE_INTEGER : events_max,
+      );
+  const { entries } = found;
+  const lines: string[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const text = line(entry);
+    bytes += encoder.encode(text).length;
+    // A range that is known by its ids is sent as it is.
+    if (!(known && by_range) && lines.length > 0 && (bytes > limits.bytes_max || lines.length === events_max)) break;
+    lines.push(text);
+  }
+  const isWhole = lines.length === entries.length;
+  const sent = entries.slice(0, lines.length);
+  const to = isWhole || known ? (known?.to ?? found.cursor) : (sent.at(-1)?.id ?? found.cursor);
+  return {
+    from: cursor,
+    pending: known,
+    to,
+    unsettled: known ? entries : sent,
+    sent,
+    lines,
+    more: to < stop.id,
+    isFull: !isWhole || lines.length >= events_max || until === to,
+  };
+}
+
+/** What matches of a range, and the id up to which it was read: one read covers a limited number of ids. */
+async function readRange(store: StepParts['store'], from: number, filter: string, end: Newest, rows_max: number) {
+  const wanted = readFilter(new URLSearchParams(filter));
+  const entries: Entry[] = [];
+  let cursor = from;
+  do {
+    const read = await store.sinceUpto(cursor, wanted, end, Math.min(rows_max - entries.length, read_rows_max));
+    for (const entry of read.entries) entries.push(entry);
+    cursor = read.cursor;
+  } while (cursor < end.id && rows_max === Number.MAX_SAFE_INTEGER);
+  return { entries, cursor };
+}
+
+const read_rows_max = 10_000;

@@ -1,0 +1,72 @@
+/** The outbound fetch of Node and Bun: looks the name up once, and connects to the address that was checked. */
+import { lookup } from 'node:dns/promises';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
+import { addressOfHost, isReachable, type Network } from '../http/addresses.ts';
+import { type Reach, type ReachInit, reachBounds, reachFaultOf, readStart, refusedAddress } from '../http/reach.ts';
+
+/** Requests to addresses that are public or in an allowed network. */
+export const serverReach =
+  (allowed: readonly Network[]): Reach =>
+  async (url, init) => {
+    const target = new URL(url);
+    const { answer_bytes_max = reachBounds.answer_bytes_max } = init;
+    const timeout = AbortSignal.timeout(reachBounds.request_ms_max);
+    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+    try {
+      const address = await Promise.race([checkedAddress(target, allowed), aborted(signal)]);
+      const answer = await send(target, address, init, signal);
+      const text = await readStart(answer, answer_bytes_max);
+      answer.destroy();
+      const headers = new Headers();
+      for (const [name, values] of Object.entries(answer.headersDistinct))
+        for (const value of values ?? []) headers.append(name, value);
+      return { status: answer.statusCode ?? 0, headers, text };
+    } catch (error) {
+      throw reachFaultOf(signal.aborted ? signal.reason : error, target.host);
+    }
+  };
+
+/** The first address of the host that may be reached. A second look-up could have another answer: there is none. */
+async function checkedAddress({ hostname }: URL, allowed: readonly Network[]): Promise<string> {
+  const known = addressOfHost(hostname);
+  const addresses = known ? [known] : (await lookup(hostname, { all: true })).map(({ address }) => address);
+  const reachable = addresses.find((address) => isReachable(address, allowed));
+  if (!reachable) throw refusedAddress(hostname);
+  return reachable;
+}
+
+function send(
+  { protocol, hostname, host, port, pathname, search }: URL,
+  address: string,
+  { method, headers, body }: ReachInit,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const request = protocol === 'https:' ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const sending = request({
+      host: address,
+      port: port || (protocol === 'https:' ? 443 : 80),
+      path: pathname + search,
+      method,
+      // A connection of its own: one that is kept may be to an address of before, or be closed under a request.
+      agent: false,
+      // The certificate must be for the name. A host that is an address has none to send.
+      ...(isIP(hostname.replace(/^\[|\]$/g, '')) === 0 && { servername: hostname }),
+      headers: { ...headers, host, ...(body !== undefined && { 'content-length': byteLength(body) }) },
+      signal,
+    });
+    sending.once('response', resolve);
+    sending.once('error', reject);
+    sending.end(body);
+  });
+}
+
+const byteLength = (body: string | Uint8Array) => (typeof body === 'string' ? Buffer.byteLength(body) : body.length);
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<never>((_resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
