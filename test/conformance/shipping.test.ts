@@ -4,6 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { eventually, json, startService } from '../support/harness.ts';
 import { elasticsearch } from '../support/sinks/elasticsearch.ts';
 import { type Asked, farSide } from '../support/sinks/far-side.ts';
+import { otlp } from '../support/sinks/otlp.ts';
+import { s3 } from '../support/sinks/s3.ts';
+import { splunk } from '../support/sinks/splunk.ts';
 
 const key = Buffer.alloc(32, 7).toString('base64');
 const service = await startService({
@@ -24,6 +27,9 @@ const sink = async (name: string): Promise<Sink> =>
   (await service.request(`/api/sinks/${name}`)).json() as Promise<Sink>;
 const upToDate = (name: string) =>
   eventually(`the sink ${name} is up to date`, async () => (await sink(name)).status === 'up to date');
+/** Waits until everything up to an id is settled: other tests write meanwhile, so that a sink is seldom up to date. */
+const settled = (name: string, id = 0) =>
+  eventually(`the sink ${name} has come to ${id}`, async () => (await sink(name)).cursor >= id);
 const events = (n: number, more: object = {}) =>
   Array.from({ length: n }, (_, i) => ({ event_type: 'CREATE', entity_type: 'order', entity_id: String(i), ...more }));
 /** Writes events of a service of their own, which share no filter with those of the other tests. Returns their ids. */
@@ -64,195 +70,279 @@ describe('Elasticsearch', () => {
   });
 });
 
-describe.concurrent('Elasticsearch', () => {
-  it('is asked again for what it was too busy for, and never for the rest; what it refuses is set aside', async () => {
-    let busy = true;
-    const far = await elasticsearch();
-    const [first = 0] = await write('busy', 20);
-    const after = first - 1;
-    far.faulty.isPoison = ({ id }) => id === after + 4 || id === after + 9;
-    const seen: number[][] = [];
-    // The third and the tenth event of the first request: not now.
-    far.faulty.instead = ({ body }) => {
-      const sources = `${body}`
-        .trimEnd()
-        .split('\n')
-        .filter((_, i) => i % 2 === 1)
-        .map((line) => JSON.parse(line) as { id: number });
-      seen.push(sources.map(({ id }) => id));
-      if (!busy) return null;
-      busy = false;
-      const items = sources.map(({ id }) => {
-        if (far.faulty.isPoison?.({ id }))
-          return { create: { status: 400, error: { type: 'document_parsing_exception', reason: 'poison' } } };
-        return { create: { status: id === after + 3 || id === after + 10 ? 429 : 201 } };
-      });
-      return { body: { errors: true, items } };
-    };
-    await put('busy', { kind: 'elasticsearch', url: far.url, filter: 'service=busy' });
-    await upToDate('busy');
-    expect(seen[0]).toEqual(upTo(20).map((n) => after + n));
-    expect(seen[1]).toEqual([after + 3, after + 10]);
-    expect(await sink('busy')).toMatchObject({ refused_events: 2 });
-    const refused = (await (await service.request('/api/sinks/busy/refused')).json()) as {
-      refused: { id: number; reason: string }[];
-    };
-    expect(refused.refused.map(({ id }) => id)).toEqual([after + 4, after + 9]);
-    expect(refused.refused[0]?.reason).toContain('document_parsing_exception: poison');
-    delete far.faulty.isPoison;
-    expect(await (await post('/api/sinks/busy/refused/retry')).json()).toMatchObject({
-      kept: 2,
-      refused: 0,
-      refused_events: 0,
-    });
-    await service.request('/api/sinks/busy', { method: 'DELETE' });
-    await far.close();
-  });
-
-  it('is left alone for as long as it asks, gets smaller requests, and goes on after its token was mended', async () => {
-    const written = await write('strict', 40, { description: 'x'.repeat(1_000) });
-    const after = (written[0] ?? 0) - 1;
-    const far = await elasticsearch({ bytes_max: 10_000 });
-    let phase: 'busy' | 'locked' | 'moved' | 'open' = 'busy';
-    far.faulty.instead = () =>
-      ({
-        busy: { status: 503, headers: { 'retry-after': '1' } },
-        locked: { status: 401, body: 'who are you' },
-        moved: { status: 302, headers: { location: 'http://169.254.169.254/latest' } },
-        open: null,
-      })[phase];
-    const spec = { kind: 'elasticsearch', url: far.url, filter: 'service=strict', after };
-    await put('strict', spec);
-    await eventually('a first request', () => far.asked.length === 1);
-    expect(await sink('strict')).toMatchObject({ cursor: after });
-    phase = 'locked';
-    await eventually('a second request', () => far.asked.length === 2);
-    expect((far.asked[1]?.at_ms ?? 0) - (far.asked[0]?.at_ms ?? 0)).toBeGreaterThanOrEqual(950);
-    await eventually('it says so', async () => /401: who are you/.test(String((await sink('strict')).last_error)));
-    expect(await sink('strict')).toMatchObject({
-      status: 'failing',
-      cursor: after,
-      needs: expect.stringContaining('Mend'),
-    });
-    phase = 'moved';
-    await put('strict', spec);
-    await eventually('it has not followed', async () => /302/.test(String((await sink('strict')).last_error)));
-    phase = 'open';
-    await put('strict', spec);
-    await upToDate('strict');
-    expect(ids(far.documents)).toEqual(written);
-    await service.request('/api/sinks/strict', { method: 'DELETE' });
-    await far.close();
-  });
-
-  it('that refuses everything is left alone after ten events, until a person resumes', async () => {
-    const written = await write('wall', 30);
-    const far = await elasticsearch({ isPoison: () => true });
-    await put('wall', { kind: 'elasticsearch', url: far.url, filter: 'service=wall' });
-    await eventually('it is held', async () => (await sink('wall')).status === 'held');
-    expect(await sink('wall')).toMatchObject({
-      cursor: written[9],
-      refused_events: 10,
-      needs: expect.stringContaining('resumed'),
-    });
-    delete far.faulty.isPoison;
-    expect(await (await post('/api/sinks/wall/resume')).json()).toMatchObject({ cursor: written[9] });
-    await upToDate('wall');
-    expect(ids(far.documents)).toEqual(written.slice(10));
-    await service.request('/api/sinks/wall', { method: 'DELETE' });
-    await far.close();
-  });
-
-  it('gets what its filter says, waits while it is paused, and a part of the log again at a person’s word', async () => {
-    const far = await elasticsearch();
-    const stored = await service.write(
-      [...events(3, { event_type: 'DELETE' }), ...events(3), ...events(2, { event_type: 'DELETE' }), ...events(9)].map(
-        (event) => ({ ...event, service: 'some' }),
-      ),
-    );
-    const after = (stored[0]?.id ?? 0) - 1;
-    const made = await put('some', { kind: 'elasticsearch', url: far.url, filter: 'type:DELETE service:some' });
-    expect(await made.json()).toMatchObject({ filter: 'event_type=DELETE&service=some' });
-    await upToDate('some');
-    const expected = [1, 2, 3, 7, 8].map((n) => after + n);
-    expect(ids(far.documents)).toEqual(expected);
-    expect(await (await post('/api/sinks/some/pause')).json()).toMatchObject({ status: 'paused' });
-    const [written] = await write('some', 1, { event_type: 'DELETE' });
-    expect(await sink('some')).toMatchObject({ status: 'paused' });
-    expect(far.documents.size).toBe(5);
-    await post('/api/sinks/some/resume');
-    await eventually('it goes on', () => far.documents.size === 6);
-    expect(ids(far.documents)).toEqual([...expected, written]);
-    far.documents.clear();
-    const replayed = await post('/api/sinks/some/replay', { after, until: after + 7 });
-    expect(replayed.status).toBe(200);
-    await eventually('the part came again', () => far.documents.size === 4);
-    await eventually('the replay is over', async () => ((await sink('some')).replays as unknown[]).length === 0);
-    expect(ids(far.documents)).toEqual(expected.slice(0, 4));
-    await service.request('/api/sinks/some', { method: 'DELETE' });
-    await far.close();
-  });
-});
-
-describe.concurrent('a webhook', () => {
-  it('is signed, carries the same bytes under the same id, and brings every event in order', async () => {
-    const written = await write('hook', 14);
-    const after = (written[0] ?? 0) - 1;
-    const bodies = new Map<string, Set<string>>();
-    const firsts: number[] = [];
-    let n = 0;
-    const far = await farSide(({ headers, body }: Asked) => {
-      const [id, at] = [String(headers['webhook-id']), String(headers['webhook-timestamp'])];
-      const signed = createHmac('sha256', Buffer.from(key, 'base64')).update(`${id}.${at}.${body}`).digest('base64');
-      if (headers['webhook-signature'] !== `v1,${signed}`) throw new Error('the signature is wrong');
-      if (Math.abs(Date.now() / 1_000 - Number(at)) > 60) throw new Error('the time is wrong');
-      const { type, data } = JSON.parse(`${body}`) as {
-        type: string;
-        data: { from: number; to: number; events: { id: number }[] };
+describe.concurrent('every kind', () => {
+  describe('Elasticsearch', () => {
+    it('is asked again for what it was too busy for, and never for the rest; what it refuses is set aside', async () => {
+      let busy = true;
+      const far = await elasticsearch();
+      const [first = 0] = await write('busy', 20);
+      const after = first - 1;
+      far.faulty.isPoison = ({ id }) => id === after + 4 || id === after + 9;
+      const seen: number[][] = [];
+      // The third and the tenth event of the first request: not now.
+      far.faulty.instead = ({ body }) => {
+        const sources = `${body}`
+          .trimEnd()
+          .split('\n')
+          .filter((_, i) => i % 2 === 1)
+          .map((line) => JSON.parse(line) as { id: number });
+        seen.push(sources.map(({ id }) => id));
+        if (!busy) return null;
+        busy = false;
+        const items = sources.map(({ id }) => {
+          if (far.faulty.isPoison?.({ id }))
+            return { create: { status: 400, error: { type: 'document_parsing_exception', reason: 'poison' } } };
+          return { create: { status: id === after + 3 || id === after + 10 ? 429 : 201 } };
+        });
+        return { body: { errors: true, items } };
       };
-      if (type !== 'edgetrail.events') throw new Error(type);
-      bodies.set(id, (bodies.get(id) ?? new Set()).add(`${body}`));
-      for (const event of data.events) if (!firsts.includes(event.id)) firsts.push(event.id);
-      n += 1;
-      // The second answer is lost after the request was read.
-      return { cut: n === 2 };
+      await put('busy', { kind: 'elasticsearch', url: far.url, filter: 'service=busy' });
+      await settled('busy', after + 20);
+      expect(seen[0]).toEqual(upTo(20).map((n) => after + n));
+      expect(seen[1]).toEqual([after + 3, after + 10]);
+      expect(await sink('busy')).toMatchObject({ refused_events: 2 });
+      const refused = (await (await service.request('/api/sinks/busy/refused')).json()) as {
+        refused: { id: number; reason: string }[];
+      };
+      expect(refused.refused.map(({ id }) => id)).toEqual([after + 4, after + 9]);
+      expect(refused.refused[0]?.reason).toContain('document_parsing_exception: poison');
+      delete far.faulty.isPoison;
+      expect(await (await post('/api/sinks/busy/refused/retry')).json()).toMatchObject({
+        kept: 2,
+        refused: 0,
+        refused_events: 0,
+      });
+      await service.request('/api/sinks/busy', { method: 'DELETE' });
+      await far.close();
     });
-    await put('hook', {
-      kind: 'webhook',
-      url: far.url,
-      secret: 'env:HOOK_SECRET',
-      events_max: 4,
-      filter: 'service=hook',
-      after,
+
+    it('is left alone for as long as it asks, gets smaller requests, and goes on after its token was mended', async () => {
+      const written = await write('strict', 40, { description: 'x'.repeat(1_000) });
+      const after = (written[0] ?? 0) - 1;
+      const far = await elasticsearch({ bytes_max: 10_000 });
+      let phase: 'busy' | 'locked' | 'moved' | 'open' = 'busy';
+      far.faulty.instead = () =>
+        ({
+          busy: { status: 503, headers: { 'retry-after': '1' } },
+          locked: { status: 401, body: 'who are you' },
+          moved: { status: 302, headers: { location: 'http://169.254.169.254/latest' } },
+          open: null,
+        })[phase];
+      const spec = { kind: 'elasticsearch', url: far.url, filter: 'service=strict', after };
+      await put('strict', spec);
+      await eventually('a first request', () => far.asked.length === 1);
+      expect(await sink('strict')).toMatchObject({ cursor: after });
+      phase = 'locked';
+      await eventually('a second request', () => far.asked.length === 2);
+      expect((far.asked[1]?.at_ms ?? 0) - (far.asked[0]?.at_ms ?? 0)).toBeGreaterThanOrEqual(950);
+      await eventually('it says so', async () => /401: who are you/.test(String((await sink('strict')).last_error)));
+      expect(await sink('strict')).toMatchObject({
+        status: 'failing',
+        cursor: after,
+        needs: expect.stringContaining('Mend'),
+      });
+      phase = 'moved';
+      await put('strict', spec);
+      await eventually('it has not followed', async () => /302/.test(String((await sink('strict')).last_error)));
+      phase = 'open';
+      await put('strict', spec);
+      await settled('strict', written.at(-1));
+      expect(ids(far.documents)).toEqual(written);
+      await service.request('/api/sinks/strict', { method: 'DELETE' });
+      await far.close();
     });
-    await upToDate('hook');
-    expect(firsts).toEqual(written);
-    expect([...bodies.values()].map((different) => different.size)).toEqual([...bodies].map(() => 1));
-    expect([...bodies.keys()][0]).toBe(`edgetrail_hook_${after + 1}_${after + 4}`);
-    expect(far.faults).toEqual([]);
-    await service.request('/api/sinks/hook', { method: 'DELETE' });
-    await far.close();
+
+    it('that refuses everything is left alone after ten events, until a person resumes', async () => {
+      const written = await write('wall', 30);
+      const far = await elasticsearch({ isPoison: () => true });
+      await put('wall', { kind: 'elasticsearch', url: far.url, filter: 'service=wall' });
+      await eventually('it is held', async () => (await sink('wall')).status === 'held');
+      expect(await sink('wall')).toMatchObject({
+        cursor: written[9],
+        refused_events: 10,
+        needs: expect.stringContaining('resumed'),
+      });
+      delete far.faulty.isPoison;
+      expect(await (await post('/api/sinks/wall/resume')).json()).toMatchObject({ cursor: written[9] });
+      await settled('wall', written.at(-1));
+      expect(ids(far.documents)).toEqual(written.slice(10));
+      await service.request('/api/sinks/wall', { method: 'DELETE' });
+      await far.close();
+    });
+
+    it('gets what its filter says, waits while it is paused, and a part of the log again at a person’s word', async () => {
+      const far = await elasticsearch();
+      const stored = await service.write(
+        [
+          ...events(3, { event_type: 'DELETE' }),
+          ...events(3),
+          ...events(2, { event_type: 'DELETE' }),
+          ...events(9),
+        ].map((event) => ({ ...event, service: 'some' })),
+      );
+      const after = (stored[0]?.id ?? 0) - 1;
+      const made = await put('some', { kind: 'elasticsearch', url: far.url, filter: 'type:DELETE service:some' });
+      expect(await made.json()).toMatchObject({ filter: 'event_type=DELETE&service=some' });
+      await settled('some', after + 17);
+      const expected = [1, 2, 3, 7, 8].map((n) => after + n);
+      expect(ids(far.documents)).toEqual(expected);
+      expect(await (await post('/api/sinks/some/pause')).json()).toMatchObject({ status: 'paused' });
+      const [written] = await write('some', 1, { event_type: 'DELETE' });
+      expect(await sink('some')).toMatchObject({ status: 'paused' });
+      expect(far.documents.size).toBe(5);
+      await post('/api/sinks/some/resume');
+      await eventually('it goes on', () => far.documents.size === 6);
+      expect(ids(far.documents)).toEqual([...expected, written]);
+      far.documents.clear();
+      const replayed = await post('/api/sinks/some/replay', { after, until: after + 7 });
+      expect(replayed.status).toBe(200);
+      await eventually('the part came again', () => far.documents.size === 4);
+      await eventually('the replay is over', async () => ((await sink('some')).replays as unknown[]).length === 0);
+      expect(ids(far.documents)).toEqual(expected.slice(0, 4));
+      await service.request('/api/sinks/some', { method: 'DELETE' });
+      await far.close();
+    });
   });
 
-  it('that refuses one event of many gets the others, and the event is set aside', async () => {
-    const written = await write('picky', 60);
-    const poison = written[40] ?? 0;
-    const got: number[] = [];
-    const far = await farSide(({ body }: Asked) => {
-      const found = (JSON.parse(`${body}`) as { data: { events: { id: number }[] } }).data.events.map(({ id }) => id);
-      if (found.includes(poison)) return { status: 422, body: `cannot take ${process.env.OTHER_SECRET}` };
-      got.push(...found);
-      return { status: 204 };
+  describe('a webhook', () => {
+    it('is signed, carries the same bytes under the same id, and brings every event in order', async () => {
+      const written = await write('hook', 14);
+      const after = (written[0] ?? 0) - 1;
+      const bodies = new Map<string, Set<string>>();
+      const firsts: number[] = [];
+      let n = 0;
+      const far = await farSide(({ headers, body }: Asked) => {
+        const [id, at] = [String(headers['webhook-id']), String(headers['webhook-timestamp'])];
+        const signed = createHmac('sha256', Buffer.from(key, 'base64')).update(`${id}.${at}.${body}`).digest('base64');
+        if (headers['webhook-signature'] !== `v1,${signed}`) throw new Error('the signature is wrong');
+        if (Math.abs(Date.now() / 1_000 - Number(at)) > 60) throw new Error('the time is wrong');
+        const { type, data } = JSON.parse(`${body}`) as {
+          type: string;
+          data: { from: number; to: number; events: { id: number }[] };
+        };
+        if (type !== 'edgetrail.events') throw new Error(type);
+        bodies.set(id, (bodies.get(id) ?? new Set()).add(`${body}`));
+        for (const event of data.events) if (!firsts.includes(event.id)) firsts.push(event.id);
+        n += 1;
+        // The second answer is lost after the request was read.
+        return { cut: n === 2 };
+      });
+      await put('hook', {
+        kind: 'webhook',
+        url: far.url,
+        secret: 'env:HOOK_SECRET',
+        events_max: 4,
+        filter: 'service=hook',
+        after,
+      });
+      await settled('hook', written.at(-1));
+      expect(firsts).toEqual(written);
+      expect([...bodies.values()].map((different) => different.size)).toEqual([...bodies].map(() => 1));
+      expect([...bodies.keys()][0]).toBe(`edgetrail_hook_${after + 1}_${after + 4}`);
+      expect(far.faults).toEqual([]);
+      await service.request('/api/sinks/hook', { method: 'DELETE' });
+      await far.close();
     });
-    await put('picky', { kind: 'webhook', url: far.url, secret: 'env:HOOK_SECRET', filter: 'service=picky' });
-    await upToDate('picky');
-    expect(got).toEqual(written.filter((id) => id !== poison));
-    const { refused } = (await (await service.request('/api/sinks/picky/refused')).json()) as {
-      refused: { id: number }[];
+
+    it('that refuses one event of many gets the others, and the event is set aside', async () => {
+      const written = await write('picky', 60);
+      const poison = written[40] ?? 0;
+      const got: number[] = [];
+      const far = await farSide(({ body }: Asked) => {
+        const found = (JSON.parse(`${body}`) as { data: { events: { id: number }[] } }).data.events.map(({ id }) => id);
+        if (found.includes(poison)) return { status: 422, body: `cannot take ${process.env.OTHER_SECRET}` };
+        got.push(...found);
+        return { status: 204 };
+      });
+      await put('picky', { kind: 'webhook', url: far.url, secret: 'env:HOOK_SECRET', filter: 'service=picky' });
+      await settled('picky', written.at(-1));
+      expect(got).toEqual(written.filter((id) => id !== poison));
+      const { refused } = (await (await service.request('/api/sinks/picky/refused')).json()) as {
+        refused: { id: number }[];
+      };
+      expect(refused.map(({ id }) => id)).toEqual([poison]);
+      await service.request('/api/sinks/picky', { method: 'DELETE' });
+      await far.close();
+    });
+  });
+
+  describe('Splunk', () => {
+    it('with acknowledgement has every event once: the ack is asked of the indexer that gave it', async () => {
+      const written = await write('hec', 9);
+      const far = await splunk('a-secret-that-nobody-sees', true);
+      await put('hec', { kind: 'splunk', url: far.url, token: 'env:OTHER_SECRET', ack: true, filter: 'service=hec' });
+      await eventually(
+        'it is acknowledged',
+        async () => far.acksAsked > 0 && (await sink('hec')).cursor >= (written.at(-1) ?? 0),
+      );
+      expect([far.indexed, far.faults]).toEqual([written, []]);
+      await service.request('/api/sinks/hec', { method: 'DELETE' });
+      await far.close();
+    });
+
+    it('without it gets all but the event that it refuses', async () => {
+      const written = await write('plain', 20);
+      const far = await splunk('a-secret-that-nobody-sees', false);
+      far.isPoison = (id) => id === written[13];
+      await put('plain', { kind: 'splunk', url: far.url, token: 'env:OTHER_SECRET', filter: 'service=plain' });
+      await settled('plain', written.at(-1));
+      expect([far.indexed, far.faults]).toEqual([written.filter((id) => id !== written[13]), []]);
+      expect(await sink('plain')).toMatchObject({ refused_events: 1 });
+      await service.request('/api/sinks/plain', { method: 'DELETE' });
+      await far.close();
+    });
+  });
+
+  describe('an OTLP collector', () => {
+    it('gets every event as a log record, and what it rejects without a name is counted', async () => {
+      const written = await write('otel', 12, { trace_id: '0af7651916cd43dd8448eb211c80319c', metadata: { a: 1 } });
+      const far = await otlp();
+      far.rejects = 3;
+      await put('otel', { kind: 'otlp', url: far.url, filter: 'service=otel' });
+      await settled('otel', written.at(-1));
+      expect([far.ids, [...far.services], far.faults]).toEqual([written, ['otel'], []]);
+      expect(await sink('otel')).toMatchObject({ refused_events: 3 });
+      const { refused } = (await (await service.request('/api/sinks/otel/refused')).json()) as { refused: object[] };
+      expect(refused).toMatchObject([{ id: written[0], upto: written[11], n: 3, reason: 'too old' }]);
+      await service.request('/api/sinks/otel', { method: 'DELETE' });
+      await far.close();
+    });
+  });
+
+  describe('an S3-compatible store', () => {
+    const spec = {
+      kind: 's3',
+      bucket: 'audit',
+      region: 'eu-1',
+      access_key_id: 'env:HOOK_SECRET',
+      secret_access_key: 'env:OTHER_SECRET',
+      linger_s: 0,
     };
-    expect(refused.map(({ id }) => id)).toEqual([poison]);
-    await service.request('/api/sinks/picky', { method: 'DELETE' });
-    await far.close();
+
+    it.each([
+      ['that knows conditions', true],
+      ['that does not', false],
+    ])('%s holds objects that are, in the order of their names, the export', async (_what, hasConditions) => {
+      const name = hasConditions ? 'bucket' : 'swift';
+      const far = await s3(`whsec_${key}`, 'a-secret-that-nobody-sees', 'eu-1');
+      Object.assign(far, { hasConditions, cut: (n: number) => n === 1 });
+      const written = await write(name, 6, {
+        metadata: { 'ключ "x"': ['ü', 1.5, null] },
+        description: 'tab\t and \u2028',
+      });
+      await put(name, { ...spec, url: far.url, filter: `service=${name}`, conditional: true });
+      await settled(name, written.at(-1));
+      await settled(name, (await write(name, 3)).at(-1));
+      const stored = [...far.objects]
+        .toSorted(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, body]) => `${body}`)
+        .join('');
+      const exported = await (await service.request(`/api/logs/export?format=ndjson&service=${name}`)).text();
+      expect([stored, far.faults]).toEqual([exported, []]);
+      expect([...far.objects.keys()][0]).toMatch(/^\/audit\/edgetrail\/\d{4}\/\d\d\/\d\d\/\d{20}-\d{20}\.ndjson$/);
+      await service.request(`/api/sinks/${name}`, { method: 'DELETE' });
+      await far.close();
+    });
   });
 });
 

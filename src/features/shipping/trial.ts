@@ -109,7 +109,9 @@ export async function retryRefused(parts: Parts, name: string): Promise<RetryRes
     const last = refused.at(-1);
     if (!last) break;
     after = last.id;
-    const entries = [...(await parts.store.byIds(refused.map(({ id }) => id))).values()].sort((a, b) => a.id - b.id);
+    // Of a range whose refused events the far side did not name, nobody knows which to send.
+    const named = refused.filter(({ upto }) => upto === null).map(({ id }) => id);
+    const entries = [...(await parts.store.byIds(named)).values()].sort((a, b) => a.id - b.id);
     const kept: number[] = [];
     await sendAll(sink, `${delivery.name}~retry-${last.id}`, entries, until, ({ id }, { verdict, reason = null }) => {
       if (verdict === 'kept') kept.push(id);

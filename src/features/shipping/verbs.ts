@@ -11,8 +11,7 @@ import { type SinkView, viewsOf } from './view.ts';
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 /** The name in the address of a request. */
-export function sinkNameOf(c: Context): string {
-  const name = c.req.param('name') ?? '';
+export function sinkNameOf(c: Context, name = c.req.param('name') ?? ''): string {
   if (!nameForm.test(name))
     throw new Problem(
       400,
