@@ -7,7 +7,8 @@ import { listRoutes } from './api/list.ts';
 import { setsHeadersItself, writeRoute } from './api/write.ts';
 import { cors } from './http/cors.ts';
 import { cacheControlOf } from './http/files.ts';
-import { Problem, problemOf, unavailable } from './http/problem.ts';
+import { loggedAs, Problem, problemOf, unavailable } from './http/problem.ts';
+import { requestIdsOf } from './http/request-id.ts';
 import { securityHeaders } from './http/security-headers.ts';
 import { displayOptionsOf } from './page/display-options.ts';
 import { problemFragment, problemPage } from './page/problem.ts';
@@ -67,8 +68,10 @@ export function createApp(parts: Parts): App {
   app.onError((error, c) => {
     const problem = problemOf(error);
     // A client that disconnects while its body is read is not an error of ours.
-    if (problem.status === 500 && !c.req.raw.signal.aborted) parts.report(`${c.req.method} ${c.req.path}`, error);
-    return refuse(c, problem);
+    if (problem.status !== 500 || c.req.raw.signal.aborted) return refuse(c, problem);
+    const ids = requestIdsOf(c);
+    parts.report(`${c.req.method} ${c.req.path}`, error, ids);
+    return refuse(c, loggedAs(ids.request_id));
   });
 
   /** The response to a refused request. */

@@ -9,6 +9,7 @@ import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
 import type { Reach } from './http/reach.ts';
+import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenSink } from './log/delivery-sink.ts';
 import type { Position } from './log/position.ts';
@@ -84,9 +85,13 @@ export type Parts = {
   >;
   /** Registers work that continues after the response has begun: a request's database client is closed after it. */
   waitUntil?(work: Promise<unknown>): void;
-  /** Logs an internal error. */
-  report(what: string, error: unknown): void;
+  report: Report;
 };
+
+/** What a line of the log is about: the request that it belongs to, and its level where the error does not say it. */
+export type About = Partial<RequestIds> & { level?: 'warn' };
+/** Logs an internal error. */
+export type Report = (what: string, error: unknown, about?: About) => void;
 
 /** A link to a page, in the menu of those who have the right. */
 export type NavigationEntry = { path: string; label: string; right: Right };

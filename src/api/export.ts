@@ -4,6 +4,7 @@ import { byteStream } from '../http/byte-stream.ts';
 import { shortDigest } from '../http/digest.ts';
 import { badField } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
+import { requestIdsOf } from '../http/request-id.ts';
 import { type Filter, readFilter } from '../log/filter.ts';
 import { type App, allowMethods, logHeader, type Parts, requireRight } from '../parts.ts';
 import { formats } from './export-formats.ts';
@@ -29,7 +30,7 @@ export function exportRoute(app: App, parts: Parts): void {
     // A HEAD has no body: an opened one would never be read and never be closed.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
     const { write, truncation_mark } = formats[name];
-    const report = (error: unknown) => parts.report('an export was cut off', error);
+    const report = (error: unknown) => parts.report('an export was cut off', error, requestIdsOf(c));
     const body = byteStream(write(store.exportPages(filter, upto)), {
       cut: truncation_mark,
       errors_visible: parts.body_errors_visible,

@@ -1,6 +1,7 @@
 /** A follower over WebSocket: its messages, its end, its close codes. */
 import type { WSContext } from 'hono/ws';
 import { pause } from '../http/pause.ts';
+import type { RequestIds } from '../http/request-id.ts';
 import type { Outlet } from '../http/slow-reader.ts';
 import type { Filter } from '../log/filter.ts';
 import { type Position, positionOf, writePosition } from '../log/position.ts';
@@ -35,7 +36,13 @@ function envelopes(entries: Entry[]): string[] {
 const closing = { goingAway: 1001, signedOut: 1008, failed: 1011, tooSlow: 1013 } as const;
 
 /** A socket's event handlers: entries are sent to it, messages from it are ignored. */
-export function socketEvents(parts: Parts, filter: Filter, start: Position & { log_id?: string }, session?: string) {
+export function socketEvents(
+  parts: Parts,
+  filter: Filter,
+  start: Position & { log_id?: string },
+  session?: string,
+  ids?: RequestIds,
+) {
   const over = new AbortController();
   return {
     onOpen(_event: Event, socket: WSContext) {
@@ -68,7 +75,7 @@ export function socketEvents(parts: Parts, filter: Filter, start: Position & { l
           parts.sockets.cut(socket.raw);
         },
         (error) => {
-          parts.report('a socket was closed', error);
+          parts.report('a socket was closed', error, ids);
           cuts.failed += 1;
           socket.close(closing.failed, 'something went wrong on our side');
         },

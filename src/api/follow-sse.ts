@@ -1,6 +1,7 @@
 /** A follower over server-sent events: the response, its heartbeats, its messages. */
 import type { Context } from 'hono';
 import type { CutReason } from '../http/meter.ts';
+import { requestIdsOf } from '../http/request-id.ts';
 import { openWebStream } from '../http/slow-reader.ts';
 import { sseComment, sseMessage } from '../http/sse.ts';
 import type { Filter } from '../log/filter.ts';
@@ -84,7 +85,7 @@ export function sseResponse(
   void sendFollowed(parts, filter, start.id, signal, outlet, chunksOf, moved)
     .then((delivered) => (delivered ? end() : cutFor('slow')))
     .catch((error) => {
-      parts.report('a live stream was cut off', error);
+      parts.report('a live stream was cut off', error, requestIdsOf(c));
       cutFor('failed');
     })
     .finally(() => clearInterval(heartbeat));

@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { badField, Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
+import { requestIdsOf } from '../http/request-id.ts';
 import { sseMessage } from '../http/sse.ts';
 import { readFilter } from '../log/filter.ts';
 import { foreignPosition, positionOf, readPosition, writePosition } from '../log/position.ts';
@@ -42,7 +43,7 @@ export function followRoutes(app: App, parts: Parts): void {
       const filter = readFilter(queryOf(c), ['after']);
       const start = await startOf(c, parts);
       const { session } = c.get('principal');
-      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, start, session));
+      const upgrade = parts.sockets.upgrade(() => socketEvents(parts, filter, start, session, requestIdsOf(c)));
       return upgrade(c, next);
     },
   );

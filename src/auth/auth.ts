@@ -94,7 +94,7 @@ export type AuthParts = {
   tokens: Token[];
   scrypt: Scrypt;
   /** Writes to the service's log. */
-  report?(what: string, error: unknown): void;
+  report?(what: string, error: unknown, about: { level: 'warn' }): void;
 };
 
 /**

@@ -1,12 +1,14 @@
 /** Reports failed sign-ins in the service's log: a count for each name, at most one line for each interval. */
 
+type Report = (what: string, error: unknown, about: { level: 'warn' }) => void;
+
 const interval_ms = 10_000;
 
 /**
  * Returns a function that counts a failed sign-in. The first one of an interval is reported at once, the others at its
  * end. Only names of USERS are written: what somebody typed as a name may be a password.
  */
-export function failedSignIns(isUser: (name: string) => boolean, report: (what: string, error: unknown) => void) {
+export function failedSignIns(isUser: (name: string) => boolean, report: Report) {
   const counts = new Map<string, number>();
   let interval_start = Number.NEGATIVE_INFINITY;
 
@@ -15,7 +17,7 @@ export function failedSignIns(isUser: (name: string) => boolean, report: (what: 
     interval_start = performance.now();
     const text = [...counts].map(([name, n]) => `${name}: ${n}`).join(', ');
     counts.clear();
-    report('sign-ins failed', new Error(text));
+    report('sign-ins failed', new Error(text), { level: 'warn' });
   }
 
   return (name: string): void => {

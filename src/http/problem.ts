@@ -164,6 +164,12 @@ export const isStatementTimeout = (error: unknown): boolean => codeOf(error) ===
 /** True when the data is invalid (SQLSTATE classes 22 and 23): the other events of a batch can still be stored. */
 export const isDataFault = (error: unknown): boolean => /^2[23]/.test(codeOf(error));
 
+/** The problem of an internal error. Its client can name the id to the operator, who finds the line in the log by it. */
+export const loggedAs = (request_id: string) =>
+  new Problem(500, `Something went wrong on our side. It has been logged under the request id ${request_id}.`, {
+    headers: { 'x-request-id': request_id },
+  });
+
 /** Any error as a problem for the client. A database message is never included: it names tables and values. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;

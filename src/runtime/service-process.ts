@@ -6,7 +6,7 @@ import { readSettings, type Settings, SettingsError, usersOf } from '../settings
 import { FolderInUse } from './data-dir-lock.ts';
 import { databaseRemedy } from './database-errors.ts';
 import { DiskFull } from './disk-room.ts';
-import { report } from './report.ts';
+import { log, report } from './report.ts';
 import type { Service } from './service.ts';
 
 /** The path of public/. */
@@ -45,22 +45,32 @@ async function main(start: Start): Promise<void> {
   const settings = readSettings(process.env);
   usersOf(settings); // Invalid settings end the start before its first message.
   const place = settings.DATABASE_URL ? 'PostgreSQL by DATABASE_URL' : `PGlite in ${resolve(settings.DATA_DIR)}`;
-  console.log(`Edgetrail is starting: opening ${place}`);
+  const say = (what: string, text = what) => log({ level: 'info', what, text });
+  say(`Edgetrail is starting: opening ${place}`);
   for (const note of settings.DATABASE_URL ? parseDatabaseUrl(settings.DATABASE_URL).notes : [])
-    console.log(`  DATABASE_URL: ${note}`);
-  const running = await start(settings, (line) => console.log(line));
+    say(`DATABASE_URL: ${note}`, `  DATABASE_URL: ${note}`);
+  const running = await start(settings, say);
   // Before the start message: a supervisor may send a signal as soon as it sees that message.
   endOnSignal(running);
   const wasReady = running.isReady();
   const waiting = 'Edgetrail listens and waits for its database. Until then it responds with 503';
   const embedded = `PGlite in ${resolve(settings.DATA_DIR)} (survives a killed process; a power cut may lose the last seconds)`;
   const server = `PostgreSQL by DATABASE_URL${wasReady ? '' : ': not reached yet'}`;
-  console.log(`${wasReady ? `Edgetrail is ready ${after()}` : waiting}
-  address   ${running.url}${isEveryAddress(settings) ? ' (and every address of this machine)' : ''}
-  data      ${settings.DATABASE_URL ? server : embedded}
-  sign in   ${running.development ? 'admin / admin123 or guest / guest123: for development only, set USERS' : 'as one of USERS'}`);
+  const state = wasReady ? `Edgetrail is ready ${after()}` : waiting;
+  const data = settings.DATABASE_URL ? server : embedded;
+  const every = isEveryAddress(settings) ? ' (and every address of this machine)' : '';
+  const users = running.development
+    ? 'admin / admin123 or guest / guest123: for development only, set USERS'
+    : 'as one of USERS';
+  say(
+    `${state}; address ${running.url}${every} with ${data}; sign in ${users}`,
+    `${state}
+  address   ${running.url}${every}
+  data      ${data}
+  sign in   ${users}`,
+  );
   if (wasReady) return;
-  if (await running.ready) console.log(`Edgetrail is ready ${after()}: the database was reached`);
+  if (await running.ready) say(`Edgetrail is ready ${after()}: the database was reached`);
 }
 
 /** The first signal shuts the service down; a second one ends the process at once. */
@@ -85,9 +95,21 @@ function printStartError(error: unknown): void {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
   const remedy = process.env.DATABASE_URL ? databaseRemedy(error) : null;
-  if (error instanceof SettingsError) console.error(`Settings:\n  ${error.faults.join('\n  ')}`);
-  else if (error instanceof FolderInUse || error instanceof DiskFull) console.error(error.message);
-  else if (code === 'EADDRINUSE') console.error(`PORT: ${process.env.PORT ?? '9000'} is in use on this machine`);
-  else if (remedy) console.error(remedy);
-  else report('Edgetrail could not start', error);
+  const message = startMessage(error, code, remedy);
+  const what = 'Edgetrail could not start';
+  if (message === null) report(what, error);
+  else
+    log({
+      level: 'error',
+      what,
+      text: message,
+      more: { message: message.replace(':\n  ', ': ').replaceAll('\n  ', '; ') },
+    });
+}
+
+/** What the operator can correct; null for an error of the program. */
+function startMessage(error: unknown, code: string, remedy: string | null): string | null {
+  if (error instanceof SettingsError) return `Settings:\n  ${error.faults.join('\n  ')}`;
+  if (error instanceof FolderInUse || error instanceof DiskFull) return error.message;
+  return code === 'EADDRINUSE' ? `PORT: ${process.env.PORT ?? '9000'} is in use on this machine` : remedy;
 }

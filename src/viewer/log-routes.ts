@@ -6,6 +6,7 @@ import { clientHasEtag, currentMinute, etagOf, notModified, withEtag } from '../
 import { pause } from '../http/pause.ts';
 import { Problem } from '../http/problem.ts';
 import { queryOf } from '../http/request.ts';
+import { requestIdsOf } from '../http/request-id.ts';
 import type { Filter } from '../log/filter.ts';
 import { checkCursor, pageLimits, readPage, wholeNumber, writeCursor } from '../log/paging.ts';
 import { type Position, positionOf, writePosition } from '../log/position.ts';
@@ -94,7 +95,7 @@ export function logRoutes(app: App, parts: Parts): void {
     };
     const reported = () =>
       rest().catch((error) => {
-        parts.report('a page broke off', error);
+        parts.report('a page broke off', error, requestIdsOf(c));
         throw error;
       });
     const { body, sent } = twoPartBody(

@@ -49,6 +49,17 @@ it('the table of alerts has every rule', () => {
   expect(table(page, 'alert').map(([name = '']) => plain(name))).toEqual(names);
 });
 
+it('the table of a log line has every key of the example', () => {
+  const [line = ''] = blocks
+    .filter(({ page: on, language }) => on === page && language === 'json')
+    .map(({ text }) => text);
+  expect(
+    table(page, 'key')
+      .map(([name = '']) => plain(name))
+      .toSorted(),
+  ).toEqual(Object.keys(JSON.parse(line)).toSorted());
+});
+
 it('the version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
   const [row = ''] = [...(await scrape(service)).keys()].filter((name) => name.startsWith('edgetrail_build_info'));

@@ -73,15 +73,15 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     nowhere.pathname = '/there_is_no_such_database';
     const service = start({ DATABASE_URL: nowhere.href });
     expect(await service.ended).toBe(1);
-    expect(service.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/m);
-    expect(service.output()).not.toMatch(/\n\s+at /);
+    expect(service.output()).toMatch(/"message":"DATABASE_URL: .*there_is_no_such_database/);
+    expect(service.output()).not.toMatch(/\n\s+at |"at":/);
     // Also when the server is reached only later.
     await proxy.close();
     const waiting = start({ DATABASE_URL: nowhere.href });
     await waiting.ready;
     await proxy.open();
     expect(await waiting.ended).toBe(1);
-    expect(waiting.output()).toMatch(/^DATABASE_URL: .*there_is_no_such_database/m);
+    expect(waiting.output()).toMatch(/"message":"DATABASE_URL: .*there_is_no_such_database/);
   });
 
   it('exits with a message when the port is in use', async () => {
@@ -89,7 +89,20 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     const { port } = new URL(await first.ready);
     const second = start({ DATABASE_URL: url, PORT: port });
     expect(await second.ended).toBe(1);
-    expect(second.output()).toMatch(new RegExp(`^Edgetrail is starting.*\nPORT: ${port} is in use on this machine\n$`));
+    const lines = second
+      .output()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toEqual([
+      expect.objectContaining({ level: 'info', what: expect.stringMatching(/^Edgetrail is starting/) }),
+      {
+        time: expect.any(String),
+        level: 'error',
+        what: 'Edgetrail could not start',
+        message: `PORT: ${port} is in use on this machine`,
+      },
+    ]);
     first.child.kill('SIGTERM');
     expect(await first.ended).toBe(0);
   });
@@ -145,7 +158,7 @@ describe.each(['node', 'bun'] as const)('the process on %s', async (runtime) => 
     expect(await second.ended).toBe(1);
     expect(second.output()).toContain(folder);
     expect(second.output()).toMatch(new RegExp(`\\b${service.child.pid}\\b`));
-    expect(second.output()).not.toMatch(/\n\s+at /);
+    expect(second.output()).not.toMatch(/\n\s+at |"at":/);
     const answer = await post(address);
     expect(answer.status).toBe(201);
     const entry = (await answer.json()) as Entry;
