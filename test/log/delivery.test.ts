@@ -1,0 +1,117 @@
+/** The lease of a delivery: one process at a time, and who has lost it moves nothing. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { Delivery, Move } from '../../src/log/delivery-rows.ts';
+import { createStore } from '../../src/log/store.ts';
+import { openPglite } from '../../src/runtime/pglite.ts';
+import { openPostgres } from '../../src/runtime/postgres.ts';
+import { databases, freshDatabase } from '../support/harness.ts';
+
+const lease_ms = 60_000;
+const step: Move = {
+  pending: null,
+  state: null,
+  due_ms: 0,
+  attempts: 0,
+  error: null,
+  ok: true,
+  keep: false,
+  refused: [],
+};
+
+async function open(name: (typeof databases)[number]) {
+  const place = await freshDatabase(name);
+  const { db, close } = 'DATA_DIR' in place ? await openPglite(place.DATA_DIR) : openPostgres(place.DATABASE_URL, 12);
+  afterAll(close);
+  const { deliveries, append } = createStore(db);
+  await append(Array.from({ length: 9 }, () => ({ event_type: 'A', entity_type: 'x' }) as never));
+  let n = 0;
+  /** A new delivery, which begins at id 0. */
+  const made = async () => {
+    n += 1;
+    await deliveries.put({ name: `sink/${n}`, kind: 'sink', spec: { kind: 'x' }, filter: '' }, 0);
+    return `sink/${n}`;
+  };
+  const held = async (reader: string, me: string, ms = lease_ms): Promise<Delivery> => {
+    const row = await deliveries.take(reader, me, ms);
+    if (!row) throw new Error(`${me} was not given ${reader}`);
+    return row;
+  };
+  const cursorOf = async (reader: string) => (await deliveries.one(reader))?.cursor;
+  return { deliveries, made, held, cursorOf };
+}
+
+describe.each(databases)('a delivery on %s', async (name) => {
+  const { deliveries, made, held, cursorOf } = await open(name);
+
+  it('is held by one of many that want it, and prolonged by that one in the same epoch', async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const reader = await made();
+      const wanting = Array.from({ length: 10 }, (_, i) => `me-${i}`);
+      const given = (await Promise.all(wanting.map((me) => deliveries.take(reader, me, lease_ms)))).filter(
+        (row) => row,
+      );
+      expect(given).toHaveLength(1);
+      const [row] = given;
+      expect((await held(reader, row?.owner ?? '')).epoch).toBe(row?.epoch);
+      expect(await deliveries.due('another', 100)).not.toContain(reader);
+    }
+  });
+
+  it('is moved by its holder from where it is, and by nobody who has lost it', async () => {
+    const reader = await made();
+    const first = await held(reader, 'first', 1);
+    await pause(20);
+    const second = await held(reader, 'second');
+    expect(second.epoch).toBe(first.epoch + 1);
+    const refused = [{ id: 2, reason: 'no' }];
+    expect(await deliveries.move(first, 5, { ...step, refused })).toBe(false);
+    expect([await cursorOf(reader), await deliveries.countRefused(reader)]).toEqual([0, 0]);
+    expect(await deliveries.move(second, 3, { ...step, refused })).toBe(true);
+    // The second time it is not there any more.
+    expect(await deliveries.move(second, 4, step)).toBe(false);
+    expect([await cursorOf(reader), await deliveries.countRefused(reader)]).toEqual([3, 1]);
+    // Back is no way to move.
+    expect(await deliveries.move(await held(reader, 'third'), 2, step)).toBe(false);
+  });
+
+  it('whose lease ran out unnoticed is mine again in another epoch', async () => {
+    const reader = await made();
+    const before = await held(reader, 'me', 1);
+    await pause(20);
+    expect((await held(reader, 'me')).epoch).toBe(before.epoch + 1);
+    expect(await deliveries.move(before, 1, step)).toBe(false);
+  });
+
+  it('that was changed, or deleted and made anew, is not moved by who delivered what it was before', async () => {
+    const reader = await made();
+    const before = await held(reader, 'me');
+    await deliveries.put({ name: reader, kind: 'sink', spec: { kind: 'y' }, filter: '' }, 0);
+    expect(await deliveries.move(before, 1, step)).toBe(false);
+    const changed = await held(reader, 'me');
+    await deliveries.drop(reader);
+    await deliveries.put({ name: reader, kind: 'sink', spec: { kind: 'y' }, filter: '' }, 0);
+    await held(reader, 'me');
+    expect(await deliveries.move(changed, 1, step)).toBe(false);
+  });
+
+  it('that is paused is given to nobody; what was under way still moves it', async () => {
+    const reader = await made();
+    const row = await held(reader, 'me');
+    await deliveries.switchTo(reader, 'paused');
+    expect(await deliveries.move(row, 4, step)).toBe(true);
+    expect(await deliveries.take(reader, 'me', lease_ms)).toBeNull();
+    expect(await deliveries.one(reader)).toMatchObject({ status: 'paused', cursor: 4 });
+  });
+
+  it('of a part of the log is gone when it has come to its end', async () => {
+    const reader = await made();
+    await deliveries.put({ name: `${reader}~0-5`, kind: 'sink', spec: { kind: 'x' }, filter: '' }, 0, 5);
+    const part = await held(`${reader}~0-5`, 'me');
+    expect(part.until).toBe(5);
+    await deliveries.move(part, 5, { ...step, refused: [{ id: 4, reason: 'no' }] });
+    expect(await deliveries.one(`${reader}~0-5`)).toBeNull();
+    // What it was refused is the sink's.
+    expect(await deliveries.countRefused(reader)).toBe(1);
+  });
+});
