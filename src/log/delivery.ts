@@ -12,6 +12,10 @@ export const loopLimits = {
   turn_ms: 10_000,
   /** The length of a pass, where a platform wakes the process up for each. */
   pass_ms: 20_000,
+  /** The steps of a pass, each with at most one request: Cloudflare allows 50 requests for each time that a Worker is woken. */
+  pass_steps_max: 40,
+  /** When the next pass is due after one that failed. */
+  pass_retry_ms: 5_000,
   /** How long a request may still take when the process ends. */
   grace_ms: 2_000,
   /** The interval in which failures of the database are logged. */
@@ -74,10 +78,14 @@ async function takeTurn(
   name: string,
   stopped: AbortSignal,
   giveUp: AbortSignal,
+  left: { until: number; steps: number } = { until: Number.POSITIVE_INFINITY, steps: Number.POSITIVE_INFINITY },
 ): Promise<number | null> {
-  const until = parts.now() + loopLimits.turn_ms;
+  const until = Math.min(left.until, parts.now() + loopLimits.turn_ms);
   let due_ms: number | null = 0;
-  while (due_ms === 0 && !stopped.aborted && parts.now() < until) due_ms = await stepDelivery(parts, name, giveUp);
+  while (due_ms === 0 && !stopped.aborted && parts.now() < until && left.steps > 0) {
+    left.steps -= 1;
+    due_ms = await stepDelivery(parts, name, giveUp);
+  }
   return due_ms;
 }
 
@@ -92,13 +100,17 @@ export function deliveryPasses(parts: StepParts) {
   let hasAny = true;
 
   async function pass(): Promise<void> {
-    const until = parts.now() + loopLimits.pass_ms;
+    const left = { until: parts.now() + loopLimits.pass_ms, steps: loopLimits.pass_steps_max };
+    next_ms = loopLimits.pass_retry_ms;
     do {
       again = false;
       const due = await parts.store.deliveries.due(parts.me, loopLimits.running_max);
       if (due.length === 0) break;
-      await Promise.all(due.map((name) => takeTurn(parts, name, never, never)));
-    } while (parts.now() < until);
+      // All of them, also after one has failed: a pass that ended earlier would let the next one step the same delivery.
+      const turns = await Promise.allSettled(due.map((name) => takeTurn(parts, name, never, never, left)));
+      const failed = turns.find((turn) => turn.status === 'rejected');
+      if (failed) throw failed.reason;
+    } while (parts.now() < left.until && left.steps > 0);
     const next = await parts.store.deliveries.nextDue();
     hasAny = next.hasAny;
     next_ms = again

@@ -72,7 +72,8 @@ async function respond(
       reach: fetchReach(settings.OUTBOUND_ALLOW),
       secretOf: secretsOf(env),
       // The Durable Object delivers: it is one, and it is told of every append.
-      wake: () => void pending.push(logObject(env).deliver()),
+      // Not among the pending work, after which this request's database client is closed: a pass takes long.
+      wake: () => context.waitUntil(logObject(env).deliver()),
     },
     features,
     build,

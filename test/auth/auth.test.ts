@@ -78,7 +78,7 @@ describe('the cost of a password check', () => {
     await expect(auth.identify(basic('bob:same-password'))).rejects.toMatchObject({ status: 401 });
     expect(await auth.identify(basic('ana:same-password'))).toMatchObject({
       name: 'ana',
-      rights: ['read', 'write', 'export', 'metrics'],
+      rights: ['read', 'write', 'export', 'metrics', 'admin'],
     });
     await expect(auth.identify(basic('bob:same-password'))).rejects.toMatchObject({ status: 401 });
     expect(await auth.identify(basic('bob:another'))).toMatchObject({ name: 'bob', rights: ['read'] });

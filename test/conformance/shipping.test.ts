@@ -372,6 +372,7 @@ describe('a sink', () => {
     ['a loopback address of IPv6', { url: 'http://[::1]/' }, 'url'],
     ['a secret as it is', { secret: 'whsec_abc' }, 'secret'],
     ['a setting of the service as a secret', { secret: 'env:USERS' }, 'secret'],
+    ['the password of the database as a secret', { secret: 'env:PGPASSWORD' }, 'secret'],
     ['a filter that cannot be read', { filter: 'colour=red' }, 'filter'],
     ['a line that cannot be read', { filter: 'type:' }, 'filter'],
   ])('is refused with %s', async (_what, more, field) => {

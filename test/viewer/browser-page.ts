@@ -96,6 +96,8 @@ export function openPages(urlOf: () => string, open: () => Promise<Browser> = op
     const faults: string[] = [];
     visits.set(page, { page, faults, allowed: [...allows] });
     page.on('console', (message) => {
+      // Firefox says so of each request that a navigation aborts. Of one that failed, `requestfailed` says why.
+      if (message.text().startsWith('htmx: htmx:error: NetworkError')) return;
       if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()}`);
     });
     page.on('pageerror', (error) => faults.push(`error: ${error.message}`));

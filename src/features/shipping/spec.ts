@@ -71,10 +71,12 @@ function filterOf(text: string): string {
   }
 }
 
-/** The service's own settings hold its passwords: no sink may send them anywhere. */
+/** The variables that the service itself, its database client and its own client read hold passwords: no sink may send them. */
+const isOwnVariable = (name: string): boolean => name in settingRows || /^(PG|EDGETRAIL_)/.test(name);
+
 function textFaults(field: string, text: string, allowed: readonly Network[]): Fault[] {
   const [, name] = /^env:(.+)$/.exec(text) ?? [];
-  if (name && name in settingRows) return [{ field, reason: `${name} is a setting of the service itself` }];
+  if (name && isOwnVariable(name)) return [{ field, reason: `${name} is a setting of the service itself` }];
   if (!/^https?:\/\//.test(text)) return [];
   try {
     checkHost(text, allowed);
@@ -117,6 +119,8 @@ export function resolve({ name, spec }: Pick<Delivery, 'name' | 'spec'>, { reach
     if (typeof value === 'string') {
       const [, variable] = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(value) ?? [];
       if (!variable) return value;
+      // Also of a spec that an older version stored.
+      if (isOwnVariable(variable)) throw new SinkFault(`${variable} is a setting of the service itself.`);
       const known = secretOf(variable);
       if (!known) throw new SinkFault(`The environment of the service has no ${variable}.`);
       secrets.push(known);
