@@ -128,7 +128,7 @@ export function deliveriesOf(db: Database) {
   /** Moves a delivery from its cursor on. False: another process holds it, and everything here is out of date. */
   async function move({ name, epoch, cursor }: Delivery, to: number, step: Move): Promise<boolean> {
     const moved = call<boolean>(
-      sql`move_reader(${name}, ${epoch}::bigint, ${cursor}::bigint, ${to}::bigint, ${JSON.stringify(step)}::jsonb)`,
+      sql`move_reader(${name}, ${epoch}::bigint, ${cursor}::bigint, ${to}::bigint, ${JSON.stringify(step, storable)}::jsonb)`,
     );
     return (await moved) === true;
   }
@@ -198,6 +198,13 @@ export async function changeDeliveries(
     { isolationLevel: 'read committed' },
   );
 }
+
+/**
+ * A far side's words as jsonb has texts: without U+0000 (error 22P05) and without halves of surrogate pairs (22P02), which
+ * the cut of a text to its length leaves as well. A move that the database refuses would be refused at each repetition.
+ */
+const storable = (_key: string, value: unknown) =>
+  typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value;
 
 function readRow(text: string): Delivery {
   const row = JSON.parse(text) as Delivery;

@@ -75,6 +75,15 @@ describe.each(databases)('a delivery on %s', async (name) => {
     expect(await deliveries.move(await held(reader, 'third'), 2, step)).toBe(false);
   });
 
+  it('is moved with whatever a far side has said: what jsonb refuses is left out or replaced', async () => {
+    const reader = await made();
+    const said = 'a\u0000b\ud800c';
+    const move = { ...step, error: said, state: { note: said }, refused: [{ id: 2, reason: said }] };
+    expect(await deliveries.move(await held(reader, 'me'), 3, move)).toBe(true);
+    expect((await deliveries.one(reader))?.last_error).toBe('ab\ufffdc');
+    expect((await deliveries.refused(reader, 0, 9)).map(({ reason }) => reason)).toEqual(['ab\ufffdc']);
+  });
+
   it('whose lease ran out unnoticed is mine again in another epoch', async () => {
     const reader = await made();
     const before = await held(reader, 'me', 1);
