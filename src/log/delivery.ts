@@ -18,6 +18,8 @@ export const loopLimits = {
   pass_retry_ms: 5_000,
   /** How long a request may still take when the process ends. */
   grace_ms: 2_000,
+  /** How long the loop waits in all for what runs, when the process ends. */
+  end_ms: 5_000,
   /** The interval in which failures of the database are logged. */
   report_ms: 60_000,
 } as const;
@@ -64,7 +66,10 @@ export function runDeliveries(parts: StepParts, stopped: AbortSignal): DeliveryL
       if (!stopped.aborted) await pause(loopLimits.look_ms - loopLimits.look_ms_min, sleeping.signal);
     }
     const late = setTimeout(() => giveUp.abort(), loopLimits.grace_ms);
-    await Promise.all(running.values());
+    const ended = new AbortController();
+    // What does not end then either is left behind: its lease runs out, and another process goes on.
+    await Promise.race([Promise.all(running.values()), pause(loopLimits.end_ms, ended.signal)]);
+    ended.abort();
     clearTimeout(late);
   }
 

@@ -4,7 +4,15 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { addressOfHost, isReachable, type Network } from '../http/addresses.ts';
-import { type Reach, type ReachInit, reachBounds, reachFaultOf, readStart, refusedAddress } from '../http/reach.ts';
+import {
+  type Reach,
+  ReachFault,
+  type ReachInit,
+  reachBounds,
+  reachFaultOf,
+  readStart,
+  refusedAddress,
+} from '../http/reach.ts';
 
 /** Requests to addresses that are public or in an allowed network. */
 export const serverReach =
@@ -14,10 +22,12 @@ export const serverReach =
     const { answer_bytes_max = reachBounds.answer_bytes_max } = init;
     const timeout = AbortSignal.timeout(reachBounds.request_ms_max);
     const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
+    const ended = aborted(signal);
     try {
-      const address = await Promise.race([checkedAddress(target, allowed), aborted(signal)]);
-      const answer = await send(target, address, init, signal);
-      const text = await readStart(answer, answer_bytes_max);
+      // A look-up knows no signal, and a request that Node has given up by itself does not heed it.
+      const address = await Promise.race([checkedAddress(target, allowed), ended]);
+      const answer = await Promise.race([send(target, address, init, signal), ended]);
+      const text = await Promise.race([readStart(answer, answer_bytes_max), ended]);
       answer.destroy();
       const headers = new Headers();
       for (const [name, values] of Object.entries(answer.headersDistinct))
@@ -58,6 +68,11 @@ function send(
       signal,
     });
     sending.once('response', resolve);
+    // Without this listener Node closes the connection, and says nothing more of the request.
+    sending.once('upgrade', (_answer, socket) => {
+      socket.destroy();
+      reject(new ReachFault(`${host} answered 101 Switching Protocols`, true));
+    });
     sending.once('error', reject);
     sending.end(body);
   });

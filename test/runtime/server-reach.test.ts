@@ -1,4 +1,5 @@
 /** The outbound fetch of Node: it connects to the address that was checked, and reads no more than it must. */
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, expect, it } from 'vitest';
 import { readNetwork } from '../../src/http/addresses.ts';
 import { ReachFault } from '../../src/http/reach.ts';
@@ -40,6 +41,21 @@ it.each([
   // A machine without a resolver answers EAI_AGAIN for any name.
   if (!/EAI_AGAIN/.test(error.message)) expect(error.lasting, error.message).toBe(lasting);
   expect(far.asked.length).toBe(asked);
+});
+
+it('takes the offer of another protocol as a fault that lasts, and does not wait for more', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const error = await reach(`http://127.0.0.1:${port}/`, post).catch((thrown) => thrown);
+  expect(error).toBeInstanceOf(ReachFault);
+  expect([error.lasting, error.message]).toEqual([true, expect.stringContaining('101 Switching Protocols')]);
+  server.close();
 });
 
 it('ends with its signal', async () => {
