@@ -28,8 +28,8 @@ export type Pending = { to: number; left?: number[]; note?: Json };
 export type State = {
   /** Events in a request, where that is fewer than the sink's own limit. */
   size?: number;
-  /** Whether an event is being looked for that the far side refuses: then the size is back to normal when it is found. */
-  searching?: boolean;
+  /** The last id of a request with an event that the far side refuses: the size is back to normal when it is found or passed. */
+  searching?: number;
   /** Requests since the size was changed. */
   calm?: number;
   /** The last outcomes, one character each; absent while none was a refusal. */
@@ -81,10 +81,11 @@ export function outcomeOf(range: Range, answer: Sent, before: Before): { to: num
       });
     if ((answer.verdict === 'smaller' || answer.verdict === 'refused') && sent.length > 1) {
       const state: State = { ...before.state, size: Math.floor(sent.length / 2), calm: 0 };
+      const searching = sent.at(-1)?.id ?? range.to;
       const { left } = range.pending ?? {};
       // A range that is known by its ids is given up for a smaller one: the far side has kept nothing of it.
       return stay({
-        state: stateOf(answer.verdict === 'refused' ? { ...state, searching: true } : state),
+        state: stateOf(answer.verdict === 'refused' ? { ...state, searching } : state),
         pending: left ? { to: range.to, left } : null,
       });
     }
@@ -131,10 +132,13 @@ function settle(range: Range, answer: Sent, items: Judged[], before: Before): { 
     .map(({ id }) => id)
     .filter((id) => held_at === null || id <= held_at);
   const hasFailed = again.size > 0;
+  const cursor = rest[0] === undefined ? to : Math.max(range.from, rest[0] - 1);
+  // Where a request was refused and every part of it was kept, the refusal was of that moment.
+  const isFound = refusals.length > 0 || cursor >= (before.state.searching ?? Number.POSITIVE_INFINITY);
   const move: Move = {
     ...quiet,
     pending: rest.length > 0 ? { to, left: rest } : null,
-    state: stateOf(resized({ ...before.state, recent }, sent.length, refusals.length > 0, before.events_max)),
+    state: stateOf(resized({ ...before.state, recent }, sent.length, isFound, before.events_max)),
     ...(held_at !== null && { status: 'held' }),
     due_ms: hasFailed ? backoff_ms(answer, before) : rest.length > 0 || range.more ? 0 : deliveryLimits.idle_ms,
     attempts: hasFailed ? before.attempts + 1 : 0,
@@ -142,7 +146,7 @@ function settle(range: Range, answer: Sent, items: Judged[], before: Before): { 
     ok,
     refused: refusals,
   };
-  return { to: rest[0] === undefined ? to : Math.max(range.from, rest[0] - 1), move };
+  return { to: cursor, move };
 }
 
 const quiet: Move = {
@@ -181,7 +185,7 @@ function backoff_ms({ retry_after_ms = 0 }: Sent, { attempts, random }: Before):
   return Math.ceil(Math.max(retry_after_ms, jitter));
 }
 
-/** The size of the next request: normal when the event was found that was looked for, larger after many that were kept. */
+/** The size of the next request: normal when the event that was looked for was found or is not there, larger after many that were kept. */
 function resized(state: State, n_sent: number, found: boolean, events_max: number): State {
   const { size, searching, calm = 0, recent = '', ...rest } = state;
   const tail = recent.slice(-deliveryLimits.recent);
