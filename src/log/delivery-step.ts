@@ -111,17 +111,24 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
     stopped.addEventListener('abort', end);
     if (stopped.aborted) end();
     let lost = false;
+    let taking = null as Promise<void> | null;
     const prolonging = setInterval(() => {
-      store.deliveries.take(name, me, lease_ms).then(
-        (held) => {
-          if (held?.epoch === row.epoch) return;
-          lost = true;
-          end();
-        },
-        // The move will show whether the lease was lost.
-        () => {},
-      );
+      taking ??= store.deliveries
+        .take(name, me, lease_ms)
+        .then(
+          (held) => {
+            if (held?.epoch === row.epoch) return;
+            lost = true;
+            end();
+          },
+          // The move will show whether the lease was lost.
+          () => {},
+        )
+        .finally(() => {
+          taking = null;
+        });
     }, lease_ms / 4);
+    let answer: Sent;
     try {
       const { revision } = row;
       const batch = {
@@ -134,12 +141,10 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
         note: pending?.note ?? null,
         signal: giveUp.signal,
       };
-      const answer = await sink.send(batch);
-      return lost ? null : answer;
+      answer = await sink.send(batch);
     } catch (error) {
-      if (lost) return null;
-      if (!stopped.aborted) report(`the delivery ${name} failed`, error);
-      return {
+      if (!lost && !stopped.aborted) report(`the delivery ${name} failed`, error);
+      answer = {
         verdict: 'again',
         reason: stopped.aborted ? 'the service was stopped' : 'an error of Edgetrail itself: its log says which',
       };
@@ -147,6 +152,9 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
       clearInterval(prolonging);
       stopped.removeEventListener('abort', end);
     }
+    // One that arrived after the move would take the lease that the move has given back.
+    await taking;
+    return lost ? null : answer;
   }
 }
 
