@@ -1,9 +1,12 @@
 /** Kinds of sinks, without the loop: signatures against published examples, and what an acknowledgement means. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { elasticsearch } from '../../src/features/shipping/elasticsearch.ts';
 import { loki } from '../../src/features/shipping/loki.ts';
 import { type Mapping, mapped } from '../../src/features/shipping/mapping.ts';
+import { otlp } from '../../src/features/shipping/otlp.ts';
 import { signed } from '../../src/features/shipping/s3.ts';
 import { slack } from '../../src/features/shipping/slack.ts';
+import { openSinks } from '../../src/features/shipping/spec.ts';
 import { splunk as kind } from '../../src/features/shipping/splunk.ts';
 import { readNetwork } from '../../src/http/addresses.ts';
 import type { Sink, SinkBatch } from '../../src/log/delivery-sink.ts';
@@ -154,6 +157,80 @@ it('AWS Signature Version 4 is that of the example in the manual of S3', async (
     new Date('2013-05-24T00:00:00Z'),
   );
   expect(headers.authorization).toMatch(/Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd$/);
+});
+
+describe('an answer that says nothing of the events', async () => {
+  let body: unknown = '';
+  let status = 200;
+  const far = await farSide(() => ({ status, body }));
+  afterAll(() => far.close());
+  const opened = { name: 'x', reach };
+  const answered = async (sink: Sink, said: unknown, as = 200) => {
+    [body, status] = [said, as];
+    return sink.send(batchOf(sink, event, { ...event, id: 56 }));
+  };
+
+  it('of a proxy does not count as kept', async () => {
+    const bulk = elasticsearch.open({ url: far.url, index: 'i', mapping: 'ours' }, opened);
+    for (const [said, as] of [
+      ['<html>', 200],
+      ['', 202],
+      [{}, 201],
+      ['null', 200],
+      [{ items: [{}, null] }, 200],
+    ] as const) {
+      const { verdict, items } = await answered(bulk, said, as);
+      expect(items?.map((one) => one.verdict) ?? [verdict]).not.toContain('kept');
+      expect(items?.map((one) => one.verdict) ?? [verdict]).toContain('again');
+    }
+    const hec = kind.open(
+      { url: far.url, token: 't', ack: false, source: 's', sourcetype: 't', mapping: 'ours' },
+      opened,
+    );
+    for (const said of ['<html>', '', {}, 'null'])
+      expect(await answered(hec, said)).toMatchObject({ verdict: 'again', reason: expect.any(String) });
+    expect(await answered(hec, { text: 'Success', code: 0 })).toEqual({ verdict: 'kept' });
+  });
+
+  it.each([
+    ['1e300', 2],
+    ['Infinity', 2],
+    [1.5, 1],
+    [-1, undefined],
+    [{}, undefined],
+  ])('of an OTLP collector, %j rejected records, counts as a number of those sent', async (rejectedLogRecords, n) => {
+    const sink = otlp.open({ url: far.url, header: 'authorization' }, opened);
+    const sent = await answered(sink, { partialSuccess: { rejectedLogRecords, errorMessage: { no: 'text' } } });
+    expect(sent.refused_n).toBe(n);
+    expect(sent.reason).toBe(n && 'rejected without a reason');
+  });
+});
+
+it('What a far side repeats of a secret is never passed on: neither a part that a cut leaves, nor a path, nor a header', async () => {
+  const far = await farSide(({ path, headers }) => ({
+    status: 400,
+    body: `${path} ${headers.authorization} ${'x'.repeat(180)} ${'s3cret-of-the-far-side'.repeat(40)}`,
+  }));
+  const known: Record<string, string> = {
+    URL: `${far.url}/hook/abcdef?key=ghijkl`,
+    USER: 'elastic',
+    PASSWORD: 's3cret-of-the-far-side',
+  };
+  const spec = {
+    kind: 'elasticsearch',
+    url: 'env:URL',
+    index: 'i',
+    user: 'env:USER',
+    password: 'env:PASSWORD',
+    mapping: 'ours',
+  };
+  const open = openSinks({ reach, allowed: [loopback], secretOf: (name: string) => known[name] } as never);
+  const sink = await open({ name: 'sink/x', spec } as never);
+  const { reason } = await sink.send(batchOf(sink, event));
+  expect(reason).toContain('answered 400');
+  expect(reason).not.toMatch(/abcdef|ghijkl|s3cret|ZWxhc3Rp/);
+  expect(reason?.length).toBeLessThanOrEqual(300);
+  await far.close();
 });
 
 describe('the acknowledgement of Splunk', async () => {

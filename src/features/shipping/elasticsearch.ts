@@ -1,6 +1,6 @@
 /** Elasticsearch and OpenSearch, by `_bulk`: an event is created under its id, so that sending it again changes nothing. */
 import * as v from 'valibot';
-import { SinkFault } from '../../log/delivery-sink.ts';
+import { type Judged, SinkFault } from '../../log/delivery-sink.ts';
 import type { Entry } from '../../log/schema.ts';
 import {
   address,
@@ -28,7 +28,14 @@ const indexOf = (pattern: string, { created_at }: Entry) =>
 /** An answer has some hundred bytes for each event, and more for each that is refused. */
 const answer_bytes_max = 1024 * 1024;
 
-type BulkAnswer = { items?: { create?: { status?: number; error?: { type?: string; reason?: string } } }[] };
+type Item = { create?: { status?: number; error?: { type?: string; reason?: string } } };
+type BulkAnswer = { items?: (Item | null)[] };
+
+function judgedOf(item: Item | null): Judged {
+  const { status, error } = item?.create ?? {};
+  if (typeof status !== 'number') return { verdict: 'again', reason: 'an item of the answer to _bulk has no status' };
+  return itemOf(status, `${status} ${error?.type ?? ''}: ${error?.reason ?? ''}`);
+}
 
 const authorizationOf = ({
   api_key,
@@ -81,16 +88,16 @@ export const elasticsearch = kindOf({
           answer_bytes_max,
         });
         if (!isAnswer(answer)) return answer;
-        if (answer.status !== 200) return verdictOf(answer);
-        const items = jsonOf<BulkAnswer>(answer.text)?.items;
-        if (!Array.isArray(items) || items.length !== lines.length)
-          return { verdict: lines.length > 1 ? 'smaller' : 'again', reason: 'the answer to _bulk cannot be read' };
-        return {
-          verdict: 'kept',
-          items: items.map(({ create: { status = 0, error } = {} }) =>
-            itemOf(status, `${status} ${error?.type ?? ''}: ${error?.reason ?? ''}`),
-          ),
-        };
+        const said = verdictOf(answer);
+        if (said.verdict !== 'kept') return said;
+        const read = jsonOf<BulkAnswer>(answer.text);
+        if (!Array.isArray(read?.items) || read.items.length !== lines.length) {
+          // A character of the text has at most four bytes: an answer of this length may have been longer than what is read.
+          const isCut = read === null && answer.text.length >= answer_bytes_max / 4;
+          const verdict = isCut && lines.length > 1 ? 'smaller' : 'again';
+          return { verdict, reason: `answered ${answer.status}, and not with the items of _bulk` };
+        }
+        return { verdict: 'kept', items: read.items.map(judgedOf) };
       },
     };
   },

@@ -42,7 +42,7 @@ export function logRecordOf(entry: Entry) {
 /** The statuses after which the specification allows the same request again; no other 4xx or 5xx may be repeated. */
 const retryable = [408, 429, 502, 503, 504];
 
-type Answer = { partialSuccess?: { rejectedLogRecords?: Json; errorMessage?: string } };
+type Answer = { partialSuccess?: { rejectedLogRecords?: Json; errorMessage?: Json } };
 
 export const otlp = kindOf({
   kind: 'otlp',
@@ -82,10 +82,10 @@ export const otlp = kindOf({
         const sent = verdictOf(answer);
         if (sent.verdict === 'again' && !retryable.includes(answer.status)) return { ...sent, verdict: 'wrong' };
         const { rejectedLogRecords = 0, errorMessage } = jsonOf<Answer>(answer.text)?.partialSuccess ?? {};
-        const refused_n = Number(rejectedLogRecords);
-        return sent.verdict === 'kept' && refused_n > 0
-          ? { ...sent, refused_n, reason: errorMessage || 'rejected without a reason' }
-          : sent;
+        // No more than were sent, whatever the far side says.
+        const refused_n = Math.min(entries.length, Math.trunc(Number(rejectedLogRecords)));
+        const reason = typeof errorMessage === 'string' && errorMessage ? errorMessage : 'rejected without a reason';
+        return sent.verdict === 'kept' && refused_n > 0 ? { ...sent, refused_n, reason } : sent;
       },
     };
   },

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Network } from '../../http/addresses.ts';
 import { type Fault, Problem } from '../../http/problem.ts';
 import { checkHost, ReachFault } from '../../http/reach.ts';
+import { deliveryLimits } from '../../log/delivery-outcome.ts';
 import type { Delivery } from '../../log/delivery-rows.ts';
 import { type OpenSink, type Sent, type Sink, SinkFault } from '../../log/delivery-sink.ts';
 import type { Metadata } from '../../log/entry.ts';
@@ -10,7 +11,7 @@ import { readFilter } from '../../log/filter.ts';
 import { readSyntax } from '../../log/syntax.ts';
 import type { Outbound } from '../../parts.ts';
 import { settingRows } from '../../settings.ts';
-import { addressFault, count, type Kind, type Opened } from './kind.ts';
+import { addressFault, base64, bytesOf, count, type Kind, type Opened } from './kind.ts';
 import { kindNamed, kinds } from './kinds.ts';
 
 /** The kind of the rows in log_readers, and the prefix of their names. */
@@ -102,9 +103,11 @@ export const openSinks =
     return { ...sink, send: async (batch) => redacted(await sink.send(batch), redact) };
   };
 
+const { reason_chars_max } = deliveryLimits;
+
 export function redacted(sent: Sent, redact: (text: string) => string): Sent {
   const one = <T extends { reason?: string }>(judged: T): T =>
-    judged.reason === undefined ? judged : { ...judged, reason: redact(judged.reason) };
+    judged.reason === undefined ? judged : { ...judged, reason: redact(judged.reason).slice(0, reason_chars_max) };
   return { ...one(sent), ...(sent.items && { items: sent.items.map(one) }) };
 }
 
@@ -129,13 +132,24 @@ export function resolve({ name, spec }: Pick<Delivery, 'name' | 'spec'>, { reach
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner)]));
   };
-  const filled = fill(spec) as { url?: string };
+  const filled = fill(spec) as { url?: string; user?: string; password?: string };
   if (filled.url !== undefined && addressFault(filled.url))
     throw new SinkFault(`The address ${addressFault(filled.url)}.`);
+  // As a header for HTTP Basic has them.
+  if (filled.user) secrets.push(base64(bytesOf(`${filled.user}:${filled.password ?? ''}`)));
+  const hidden = secrets.flatMap(formsOf).sort((a, b) => b.length - a.length);
   return {
     kind,
     spec: filled as never,
     opened: { name: sinkName(name), reach },
-    redact: (text) => secrets.reduce((left, known) => left.replaceAll(known, '•••'), text),
+    redact: (text) => hidden.reduce((left, known) => left.replaceAll(known, '•••'), text),
   };
+}
+
+/** A secret, and of an address what a far side may repeat without the host: the path and the query. */
+function formsOf(known: string): string[] {
+  if (!URL.canParse(known)) return [known];
+  const { pathname, search } = new URL(known);
+  const path = pathname.replace(/\/+$/, '');
+  return [known, ...[path + search, path, search].filter((part) => part.length > 1)];
 }

@@ -101,7 +101,10 @@ export const splunk = kindOf({
         if (!isAnswer(answer)) return answer;
         const said = jsonOf<Answer>(answer.text);
         const sent = verdictOfCode(said?.code === 0 ? undefined : said?.code, verdictOf(answer));
-        if (sent.verdict !== 'kept' || !spec.ack) return sent;
+        if (sent.verdict !== 'kept') return sent;
+        if (said?.code !== 0)
+          return { verdict: 'again', reason: `answered ${answer.status}, and not with the code 0 of the collector` };
+        if (!spec.ack) return sent;
         if (typeof said?.ackId !== 'number')
           return { verdict: 'wrong', reason: 'the collector gives no ackId: acknowledgement is not on for this token' };
         const cookie = answer.headers
