@@ -2,5 +2,6 @@
 import type { Feature } from '../parts.ts';
 import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
+import { status } from './status/feature.ts';
 
-export const features: readonly Feature[] = [metrics, sinks];
+export const features: readonly Feature[] = [metrics, sinks, status];

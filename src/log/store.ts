@@ -10,6 +10,7 @@ import { changeDeliveries, type Deliveries, deliveriesOf } from './delivery-rows
 import type { NewEntry } from './entry.ts';
 import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
+import { growthOf } from './growth.ts';
 import { historyOf } from './history.ts';
 import { listOf } from './list.ts';
 import { pastMonths } from './past-months.ts';
@@ -142,6 +143,7 @@ export function createStore(
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),
     ...vitalsOf(reads),
+    ...growthOf(reads),
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
     drain,

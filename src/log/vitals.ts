@@ -1,5 +1,5 @@
 /** The state of the log for those who operate it: how far it goes, what waits, how far its readers are, what it takes on the disk. */
-import { sql } from 'drizzle-orm';
+import { desc, sql } from 'drizzle-orm';
 import type { Reads } from './reads.ts';
 import { activityInbox, activityInboxRefused, logBatches, logIdentity, logReaders } from './schema.ts';
 
@@ -10,8 +10,18 @@ export const vitalsLimits = {
   sizes_ms_max: 60_000,
 } as const;
 
-/** How far a reader has read. `lag_seconds` is how long the oldest event that it has not read has been stored. */
-export type ReaderState = { name: string; cursor: number; lag_events: number; lag_seconds: number };
+/**
+ * How far a reader has read. `lag_seconds` is how long the oldest event that it has not read has been stored. Deliveries
+ * have another kind than `derive`, and more states than `on`.
+ */
+export type ReaderState = {
+  name: string;
+  kind: string;
+  status: string;
+  cursor: number;
+  lag_events: number;
+  lag_seconds: number;
+};
 
 export type Vitals = {
   /** The id of the newest event, which is also their number. */
@@ -24,6 +34,9 @@ export type Vitals = {
   /** The months after the current one that have a partition, without one missing between them. */
   months_ahead: number;
 };
+
+/** A row of the inbox that the log could not take. */
+export type RefusedRow = { n: number; reason: string; at_ms: number };
 
 export type PartitionSize = { name: string; bytes: number; events_estimate: number };
 export type Sizes = { tables: { name: string; bytes: number }[]; partitions: PartitionSize[] };
@@ -60,7 +73,10 @@ export function vitalsOf(reads: Reads) {
           oldest: sql`(select min(${activityInbox.n}) from ${activityInbox})`.mapWith(numberOrNull),
           n_refused: counted(activityInboxRefused),
           name: logReaders.name,
+          kind: logReaders.kind,
+          status: logReaders.status,
           cursor: logReaders.cursor,
+          until: logReaders.until,
           lag_seconds: sql`coalesce(extract(epoch from clock_timestamp() - ${unread}), 0)`.mapWith(Number),
         })
         .from(logIdentity)
@@ -86,14 +102,30 @@ export function vitalsOf(reads: Reads) {
       head,
       newest_at_ms,
       inbox: { n_waiting, oldest, n_refused },
-      readers: rows.flatMap(({ name, cursor, lag_seconds }) =>
+      readers: rows.flatMap(({ name, kind, status, cursor, until, lag_seconds }) => {
+        if (name === null || kind === null || status === null || cursor === null) return [];
         // After a restore a cursor may be above the head until the reader's next step.
-        name === null || cursor === null
-          ? []
-          : [{ name, cursor, lag_events: Math.max(0, head - cursor), lag_seconds: Math.max(0, lag_seconds) }],
-      ),
+        const lag_events = Math.max(0, Math.min(until ?? head, head) - cursor);
+        return [{ name, kind, status, cursor, lag_events, lag_seconds: lag_events > 0 ? Math.max(0, lag_seconds) : 0 }];
+      }),
       months_ahead: monthsAhead(new Set(names.map(({ name }) => name)), Date.now()),
     };
+  }
+
+  /** The newest rows of the inbox that the log could not take, at most `rows_max`. */
+  async function refusedRows(rows_max: number): Promise<RefusedRow[]> {
+    const rows = await reads((db) =>
+      db
+        .select({
+          n: activityInboxRefused.n,
+          reason: activityInboxRefused.reason,
+          at: activityInboxRefused.refused_at,
+        })
+        .from(activityInboxRefused)
+        .orderBy(desc(activityInboxRefused.n))
+        .limit(rows_max),
+    );
+    return rows.map(({ at, ...row }) => ({ ...row, at_ms: Date.parse(at) }));
   }
 
   async function measure(): Promise<Sizes> {
@@ -136,5 +168,5 @@ export function vitalsOf(reads: Reads) {
     return fresh.sizes;
   }
 
-  return { vitals, sizes };
+  return { vitals, refusedRows, sizes };
 }

@@ -36,6 +36,25 @@ export const truncate = (text: string, chars_max: number) =>
 export const formatCount = (n: number) => n.toLocaleString('en-US');
 export const formatEventCount = (n: number) => `${formatCount(n)} ${n === 1 ? 'event' : 'events'}`;
 
+const day_s = 86_400;
+
+const byteUnits = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `1.5 GiB`: three digits at most. */
+export function formatBytes(bytes: number): string {
+  let [amount, unit] = [bytes, 0];
+  for (; amount >= 1_000 && unit < byteUnits.length - 1; unit++) amount /= 1_024;
+  return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toPrecision(2)} ${byteUnits[unit]}`;
+}
+
+/** `3 min`: the largest unit alone. */
+export function formatDuration(seconds: number): string {
+  const s = Math.trunc(seconds);
+  if (s < 60) return `${s} s`;
+  if (s < 3_600) return `${Math.trunc(s / 60)} min`;
+  return s < 2 * day_s ? `${Math.trunc(s / 3_600)} h` : `${Math.trunc(s / day_s)} days`;
+}
+
 /** The reader's time zone and theme, and the time of the request. */
 export type DisplayOptions = { zone: string; theme: 'system' | 'light' | 'dark'; now_ms: number };
 
@@ -44,8 +63,6 @@ export const formatTime = (ms: number, { zone }: DisplayOptions) => wallClock(ms
 /** The same to the millisecond, with the name of the time zone. */
 export const formatExactTime = (ms: number, { zone }: DisplayOptions) =>
   `${wallClock(ms, zone).replace('T', ' ')} ${zone}`;
-
-const day_s = 86_400;
 
 /** A short date: month, day and time within the current year; the full date without a time in other years. */
 function shortClock(then_ms: number, display: DisplayOptions): string {

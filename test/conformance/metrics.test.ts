@@ -79,6 +79,16 @@ describe('the numbers', () => {
     });
   });
 
+  it('are on the page /status, too', async () => {
+    const { total } = (await (await service.request('/api/logs')).json()) as { total: number };
+    const page = await service.request('/status');
+    expect(page.status).toBe(200);
+    const text = await page.text();
+    expect(text).toContain(`<dt>Events</dt><dd>${total.toLocaleString('en-US')}</dd>`);
+    expect(text).toContain(`<dt>In the last 30 days</dt><dd>${total.toLocaleString('en-US')} stored`);
+    expect(text.includes('<dt>Followers</dt>')).toBe(isProcess);
+  });
+
   it('in OpenMetrics are the same, and end with # EOF', async () => {
     const accept = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1';
     const { text, headers } = await metrics(credentials.scraper, { accept });
@@ -192,7 +202,7 @@ it('clients cannot add series: not by paths, methods, ids, filters, users or eve
   for (let n = 0; n < 10; n++) await sendAll();
   expect(await series()).toEqual(before);
   const shown = before.filter((name) =>
-    /method="(?!GET|POST|other)|route="(?!\/api|\/ws|\/logs|\/public\/\*|\/metrics"|other)/.test(name),
+    /method="(?!GET|POST|other)|route="(?!\/api|\/ws|\/status"|\/logs|\/public\/\*|\/metrics"|other)/.test(name),
   );
   expect(shown).toEqual([]);
 });

@@ -15,8 +15,10 @@ export async function logMetrics(
     vitals(),
     sizes(),
   ]);
+  // Deliveries are of features, which have metrics of their own.
+  const derivations = readers.filter(({ kind }) => kind === 'derive');
   const byReader = (value: (reader: (typeof readers)[number]) => number) =>
-    readers.map((reader) => ({ labels: { reader: reader.name }, value: value(reader) }));
+    derivations.map((reader) => ({ labels: { reader: reader.name }, value: value(reader) }));
   return [
     {
       name: 'edgetrail_log_events_total',
