@@ -2,12 +2,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Delivery, Move } from '../../src/log/delivery-rows.ts';
+import type { Sink } from '../../src/log/delivery-sink.ts';
+import { stepDelivery } from '../../src/log/delivery-step.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { databases, freshDatabase } from '../support/harness.ts';
 
 const lease_ms = 60_000;
+const never = new AbortController().signal;
 const step: Move = {
   pending: null,
   state: null,
@@ -23,7 +26,8 @@ async function open(name: (typeof databases)[number]) {
   const place = await freshDatabase(name);
   const { db, close } = 'DATA_DIR' in place ? await openPglite(place.DATA_DIR) : openPostgres(place.DATABASE_URL, 12);
   afterAll(close);
-  const { deliveries, append } = createStore(db);
+  const store = createStore(db);
+  const { deliveries, append } = store;
   await append(Array.from({ length: 9 }, () => ({ event_type: 'A', entity_type: 'x' }) as never));
   let n = 0;
   /** A new delivery, which begins at id 0. */
@@ -38,11 +42,11 @@ async function open(name: (typeof databases)[number]) {
     return row;
   };
   const cursorOf = async (reader: string) => (await deliveries.one(reader))?.cursor;
-  return { deliveries, made, held, cursorOf };
+  return { store, deliveries, made, held, cursorOf };
 }
 
 describe.each(databases)('a delivery on %s', async (name) => {
-  const { deliveries, made, held, cursorOf } = await open(name);
+  const { store, deliveries, made, held, cursorOf } = await open(name);
 
   it('is held by one of many that want it, and prolonged by that one in the same epoch', async () => {
     for (let round = 0; round < 20; round += 1) {
@@ -82,6 +86,35 @@ describe.each(databases)('a delivery on %s', async (name) => {
     expect(await deliveries.move(await held(reader, 'me'), 3, move)).toBe(true);
     expect((await deliveries.one(reader))?.last_error).toBe('ab\ufffdc');
     expect((await deliveries.refused(reader, 0, 9)).map(({ reason }) => reason)).toEqual(['ab\ufffdc']);
+  });
+
+  it('is free after its step, also when the lease was about to be prolonged as the answer came', async () => {
+    const reader = await made();
+    let taken = 0;
+    const late: Promise<unknown>[] = [];
+    const take: typeof deliveries.take = async (...wanted) => {
+      taken += 1;
+      if (taken === 1) return deliveries.take(...wanted);
+      const row = pause(200).then(() => deliveries.take(...wanted));
+      late.push(row);
+      return row;
+    };
+    const sink: Sink = {
+      limits: { events_max: 2, bytes_max: 1_000 },
+      by_range: false,
+      line: () => 'x',
+      // Until the lease is being prolonged.
+      send: async () => {
+        while (late.length === 0) await pause(10);
+        return { verdict: 'kept' };
+      },
+    };
+    const parts = { open: () => sink, me: 'me', lease_ms: 2_000, random: () => 0, now: Date.now, report: () => {} };
+    const step = stepDelivery({ ...parts, store: { ...store, deliveries: { ...deliveries, take } } }, reader, never);
+    expect(await step).toBe(0);
+    await Promise.all(late);
+    expect(await cursorOf(reader)).toBe(2);
+    expect(await deliveries.due('another', 100)).toContain(reader);
   });
 
   it('whose lease ran out unnoticed is mine again in another epoch', async () => {
