@@ -21,7 +21,7 @@ ALTER TABLE "log_readers"
 	ADD COLUMN "owner" text,
 	ADD COLUMN "owner_until" timestamp (3) with time zone,
 	ADD COLUMN "epoch" bigint DEFAULT 0 NOT NULL,
-	ADD COLUMN "revision" integer DEFAULT 1 NOT NULL,
+	ADD COLUMN "revision" bigint DEFAULT 1 NOT NULL,
 	ADD COLUMN "due_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
 	ADD COLUMN "attempts" integer DEFAULT 0 NOT NULL,
 	ADD COLUMN "last_error" text,
@@ -30,17 +30,24 @@ ALTER TABLE "log_readers"
 
 -- Makes a delivery that begins after an id, or changes what it delivers and where to. A change is another epoch: a process
 -- that is sending what it was before moves nothing any more. A delivery that is held or waits is tried at once; a paused one
--- stays paused. Returns `made`, `changed` or `same`.
+-- stays paused. What is put counts for its replays, too; a replay of a paused delivery begins paused. Returns `made`,
+-- `changed` or `same`.
 --
--- The epoch begins with the time, so that a reader with the name of a deleted one has no epoch that one had.
+-- The epoch and the revision begin with the time, so that a reader with the name of a deleted one has none that one had: far
+-- sides know a batch by its revision. In microseconds, because nobody makes changes faster than that.
 CREATE FUNCTION put_reader(reader text, its_kind text, its_spec jsonb, its_filter text, after bigint, last bigint)
   RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
   is_same boolean;
+  repeated text;
 BEGIN
-  INSERT INTO log_readers (name, version, log_id, cursor, kind, spec, filter, until, epoch)
+  -- Locked, so that no pause, change or end of the delivery passes by a replay that is being made.
+  SELECT r.status INTO repeated FROM log_readers r WHERE r.name = split_part(reader, '~', 1) FOR UPDATE;
+  INSERT INTO log_readers (name, version, log_id, cursor, kind, spec, filter, until, status, epoch, revision)
   SELECT reader, 1, i.log_id, after, its_kind, its_spec, its_filter, last,
-         (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+         CASE repeated WHEN 'paused' THEN 'paused' ELSE 'on' END,
+         (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
   FROM log_identity i ON CONFLICT (name) DO NOTHING;
   IF FOUND THEN
     RETURN 'made';
@@ -56,17 +63,18 @@ BEGIN
       revision = r.revision + CASE WHEN is_same THEN 0 ELSE 1 END,
       epoch = r.epoch + CASE WHEN is_same THEN 0 ELSE 1 END,
       owner_until = CASE WHEN is_same THEN r.owner_until ELSE clock_timestamp() END
-  WHERE r.name = reader;
+  WHERE r.name = reader OR starts_with(r.name, reader || '~');
   RETURN CASE WHEN is_same THEN 'same' ELSE 'changed' END;
 END $$;
 --> statement-breakpoint
 
--- Pauses a delivery or goes on with it, at once and with a clean record. Returns whether this changed anything.
+-- Pauses a delivery with its replays or goes on with them, at once and with a clean record. Returns whether this changed anything.
 CREATE FUNCTION switch_reader(reader text, its_status text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+  PERFORM FROM log_readers r WHERE r.name = reader FOR UPDATE;
   UPDATE log_readers r
   SET status = its_status, attempts = 0, due_at = clock_timestamp(), last_error = NULL, state = NULL
-  WHERE r.name = reader AND r.kind <> 'derive' AND r.status <> its_status;
+  WHERE (r.name = reader OR starts_with(r.name, reader || '~')) AND r.kind <> 'derive' AND r.status <> its_status;
   RETURN FOUND;
 END $$;
 --> statement-breakpoint
@@ -74,6 +82,7 @@ END $$;
 -- Deletes a delivery with its replays and what they were refused. Returns whether there was one.
 CREATE FUNCTION drop_reader(reader text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
+  PERFORM FROM log_readers r WHERE r.name = $1 FOR UPDATE;
   DELETE FROM log_refused f WHERE f.reader = $1;
   DELETE FROM log_readers r WHERE (r.name = $1 OR starts_with(r.name, $1 || '~')) AND r.kind <> 'derive';
   RETURN FOUND;

@@ -32,7 +32,7 @@ export type Sent = Judged & {
 };
 
 export type SinkBatch = {
-  /** The reader's name and how often what it delivers was changed: with the range they name the batch. */
+  /** The reader's name, and what names what it delivers: with the range they name the batch. */
   name: string;
   revision: number;
   /** The batch is what matches of the ids above `from` up to `to`. */

@@ -176,8 +176,8 @@ export const logReaders = pgTable('log_readers', {
   owner_until: instant(),
   /** Counts the holders of the lease and the changes of what is delivered: who has an older one moves nothing. */
   epoch: bigint({ mode: 'number' }).notNull().default(0),
-  /** Counts the changes of what is delivered. */
-  revision: integer().notNull().default(1),
+  /** Names what is delivered: another one after each change, and never one that a deleted reader of this name had. */
+  revision: bigint({ mode: 'number' }).notNull().default(1),
   due_at: instant().notNull().default(sql`clock_timestamp()`),
   /** Failed attempts since the last one that succeeded, and why the last one failed. */
   attempts: integer().notNull().default(0),

@@ -10,7 +10,12 @@ import { splunk } from '../support/sinks/splunk.ts';
 
 const key = Buffer.alloc(32, 7).toString('base64');
 const service = await startService({
-  env: { OUTBOUND_ALLOW: '127.0.0.0/8', HOOK_SECRET: `whsec_${key}`, OTHER_SECRET: 'a-secret-that-nobody-sees' },
+  env: {
+    OUTBOUND_ALLOW: '127.0.0.0/8',
+    CORS_ORIGINS: 'https://app.example.com',
+    HOOK_SECRET: `whsec_${key}`,
+    OTHER_SECRET: 'a-secret-that-nobody-sees',
+  },
 });
 // On Node the service is in this process, and its environment is the test's.
 process.env.HOOK_SECRET = `whsec_${key}`;
@@ -238,9 +243,67 @@ describe.concurrent('every kind', () => {
       await settled('hook', written.at(-1));
       expect(firsts).toEqual(written);
       expect([...bodies.values()].map((different) => different.size)).toEqual([...bodies].map(() => 1));
-      expect([...bodies.keys()][0]).toBe(`edgetrail_hook_${after + 1}_${after + 4}`);
+      expect([...bodies.keys()][0]).toMatch(new RegExp(`^edgetrail_hook_r\\d+_${after + 1}_${after + 4}$`));
       expect(far.faults).toEqual([]);
       await service.request('/api/sinks/hook', { method: 'DELETE' });
+      await far.close();
+    });
+
+    it('never gets an id again with other bytes: after a replay, a change of the mapping, or a deletion', async () => {
+      const written = await write('again', 2);
+      const [after, until] = [(written[0] ?? 0) - 1, written.at(-1) ?? 0];
+      const ids: string[] = [];
+      const far = await farSide(({ headers }: Asked) => {
+        ids.push(String(headers['webhook-id']));
+        return { status: 204 };
+      });
+      const spec = { kind: 'webhook', url: far.url, secret: 'env:HOOK_SECRET', filter: 'service=again', after };
+      const replay = async (n: number) => {
+        expect((await post('/api/sinks/again/replay', { after, until })).status).toBe(200);
+        await eventually('it came again', () => ids.length === n);
+        await eventually('the replay is over', async () => ((await sink('again')).replays as object[]).length === 0);
+      };
+      await put('again', spec);
+      await settled('again', until);
+      await replay(2);
+      await replay(3);
+      await put('again', { ...spec, mapping: 'ecs' });
+      await replay(4);
+      await service.request('/api/sinks/again', { method: 'DELETE' });
+      await put('again', { ...spec, mapping: 'ocsf' });
+      await settled('again', until);
+      expect([ids.length, new Set(ids).size, far.faults]).toEqual([5, 5, []]);
+      await service.request('/api/sinks/again', { method: 'DELETE' });
+      await far.close();
+    });
+
+    it('that is paused gets no replay either; a change is of its replays, too, and they can be cancelled', async () => {
+      const written = await write('still', 3);
+      const [after, until] = [(written[0] ?? 0) - 1, written.at(-1) ?? 0];
+      let isOpen = false;
+      const kept: string[] = [];
+      const far = await farSide(({ body }: Asked) => {
+        if (isOpen) kept.push(`${body}`);
+        return { status: isOpen ? 204 : 410 };
+      });
+      const spec = { kind: 'webhook', url: far.url, secret: 'env:HOOK_SECRET', filter: 'service=still', after: until };
+      const replays = async () => ((await sink('still')).replays as { status: string }[]).map(({ status }) => status);
+      const replay = () => post('/api/sinks/still/replay', { after, until });
+      await put('still', spec);
+      await replay();
+      await eventually('it is held', async () => (await replays()).includes('held'));
+      await post('/api/sinks/still/pause');
+      expect(await replays()).toEqual(['paused']);
+      const cancelled = await service.request('/api/sinks/still/replays', { method: 'DELETE' });
+      expect(await cancelled.json()).toMatchObject({ status: 'paused', replays: [] });
+      await replay();
+      expect(await replays()).toEqual(['paused']);
+      await put('still', { ...spec, mapping: 'ecs' });
+      isOpen = true;
+      await post('/api/sinks/still/resume');
+      await eventually('the replay is over', async () => (await replays()).length === 0);
+      expect([kept.length, kept[0]?.includes('"ecs"'), far.faults]).toEqual([1, true, []]);
+      await service.request('/api/sinks/still', { method: 'DELETE' });
       await far.close();
     });
 
@@ -339,7 +402,18 @@ describe.concurrent('every kind', () => {
         .join('');
       const exported = await (await service.request(`/api/logs/export?format=ndjson&service=${name}`)).text();
       expect([stored, far.faults]).toEqual([exported, []]);
-      expect([...far.objects.keys()][0]).toMatch(/^\/audit\/edgetrail\/\d{4}\/\d\d\/\d\d\/\d{20}-\d{20}\.ndjson$/);
+      const names = [...far.objects.keys()];
+      expect(names[0]).toMatch(/^\/audit\/edgetrail\/\d{4}\/\d\d\/\d\d\/\d{20}-\d{20}-r\d+\.ndjson$/);
+      expect(await (await post(`/api/sinks/${name}/test`)).json()).toMatchObject({ outcome: 'kept' });
+      expect(far.asked.at(-1)).toMatchObject({
+        method: 'DELETE',
+        path: expect.stringMatching(/^\/audit\/edgetrail\/test\//),
+      });
+      expect([...far.objects.keys()]).toEqual(names);
+      await post(`/api/sinks/${name}/replay`, { after: (written[0] ?? 0) - 1, until: written.at(-1) });
+      await eventually('it is there again', () => far.objects.size > names.length);
+      expect([...far.objects.keys()].at(-1)).toMatch(/^\/audit\/edgetrail\/replay\/r\d+\/\d{4}\/.*\.ndjson$/);
+      expect(far.faults).toEqual([]);
       await service.request(`/api/sinks/${name}`, { method: 'DELETE' });
       await far.close();
     });
@@ -386,6 +460,24 @@ describe('a sink', () => {
     expect(answer.status, text).toBe(400);
     expect((JSON.parse(text) as { errors: { field: string }[] }).errors.map((fault) => fault.field)).toContain(field);
     expect((await service.request('/api/sinks/bad')).status).toBe(404);
+  });
+
+  it('is not replayed by a body that cannot be read, nor changed by a page of another origin that may read', async () => {
+    await put('dull', { kind: 'webhook', url: 'http://127.0.0.1:9/', secret: 'env:HOOK_SECRET', after: await head() });
+    const bad = ['{"after":5', '[1]', 'null', '7', '{"form":3}', '{"until":null}', '{"after":"1"}'];
+    for (const body of bad)
+      expect((await service.request('/api/sinks/dull/replay', { method: 'POST', body })).status, body).toBe(400);
+    for (const headers of [{ origin: 'https://app.example.com' }, { 'sec-fetch-site': 'same-site' }])
+      expect((await service.request('/api/sinks/dull', { method: 'DELETE', headers })).status).toBe(403);
+    expect(await sink('dull')).toMatchObject({ replays: [] });
+    expect((await service.request('/api/sinks/dull/replay', { method: 'POST' })).status).toBe(200);
+    const { replays } = await sink('dull');
+    expect(replays).toMatchObject([{ until: expect.any(Number) }]);
+    const scraped = await (await service.request('/metrics')).text();
+    expect(scraped.match(/edgetrail_reader_cursor\{reader="[^"]*"/g)).toEqual([
+      'edgetrail_reader_cursor{reader="rollup"',
+    ]);
+    await service.request('/api/sinks/dull', { method: 'DELETE' });
   });
 
   it('shows no secret, and each of its changes is an event', async () => {

@@ -4,12 +4,22 @@ import { Problem } from '../../http/problem.ts';
 import { queryOf, readText } from '../../http/request.ts';
 import { displayOptionsOf } from '../../page/display-options.ts';
 import { readerOf } from '../../page/reader.ts';
-import { type App, allowMethods, type Env, isTrustedOrigin, type Parts, requireRight } from '../../parts.ts';
+import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
 import { jsonOf } from './kind.ts';
 import { readPart } from './routes.ts';
 import { readerName, readSpec } from './spec.ts';
 import { retryRefused, testSink } from './trial.ts';
-import { deleteSink, putSink, replaySink, sinkNameOf, sinkOf, sinksOf, switchSink } from './verbs.ts';
+import {
+  cancelReplays,
+  deleteSink,
+  demandOwnPage,
+  putSink,
+  replaySink,
+  sinkNameOf,
+  sinkOf,
+  sinksOf,
+  switchSink,
+} from './verbs.ts';
 import { type SinkForm, sinkPage, sinkStates, sinksPage, templates } from './views.ts';
 
 const refused_max = 50;
@@ -64,6 +74,9 @@ export function sinkPages(app: App, parts: Parts): void {
         await replaySink(c, parts, name, ...(await readPart(parts, { after: id('after'), until: id('until') })));
         return c.redirect(`/sinks/${name}`, 303);
       }
+      case 'cancel':
+        await cancelReplays(c, parts, name);
+        return c.redirect(`/sinks/${name}`, 303);
       case 'test': {
         const { outcome, reason, status, ms, answer } = await testSink(parts, name);
         return one(
@@ -83,7 +96,7 @@ export function sinkPages(app: App, parts: Parts): void {
   allowMethods(app, '/sinks', 'GET', 'POST');
 }
 
-async function formOf(c: Context<Env>, { limits }: Parts): Promise<URLSearchParams> {
-  if (!isTrustedOrigin(c, limits)) throw new Problem(403, 'Sinks are not changed from the pages of other sites.');
+async function formOf(c: Context<Env>, parts: Parts): Promise<URLSearchParams> {
+  demandOwnPage(c, parts);
   return new URLSearchParams(await readText(c, form_bytes_max));
 }

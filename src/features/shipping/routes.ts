@@ -2,24 +2,32 @@
 import type { Context } from 'hono';
 import { badField, Problem } from '../../http/problem.ts';
 import { queryOf, readText } from '../../http/request.ts';
-import { type App, allowMethods, type Env, isTrustedOrigin, type Parts, requireRight } from '../../parts.ts';
+import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
 import { jsonOf } from './kind.ts';
 import { readerName, readSpec } from './spec.ts';
 import { retryRefused, testSink } from './trial.ts';
-import { deleteSink, putSink, replaySink, sinkNameOf, sinkOf, sinksOf, switchSink } from './verbs.ts';
+import {
+  cancelReplays,
+  deleteSink,
+  demandOwnPage,
+  putSink,
+  replaySink,
+  sinkNameOf,
+  sinkOf,
+  sinksOf,
+  switchSink,
+} from './verbs.ts';
 
 const refused_max = 1_000;
 
 export function sinkRoutes(app: App, parts: Parts): void {
   const mayDo = requireRight(parts, 'admin');
   /**
-   * The body of a change as JSON, `{}` where there is none. Changes are not accepted from the pages of other sites, whose
-   * requests a browser sends with its cached credentials. Also where nothing is asked for the body is read: workerd resets
+   * The body of a change as JSON, `{}` where there is none. Also where nothing is asked for the body is read: workerd resets
    * the connection of a request that was not.
    */
   const bodyOf = async (c: Context<Env>): Promise<unknown> => {
-    if (!isTrustedOrigin(c, parts.limits))
-      throw new Problem(403, 'Sinks are not changed from the pages of other sites.');
+    demandOwnPage(c, parts);
     const text = await readText(c, parts.limits.BODY_BYTES_MAX);
     return text.trim() === '' ? {} : jsonOf(text);
   };
@@ -56,8 +64,19 @@ export function sinkRoutes(app: App, parts: Parts): void {
   });
 
   app.post('/api/sinks/:name/replay', mayDo, async (c) => {
-    const body = (await bodyOf(c)) as { after?: unknown; until?: unknown } | null;
-    await replaySink(c, parts, sinkNameOf(c), ...(await readPart(parts, body ?? {})));
+    const body = await bodyOf(c);
+    // What cannot be read must not mean the whole log.
+    if (typeof body !== 'object' || body === null || Array.isArray(body))
+      throw new Problem(400, 'A replay takes a JSON object with after and until, or no body.');
+    for (const key of Object.keys(body))
+      if (key !== 'after' && key !== 'until') throw badField(key, 'is no field of a replay');
+    await replaySink(c, parts, sinkNameOf(c), ...(await readPart(parts, body)));
+    return answer(c);
+  });
+
+  app.delete('/api/sinks/:name/replays', mayDo, async (c) => {
+    await bodyOf(c);
+    await cancelReplays(c, parts, sinkNameOf(c));
     return answer(c);
   });
 
@@ -81,6 +100,7 @@ export function sinkRoutes(app: App, parts: Parts): void {
   allowMethods(app, '/api/sinks/:name', 'GET', 'PUT', 'DELETE');
   for (const verb of ['pause', 'resume', 'test', 'replay', 'refused/retry'])
     allowMethods(app, `/api/sinks/:name/${verb}`, 'POST');
+  allowMethods(app, '/api/sinks/:name/replays', 'DELETE');
   allowMethods(app, '/api/sinks/:name/refused', 'GET');
 }
 
@@ -90,7 +110,7 @@ export async function readPart(
   { after = 0, until }: { after?: unknown; until?: unknown },
 ): Promise<[number, number]> {
   const { id: head } = await store.newest();
-  const last = until ?? head;
+  const last = until === undefined ? head : until;
   const isId = (value: unknown): value is number =>
     typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
   if (!isId(after)) throw badField('after', 'must be an id');

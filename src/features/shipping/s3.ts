@@ -1,6 +1,6 @@
 /** Objects in an S3-compatible bucket: NDJSON, named by the range of ids they hold, signed with AWS Signature Version 4. */
 import * as v from 'valibot';
-import type { Sent } from '../../log/delivery-sink.ts';
+import type { Sent, SinkBatch } from '../../log/delivery-sink.ts';
 import { address, ask, bytesOf, count, hmacSha256, isAnswer, kindOf, secret, text, verdictOf } from './kind.ts';
 import { mapped, mapping } from './mapping.ts';
 
@@ -56,11 +56,30 @@ export async function signed(
 
 const padded = (id: number) => String(id).padStart(20, '0');
 
+/**
+ * The name of a batch's object. The revision belongs to it: after a change the same range may have other bytes, and with
+ * conditions they would not be written. A replay and a test (`<reader>~…`) have folders of their own.
+ */
+function keyOf(prefix: string, { name, revision, from, to, entries: [first] }: SinkBatch): string {
+  const beside = /~(.*)$/.exec(name)?.[1];
+  const day = (first?.created_at ?? '').slice(0, 10).replaceAll('-', '/');
+  return [
+    ...(prefix === '' ? [] : [prefix]),
+    ...(beside === undefined ? [] : beside.startsWith('test') ? ['test', beside] : ['replay', `r${revision}`]),
+    `${day}/${padded(from + 1)}-${padded(to)}-r${revision}.ndjson`,
+  ].join('/');
+}
+
+function placeOf({ url, bucket }: { url: string; bucket: string }, key: string) {
+  const { host, origin, pathname } = new URL(url);
+  return { host, origin, pathname: `${pathname.replace(/\/+$/, '')}/${bucket}/${encodePath(key)}` };
+}
+
 export const s3 = kindOf({
   kind: 's3',
   label: 'S3-compatible objects',
   guarantee:
-    'each event in exactly one object, as in the NDJSON export. An object is named by its range of ids, which is stored before it is written, so whoever repeats it writes the same bytes under the same name; the names sort as the log does',
+    'each event in exactly one object beneath `<prefix>/yyyy/`, as in the NDJSON export, as long as the sink is not changed, or deleted and made anew: events whose object was under way at a change are also in an object of the revision after it. A replay writes its own objects beneath `<prefix>/replay/`. An object is named by its range of ids, which is stored before it is written, and by the revision of the sink, so whoever repeats it writes the same bytes under the same name; the names sort as the log does',
   fields: {
     url: address,
     bucket: v.pipe(text(63), v.regex(/^[a-z0-9][a-z0-9.-]*$/, 'must be a name of a bucket')),
@@ -74,17 +93,16 @@ export const s3 = kindOf({
     mapping,
   },
   open(spec, { reach }) {
-    const base = new URL(spec.url);
     const put = async (
       key: string,
       body: Uint8Array<ArrayBuffer>,
       isConditional: boolean,
       signal: AbortSignal,
     ): Promise<Sent> => {
-      const pathname = `${base.pathname.replace(/\/+$/, '')}/${spec.bucket}/${encodePath(key)}`;
+      const { host, origin, pathname } = placeOf(spec, key);
       const more = { 'content-type': 'application/x-ndjson', ...(isConditional && { 'if-none-match': '*' }) };
-      const headers = await signed('PUT', { host: base.host, pathname }, body, more, spec, new Date());
-      const answer = await ask(reach, base.origin + pathname, { method: 'PUT', headers, body, signal });
+      const headers = await signed('PUT', { host, pathname }, body, more, spec, new Date());
+      const answer = await ask(reach, origin + pathname, { method: 'PUT', headers, body, signal });
       if (!isAnswer(answer)) return answer;
       // It is there already: with the same name, so with the same events.
       if (isConditional && answer.status === 412) return { verdict: 'kept' };
@@ -100,12 +118,12 @@ export const s3 = kindOf({
       limits: { events_max: 10_000, bytes_max: 8 * 1024 * 1024, linger_ms: spec.linger_s * 1_000 },
       by_range: true,
       line: (entry) => `${mapped(spec.mapping, entry)}\n`,
-      send({ from, to, entries: [first], lines, signal }) {
-        const day = (first?.created_at ?? '').slice(0, 10).replaceAll('-', '/');
-        const name = `${day}/${padded(from + 1)}-${padded(to)}.ndjson`;
-        const key = spec.prefix === '' ? name : `${spec.prefix}/${name}`;
-        return put(key, bytesOf(lines.join('')), spec.conditional, signal);
-      },
+      send: (batch) => put(keyOf(spec.prefix, batch), bytesOf(batch.lines.join('')), spec.conditional, batch.signal),
     };
+  },
+  async forget(spec, { reach }, batch) {
+    const { host, origin, pathname } = placeOf(spec, keyOf(spec.prefix, batch));
+    const headers = await signed('DELETE', { host, pathname }, bytesOf(''), {}, spec, new Date());
+    await ask(reach, origin + pathname, { method: 'DELETE', headers, signal: batch.signal });
   },
 });

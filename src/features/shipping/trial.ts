@@ -33,6 +33,8 @@ function opened<T>(open: () => T): T {
   }
 }
 
+type Reader = Pick<DeliveryState, 'name' | 'revision'>;
+
 const testEvent = (name: string, at: string): Entry => ({
   id: 0,
   timestamp: at,
@@ -66,7 +68,7 @@ export async function testSink(parts: Parts, name: string): Promise<TestResult> 
   const { kind, spec, opened: way, redact } = opened(() => resolve(delivery, outbound));
   const sink = opened(() => kind.open(spec, way));
   const entry = testEvent(name, new Date().toISOString());
-  const batch = batchOf(`${delivery.name}~test`, sink, [entry]);
+  const batch = batchOf({ ...delivery, name: `${delivery.name}~test-${Date.now()}` }, sink, [entry]);
   const started = performance.now();
   const sent = redacted(await sink.send(batch), redact);
   const ms = Math.round(performance.now() - started);
@@ -82,11 +84,11 @@ export async function testSink(parts: Parts, name: string): Promise<TestResult> 
   };
 }
 
-function batchOf(name: string, sink: Sink, entries: Entry[]): SinkBatch {
+function batchOf({ name, revision }: Reader, sink: Sink, entries: Entry[]): SinkBatch {
   const ids = entries.map(({ id }) => id);
   return {
     name,
-    revision: 1,
+    revision,
     from: Math.max(0, (ids[0] ?? 0) - 1),
     to: ids.at(-1) ?? 0,
     entries,
@@ -113,7 +115,8 @@ export async function retryRefused(parts: Parts, name: string): Promise<RetryRes
     const named = refused.filter(({ upto }) => upto === null).map(({ id }) => id);
     const entries = [...(await parts.store.byIds(named)).values()].sort((a, b) => a.id - b.id);
     const kept: number[] = [];
-    await sendAll(sink, `${delivery.name}~retry-${last.id}`, entries, until, ({ id }, { verdict, reason = null }) => {
+    const reader = { ...delivery, name: `${delivery.name}~retry-${last.id}` };
+    await sendAll(sink, reader, entries, until, ({ id }, { verdict, reason = null }) => {
       if (verdict === 'kept') kept.push(id);
       else result.reason ??= reason;
       if (verdict === 'kept') result.kept += 1;
@@ -129,7 +132,7 @@ export async function retryRefused(parts: Parts, name: string): Promise<RetryRes
 /** Sends events in as few requests as the far side takes; calls `judge` for each. */
 async function sendAll(
   sink: Sink,
-  name: string,
+  reader: Reader,
   entries: Entry[],
   until: number,
   judge: (entry: Entry, judged: Judged) => void,
@@ -141,7 +144,8 @@ async function sendAll(
       for (const entry of next) judge(entry, { verdict: 'again', reason: 'there was no time left' });
       continue;
     }
-    const sent = await sink.send(batchOf(name, sink, next));
+    // The number belongs to the name: the next retry may have fewer events of the same range.
+    const sent = await sink.send(batchOf({ ...reader, name: `${reader.name}-${next.length}` }, sink, next));
     const half = Math.ceil(next.length / 2);
     const tooMuch = next.length > Math.min(sink.limits.events_max, 500);
     if (!sent.items && next.length > 1 && (tooMuch || sent.verdict === 'refused' || sent.verdict === 'smaller'))

@@ -3,12 +3,22 @@ import type { Context } from 'hono';
 import { Problem } from '../../http/problem.ts';
 import { type Deliveries, replayOf } from '../../log/delivery-rows.ts';
 import { type NewEntry, readEntry } from '../../log/entry.ts';
-import type { Env, Parts } from '../../parts.ts';
+import { type Env, isSameOrigin, type Parts } from '../../parts.ts';
 import { noSuchSink } from './kind.ts';
 import { readerKind, readerName, type SinkSpec } from './spec.ts';
 import { type SinkView, viewsOf } from './view.ts';
 
 const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+/**
+ * Refuses changes from pages other than our own, those of `CORS_ORIGINS` among them: a browser sends its cached credentials
+ * with what any page asks. A client that is no browser names no origin, and sends credentials of its own.
+ */
+export function demandOwnPage(c: Context, { limits }: Parts): void {
+  const isNoBrowser = !c.req.header('origin') && !c.req.header('sec-fetch-site') && c.req.header('authorization');
+  if (!isNoBrowser && !isSameOrigin(c, limits))
+    throw new Problem(403, 'Sinks are not changed from the pages of other sites.');
+}
 
 /** The name in the address of a request. */
 export function sinkNameOf(c: Context, name = c.req.param('name') ?? ''): string {
@@ -129,5 +139,21 @@ export async function replaySink(
     await deliveries.put(replay, after, until);
     const description = `Sink ${name} sends ${after + 1} to ${until} again`;
     return { type: 'SINK_REPLAYED', description, metadata: { after, until } };
+  });
+}
+
+/** Ends the replays of a sink where they are; what they have sent stays sent. */
+export async function cancelReplays(c: Context<Env>, parts: Parts, name: string): Promise<void> {
+  await sinkOf(parts, name);
+  await changeSink(c, parts, name, async (deliveries) => {
+    const replays = (await deliveries.list()).filter((one) => one.name.startsWith(`${readerName(name)}~`));
+    let n = 0;
+    for (const replay of replays) if (await deliveries.drop(replay.name)) n += 1;
+    if (n === 0) return null;
+    return {
+      type: 'SINK_REPLAYS_CANCELLED',
+      description: `The replays of sink ${name} were cancelled`,
+      metadata: { n },
+    };
   });
 }

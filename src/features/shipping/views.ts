@@ -122,6 +122,7 @@ ${action(
   'Send again',
   html`<label>After event <input name="after" type="text" inputmode="numeric" value="0"></label> <label>until event <input name="until" type="text" inputmode="numeric" placeholder="the newest"></label> `,
 )}
+${sink.replays.length === 0 ? '' : action(sink.name, 'cancel', 'Stop sending again')}
 ${refused.length === 0 ? '' : html`<h2>Refused</h2>${action(sink.name, 'retry', 'Send the refused events again')}${refusedList(refused, display)}`}
 <h2>Change</h2>${sinkForm({ name: sink.name, spec: specOf(sink), fault: null })}
 <h2>Delete</h2><p>Its place in the log and its list of refused events are deleted with it.</p>${action(sink.name, 'delete', 'Delete this sink')}</main>`,

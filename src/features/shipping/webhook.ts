@@ -40,7 +40,7 @@ export const webhook = kindOf({
         const id = [
           'edgetrail',
           name,
-          ...(revision > 1 ? [`r${revision}`] : []),
+          `r${revision}`,
           ...(replay ? [`replay-${replay}`] : []),
           ...(spec.events_max === 1 && first ? [first.id] : [from + 1, to]),
         ].join('_');

@@ -48,6 +48,7 @@ export async function s3(keyId: string, secretKey: string, region: string): Prom
     const isSigned = ['host', 'x-amz-date', 'x-amz-content-sha256'].every((name) => names.split(';').includes(name));
     if (id !== keyId || where !== region || !isSigned || hmac(key, toSign).toString('hex') !== signature)
       return { status: 403, body: '<Code>SignatureDoesNotMatch</Code>' };
+    if (method === 'DELETE') return { status: side.objects.delete(path) ? 204 : 404 };
     if (method !== 'PUT') throw new Error(method);
     const isConditional = headers['if-none-match'] === '*';
     if (isConditional && !side.hasConditions) return { status: 501, body: '<Code>NotImplemented</Code>' };
