@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { credentials, eventually, startService } from '../../support/harness.ts';
 import { hasPrometheus, promtool, startPrometheus } from '../../support/prometheus.ts';
 import { notOn } from '../../targets/not-on.ts';
@@ -39,7 +39,7 @@ notOn(reasons.noPrometheus, !(await hasPrometheus())).describe('with Prometheus'
 
   it('the tests of the rules fail when a rule is wrong', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'edgetrail-rules-'));
-    afterAll(() => rm(folder, { recursive: true }));
+    onTestFinished(() => rm(folder, { recursive: true }));
     const rules = readFileSync(pathOf('edgetrail.rules.yml'), 'utf8');
     for (const wrong of [rules.replace('> 300', '> 302'), rules.replace('> 0', '> 2'), rules.replace('< 1', '< 2')]) {
       expect(wrong).not.toBe(rules);
@@ -51,7 +51,7 @@ notOn(reasons.noPrometheus, !(await hasPrometheus())).describe('with Prometheus'
 
   it('a Prometheus with the configuration of the documentation scrapes it, and knows the rules', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'edgetrail-token-'));
-    afterAll(() => rm(folder, { recursive: true }));
+    onTestFinished(() => rm(folder, { recursive: true }));
     const token = join(folder, 'token');
     await writeFile(token, credentials.scraper.replace('Bearer ', ''));
     const config = readFileSync(pathOf('prometheus.yml'), 'utf8');
