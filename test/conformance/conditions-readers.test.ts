@@ -59,7 +59,9 @@ describe('followers that never read', () => {
       const before = service.rss_bytes();
       const written = await write(n_batches);
       const grown = service.rss_bytes() - before;
-      expect(grown).toBeLessThan((n_stalled * unread_bytes) / 2);
+      // Without a limit it would be all that they left unread, besides what writing takes: with Bun and the embedded
+      // database in one process that is 150 to 230 MB.
+      expect(grown).toBeLessThan(n_stalled * unread_bytes * 0.75);
       const resumed = await take(await follow(service, `?after=${(written[0] ?? 0) - 1}`), written.length);
       expect(idsOf(resumed)).toEqual(written);
       // A socket notices its close only by reading, and one that reads before its time is over is not cut.
