@@ -5,8 +5,8 @@ import { type RefusalReason, refusalReasons } from './problem.ts';
 export const transports = ['sse', 'page', 'websocket'] as const;
 export type Transport = (typeof transports)[number];
 
-/** Why the service ended a live stream that its client still had open. */
-export const cutReasons = ['slow', 'signed_out', 'too_many', 'failed'] as const;
+/** Why the service ended a live stream that its client still had open; `silent`: a socket that answered no ping. */
+export const cutReasons = ['slow', 'silent', 'signed_out', 'too_many', 'failed'] as const;
 export type CutReason = (typeof cutReasons)[number];
 
 /** Seconds. The response to a small write takes a few milliseconds, an exact count of a long log takes seconds. */

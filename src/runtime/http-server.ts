@@ -53,7 +53,7 @@ function respond(socket: Duplex, status: number, title: string, detail: string):
 }
 
 /** Pings every socket, and terminates one that did not answer the previous ping: TCP alone may not notice a dead peer. */
-export function pingSockets(wss: WebSocketServer, every_ms: number): NodeJS.Timeout {
+export function pingSockets(wss: WebSocketServer, every_ms: number, onSilent: () => void): NodeJS.Timeout {
   const alive = new WeakSet<WebSocket>();
   wss.on('connection', (socket) => {
     alive.add(socket);
@@ -62,8 +62,11 @@ export function pingSockets(wss: WebSocketServer, every_ms: number): NodeJS.Time
   });
   return setInterval(() => {
     for (const socket of wss.clients) {
-      if (!alive.delete(socket)) socket.terminate();
-      else socket.ping();
+      if (alive.delete(socket)) socket.ping();
+      else {
+        socket.terminate();
+        onSilent();
+      }
     }
   }, every_ms);
 }

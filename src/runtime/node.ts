@@ -36,7 +36,9 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
     runtime: 'node',
     logLine,
   });
-  const pinging = pingSockets(wss, settings.HEARTBEAT_MS);
+  const pinging = pingSockets(wss, settings.HEARTBEAT_MS, () => {
+    service.meter.cuts.silent += 1;
+  });
   const server = await listen(settings, (options) =>
     serve({
       fetch: service.app.fetch,

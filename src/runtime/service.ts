@@ -4,7 +4,7 @@ import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
 import { features } from '../features/index.ts';
-import { createMeter } from '../http/meter.ts';
+import { createMeter, type Meter } from '../http/meter.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import { version } from '../http/version.ts';
@@ -31,6 +31,7 @@ const partitions_ms = 60 * 60 * 1000;
 export type Service = {
   app: App;
   tail: Tail;
+  meter: Meter;
   /** True when the development users (admin/admin123, guest/guest123) exist. */
   development: boolean;
   /** True once the database has been reached and migrated. Until then the app responds with 503. */
@@ -144,6 +145,7 @@ export async function openService(
   } finally {
     failedOnce.abort();
   }
+  const meter = createMeter();
   const auth = createAuth({ users, tokens, scrypt, report });
   return {
     app: createApp({
@@ -162,7 +164,7 @@ export async function openService(
       outbound,
       features,
       build: { version, runtime, database: settings.DATABASE_URL ? 'postgres' : 'pglite', usage: processUsage },
-      meter: createMeter(),
+      meter,
       peerAddress,
       openStream,
       gzip,
@@ -173,6 +175,7 @@ export async function openService(
       report,
     }),
     tail,
+    meter,
     development,
     isReady: () => migrated,
     ready,

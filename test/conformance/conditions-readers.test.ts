@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { eventually, startService } from '../support/harness.ts';
+import { eventually, startService, target } from '../support/harness.ts';
+import { scrape } from '../support/scrape.ts';
 import { follow, followSocket, idsOf, openUnreadStream, order, orders, take } from './follow.ts';
 
 const n_stalled = 16;
@@ -68,6 +69,16 @@ describe('followers that never read', () => {
       await new Promise((resolve) => setTimeout(resolve, 4 * stall_ms_max));
       for (const reader of stalled) reader?.resume();
       await Promise.all(stalled.map((reader) => reader?.cut()));
+      if (target().runtime === 'workers') return;
+      // Node's own pings, each 100 ms here, may end a socket before the service knows that it is slow.
+      const samples = await scrape(service);
+      const cuts = ['slow', 'silent'].map(
+        (reason) => samples.get(`edgetrail_follower_cuts_total{reason="${reason}"}`) ?? 0,
+      );
+      expect(
+        cuts.reduce((sum, n) => sum + n),
+        'counted for the operator',
+      ).toBe(n_stalled * (Object.keys(stall).indexOf(how) + 1));
     },
   );
 });

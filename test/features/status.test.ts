@@ -1,12 +1,10 @@
 /** The page /status: for administrators alone, and its numbers are those of the log. */
-import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
 import { eventsOf } from '../../src/log/growth.ts';
 import { monthsAhead } from '../../src/log/vitals.ts';
 import { formatBytes, formatDuration } from '../../src/page/format.ts';
 import { databases, eventually, sqlClient, startService, type TestService } from '../support/harness.ts';
-import { inChromium } from '../support/in-chromium.ts';
-import { axeFindings, invalidIn, openPages } from '../viewer/browser-page.ts';
+import { invalidIn } from '../viewer/browser-page.ts';
 
 const order = { event_type: 'CREATE', entity_type: 'order' };
 const textOf = (markup: string) => markup.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
@@ -93,28 +91,6 @@ describe('/status', async () => {
     expect(monthsAhead(new Set(names), now)).toBe(2);
     expect(monthsAhead(new Set([...names, 'activity_logs_2027_03']), now)).toBe(2);
     expect(monthsAhead(new Set(names.slice(0, 1)), now)).toBe(0);
-  });
-
-  inChromium.describe('in a browser', () => {
-    const open = openPages(() => service.url);
-    const overhang = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-
-    it('axe reports no violations, light and dark, narrow and wide, and nothing scrolls sideways', async () => {
-      const page = await open('/status');
-      expect(await axeFindings(page)).toEqual([]);
-      await page.emulateMedia({ colorScheme: 'dark' });
-      await page.setViewportSize({ width: 360, height: 740 });
-      for (const summary of await page.locator('main summary').all()) await summary.click();
-      expect(await axeFindings(page)).toEqual([]);
-      expect(await overhang(page)).toBeLessThanOrEqual(0);
-    });
-
-    it('is reached from the menu, also without scripts', async () => {
-      const page = await open('/logs', 'admin', { withoutScripts: true, allows: [/ERR_FAILED/] });
-      await page.getByRole('button', { name: 'admin' }).click();
-      await page.getByRole('link', { name: 'Status' }).click();
-      await page.getByRole('heading', { name: 'Size by month' }).waitFor();
-    });
   });
 });
 
