@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
+import { atEnd } from './at-end.ts';
 import { copyTemplate } from './pglite-template.ts';
 import { ownerUrl } from './postgres-server.ts';
 // Imported here so that its afterAll hook belongs to the file and not to the describe that starts a service first.
@@ -71,7 +72,7 @@ export async function freshDatabase(name: DatabaseName): Promise<{ DATABASE_URL:
   if (name === 'pglite') {
     const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
     await copyTemplate(folder);
-    afterAll(() => rm(folder, { recursive: true, force: true }));
+    atEnd(() => rm(folder, { recursive: true, force: true }));
     return { DATA_DIR: folder };
   }
   return { DATABASE_URL: await freshPostgres() };
@@ -86,7 +87,7 @@ export async function emptyDatabase(name: DatabaseName): Promise<TestService['pl
     return { DATABASE_URL: url };
   }
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pglite-'));
-  afterAll(() => rm(folder, { recursive: true, force: true }));
+  atEnd(() => rm(folder, { recursive: true, force: true }));
   return { DATA_DIR: folder };
 }
 
@@ -99,7 +100,7 @@ export async function freshPostgres(template = inject('templateDatabase')): Prom
   const server = postgres(inject('serverUrl'), { max: 1, onnotice: () => {} });
   const database = `edgetrail_${process.pid}_${Math.random().toString(36).slice(2, 10)}`;
   await server`create database ${server(database)} template ${server(template)} owner ${server(role)}`;
-  afterAll(async () => {
+  atEnd(async () => {
     await server`drop database if exists ${server(database)} with (force)`;
     await server.end();
   });
@@ -109,7 +110,7 @@ export async function freshPostgres(template = inject('templateDatabase')): Prom
 /** A postgres.js client for SQL of a test; closed after the file's tests. */
 export function sqlClient(url: string, max = 4): postgres.Sql {
   const sql = postgres(url, { max, onnotice: () => {} });
-  afterAll(() => sql.end({ timeout: 1 }));
+  atEnd(() => sql.end({ timeout: 1 }));
   return sql;
 }
 

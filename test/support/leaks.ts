@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { credentials, eventually, freshPostgres, json } from './harness.ts';
-import { proxyTo } from './proxy.ts';
+import { type Proxy as DatabaseProxy, proxyTo } from './proxy.ts';
 
 /** The resources of a process: amounts by name. */
 export type Holds = Record<string, number>;
@@ -27,8 +27,6 @@ const settings = {
 /** Warm-up: enough followers that every code path has run, every buffer exists and every pool is full. */
 const n_first = 200;
 const n_at_once = 20;
-/** The smallest response of the database to one read of one follower. */
-const read_bytes_min = 60;
 
 const handshake = [
   'Connection: Upgrade',
@@ -73,8 +71,8 @@ async function connectAndResetAll(url: string, n: number): Promise<void> {
   await Promise.all(Array.from({ length: n_at_once }, worker));
 }
 
-/** The bytes that the database sends when one event is written: each follower that still exists adds its read. */
-async function bytesOfEvent(url: string, received: () => number): Promise<number> {
+/** How often the log is read when one event is written: by the followers that still exist, and by nothing else. */
+async function readsOfEvent(url: string, { received, logReads }: DatabaseProxy): Promise<number> {
   const quiet = async () => {
     let seen = -1;
     await eventually('the database sends nothing', async () => {
@@ -83,7 +81,7 @@ async function bytesOfEvent(url: string, received: () => number): Promise<number
       await new Promise((resolve) => setTimeout(resolve, 300));
       return seen === before;
     });
-    return seen;
+    return logReads();
   };
   const before = await quiet();
   const event = { event_type: 'CREATE', entity_type: 'order', entity_id: 'x' };
@@ -93,17 +91,14 @@ async function bytesOfEvent(url: string, received: () => number): Promise<number
   return (await quiet()) - before;
 }
 
-/**
- * The same of four events, the least and the most: once a second the service steps its rollup, and the events are
- * written at different times of that second.
- */
-async function bytesOfEvents(url: string, received: () => number): Promise<{ least: number; most: number }> {
-  const bytes: number[] = [];
-  for (let i = 0; i < 4; i++) {
-    await new Promise((resolve) => setTimeout(resolve, i * 250));
-    bytes.push(await bytesOfEvent(url, received));
-  }
-  return { least: Math.min(...bytes), most: Math.max(...bytes) };
+/** A follower that stays. Resolves when it is open, to what closes it. */
+async function stay(url: string): Promise<() => Promise<void> | undefined> {
+  const { body } = await fetch(`${url}/api/logs/stream?entity_id!=stays`, {
+    headers: { authorization: credentials.admin },
+  });
+  const reader = body?.getReader();
+  await reader?.read();
+  return () => reader?.cancel();
 }
 
 /** Defines the test: disconnected followers leave no follower, no socket and no timer. */
@@ -111,14 +106,14 @@ export function leakTests(name: string, { n, start, grown_max }: Leaver): void {
   it(`${n} followers closed by a reset leak nothing on ${name}`, { timeout: 120_000 }, async () => {
     const proxy = await proxyTo(await freshPostgres());
     const { url, holds } = await start({ ...settings, DATABASE_URL: proxy.url });
-    await bytesOfEvent(url, proxy.received);
-    const { most: alone } = await bytesOfEvents(url, proxy.received);
+    const leave = await stay(url);
+    expect(await readsOfEvent(url, proxy), 'with one follower').toBeGreaterThan(0);
+    await leave();
     await connectAndResetAll(url, n_first);
-    await bytesOfEvent(url, proxy.received);
+    await readsOfEvent(url, proxy);
     const before = await holds();
     await connectAndResetAll(url, n);
-    const { least: after } = await bytesOfEvents(url, proxy.received);
-    expect(after, 'bytes read by followers that still exist').toBeLessThan(alone + read_bytes_min);
+    expect(await readsOfEvent(url, proxy), 'reads by followers that still exist').toBe(0);
     let grown: Holds = {};
     const small = async () => {
       const now = await holds();
@@ -126,7 +121,7 @@ export function leakTests(name: string, { n, start, grown_max }: Leaver): void {
       return Object.entries(grown_max).every(([what, max]) => (grown[what] ?? 0) <= max);
     };
     await eventually('the resources are as small as before', small).catch(() => {});
-    console.log(`${n} followers on ${name}: an event costs ${alone} bytes before, ${after} after; grown`, grown);
+    console.log(`${n} followers on ${name}: grown`, grown);
     for (const [what, max] of Object.entries(grown_max)) expect(grown[what], what).toBeLessThanOrEqual(max);
   });
 }

@@ -6,7 +6,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { atEnd } from './at-end.ts';
 import { eventually } from './harness.ts';
 import { freePort } from './postgres-server.ts';
 
@@ -39,7 +39,7 @@ ignore_startup_parameters = extra_float_digits
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const child = spawn(executable, [...user, join(folder, 'pgbouncer.ini')], { stdio: 'ignore' });
   const ended = once(child, 'exit');
-  afterAll(async () => {
+  atEnd(async () => {
     child.kill('SIGKILL');
     await ended;
     await rm(folder, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { atEnd } from './at-end.ts';
 import { eventually } from './harness.ts';
 import { freePort } from './postgres-server.ts';
 import { has } from './web-proxies.ts';
@@ -30,8 +30,8 @@ export type Prometheus = {
 };
 
 /**
- * Starts Prometheus with this configuration; stops it after the test that calls this. Left running it scrapes for ever,
- * and its port may be another test's by then.
+ * Starts Prometheus with this configuration; stops it after the file's tests. Left running it scrapes for ever, and
+ * its port may be another test's by then.
  */
 export async function startPrometheus(config: string): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-prometheus-'));
@@ -46,7 +46,7 @@ export async function startPrometheus(config: string): Promise<Prometheus> {
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   const ended = once(child, 'exit');
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill('SIGKILL');
     await ended;
     await rm(folder, { recursive: true, force: true });

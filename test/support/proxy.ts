@@ -1,12 +1,14 @@
 /** A TCP proxy in front of a database: a test can count its bytes, cut or silence the connections, and restore them. */
 import { connect, createServer, type Socket } from 'node:net';
-import { afterAll } from 'vitest';
+import { atEnd } from './at-end.ts';
 
 export type Proxy = {
   /** The database's URL through the proxy. */
   url: string;
   /** Bytes that the database has sent so far. */
   received(): number;
+  /** Statements so far that read entries of the log. */
+  logReads(): number;
   /** Connections so far. */
   opened(): number;
   /** Drops every connection and refuses new ones. */
@@ -19,6 +21,8 @@ export type Proxy = {
   pass(): void;
 };
 
+const readsLog = 'from "activity_logs"';
+
 /**
  * Opens a proxy to a database; closes it after the file's tests. Connections above `connections_max` wait until others
  * end, as with a connection pooler.
@@ -28,6 +32,7 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
   const open = new Set<Socket>();
   const waiting = new Set<Socket>();
   let received = 0;
+  let n_logReads = 0;
   let n_opened = 0;
   let n_joined = 0;
   let isSwallowing = false;
@@ -44,6 +49,13 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
     const far = connect(Number(target.port), target.hostname);
     far.on('data', (chunk) => {
       received += chunk.length;
+    });
+    // A statement may arrive in pieces.
+    let asked = '';
+    near.on('data', (chunk: Buffer) => {
+      const parts = (asked + chunk.toString('latin1')).split(readsLog);
+      n_logReads += parts.length - 1;
+      asked = parts.at(-1)?.slice(-readsLog.length) ?? '';
     });
     for (const [socket, other] of [
       [near, far],
@@ -75,7 +87,7 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
       server.close(() => resolve());
       for (const socket of [...waiting, ...open]) socket.destroy();
     });
-  afterAll(close);
+  atEnd(close);
   const url = new URL(databaseUrl);
   url.port = String(port);
   const swallow = ({ fresh } = { fresh: false }) => {
@@ -88,6 +100,7 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
   return {
     url: url.href,
     received: () => received,
+    logReads: () => n_logReads,
     opened: () => n_opened,
     close,
     open: () => listen(port),
