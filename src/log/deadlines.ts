@@ -30,11 +30,11 @@ function limitOf(running_max: number, refusal: string): (reads: Reads) => Limit 
     return limit;
   };
 }
-const countsOf = limitOf(deadlineLimits.running_max, 'Too much is being counted. Try again.');
-const scansOf = limitOf(deadlineLimits.scans_running_max, 'Too many slow searches and counts. Try again.');
+const countLimit = limitOf(deadlineLimits.running_max, 'Too much is being counted. Try again.');
+const scanLimit = limitOf(deadlineLimits.scans_running_max, 'Too many slow searches and counts. Try again.');
 
 /** Runs what may read many entries, when it is its turn. Keep it short: a long scan takes a turn for each of its parts. */
-export const takingTurns = <T>(reads: Reads, run: () => Promise<T>): Promise<T> => scansOf(reads)(run);
+export const takingTurns = <T>(reads: Reads, run: () => Promise<T>): Promise<T> => scanLimit(reads)(run);
 
 /**
  * Runs statements with a deadline for each; null when one of them passed it. The settings are local to the transaction, so
@@ -71,6 +71,6 @@ export function withTimeout<T>(
 ): Promise<T | null> {
   const asked = performance.now();
   const isLate = () => performance.now() - asked > deadlineLimits.waiting_ms_max;
-  const limit = scans ? scansOf(reads) : countsOf(reads);
+  const limit = scans ? scanLimit(reads) : countLimit(reads);
   return limit(() => withDeadline(reads, deadlineLimits.statement_ms_max, async (tx) => (isLate() ? null : run(tx))));
 }

@@ -34,6 +34,7 @@ export type Move = {
 
 export type Refused = Pick<typeof logRefused.$inferSelect, 'id' | 'upto' | 'n' | 'reason' | 'at'>;
 export type Deliveries = ReturnType<typeof deliveriesOf>;
+type ReadOnly = <T>(run: (db: Database) => Promise<T>) => Promise<T>;
 
 /** A replay is a reader of its own beside the one it repeats, named `<name>~<after>-<until>`. */
 export const replayOf = (name: string, after: number, until: number) => `${name}~${after}-${until}`;
@@ -42,7 +43,11 @@ const databaseTime = (text: string | null) => text && (plainIsoOf(text) ?? isoOf
 /** As jsonb has times. */
 const jsonTime = (text: string | null) => text && new Date(text).toISOString();
 
-export function deliveriesOf(db: Database) {
+/**
+ * Deliveries in one database. What only reads goes through `reads`, so that pages and the loop's look each second do not
+ * take the writers' connections.
+ */
+export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
   const call = async <T>(query: ReturnType<typeof sql>): Promise<T | null> => {
     const [row] = await db.select({ text: sql<string | null>`t::text` }).from(sql`(select ${query} as t) as called`);
     return JSON.parse(row?.text ?? 'null') as T | null;
@@ -62,11 +67,13 @@ export function deliveriesOf(db: Database) {
   const isDelivery = ne(logReaders.kind, 'derive');
 
   async function states(names: string[] | null): Promise<DeliveryState[]> {
-    const rows = await db
-      .select(columns)
-      .from(logReaders)
-      .where(names ? and(isDelivery, inArray(logReaders.name, names)) : isDelivery)
-      .orderBy(asc(logReaders.name));
+    const rows = await reads((from) =>
+      from
+        .select(columns)
+        .from(logReaders)
+        .where(names ? and(isDelivery, inArray(logReaders.name, names)) : isDelivery)
+        .orderBy(asc(logReaders.name)),
+    );
     return rows.map(({ row, head, waiting_since, refused_events }) => {
       const delivery = readRow(row);
       return {
@@ -86,34 +93,38 @@ export function deliveriesOf(db: Database) {
   /** The names of the deliveries that have something to do and that nobody else is doing, the longest due first. */
   async function due(me: string, n_max: number): Promise<string[]> {
     const now = sql`clock_timestamp()`;
-    const rows = await db
-      .select({ name: logReaders.name })
-      .from(logReaders)
-      .where(
-        and(
-          isDelivery,
-          eq(logReaders.status, 'on'),
-          sql`${logReaders.due_at} <= ${now}`,
-          sql`(${logReaders.owner_until} is null or ${logReaders.owner_until} <= ${now} or ${logReaders.owner} = ${me})`,
-          hasWork,
-        ),
-      )
-      .orderBy(asc(logReaders.due_at))
-      .limit(n_max);
+    const rows = await reads((from) =>
+      from
+        .select({ name: logReaders.name })
+        .from(logReaders)
+        .where(
+          and(
+            isDelivery,
+            eq(logReaders.status, 'on'),
+            sql`${logReaders.due_at} <= ${now}`,
+            sql`(${logReaders.owner_until} is null or ${logReaders.owner_until} <= ${now} or ${logReaders.owner} = ${me})`,
+            hasWork,
+          ),
+        )
+        .orderBy(asc(logReaders.due_at))
+        .limit(n_max),
+    );
     return rows.map(({ name }) => name);
   }
 
   /** Whether there are deliveries, and in how many ms the first of those with something to do is due. */
   async function nextDue(): Promise<{ hasAny: boolean; due_ms: number | null }> {
     const at = sql`greatest(${logReaders.due_at}, ${logReaders.owner_until})`;
-    const [row] = await db
-      .select({
-        n: count(),
-        due_ms: sql<number | null>`extract(epoch from
+    const [row] = await reads((from) =>
+      from
+        .select({
+          n: count(),
+          due_ms: sql<number | null>`extract(epoch from
           min(${at}) filter (where ${logReaders.status} = 'on' and ${hasWork}) - clock_timestamp())::float8 * 1000`,
-      })
-      .from(logReaders)
-      .where(isDelivery);
+        })
+        .from(logReaders)
+        .where(isDelivery),
+    );
     return { hasAny: (row?.n ?? 0) > 0, due_ms: row?.due_ms ?? null };
   }
 
@@ -155,29 +166,28 @@ export function deliveriesOf(db: Database) {
 
   /** What the far side refused, after an id. */
   async function refused(name: string, after: number, n_max: number): Promise<Refused[]> {
-    return db
-      .select({
-        id: logRefused.id,
-        upto: logRefused.upto,
-        n: logRefused.n,
-        reason: logRefused.reason,
-        at: logRefused.at,
-      })
-      .from(logRefused)
-      .where(and(eq(logRefused.reader, name), gt(logRefused.id, after)))
-      .orderBy(asc(logRefused.id))
-      .limit(n_max);
+    return reads((from) =>
+      from
+        .select({
+          id: logRefused.id,
+          upto: logRefused.upto,
+          n: logRefused.n,
+          reason: logRefused.reason,
+          at: logRefused.at,
+        })
+        .from(logRefused)
+        .where(and(eq(logRefused.reader, name), gt(logRefused.id, after)))
+        .orderBy(asc(logRefused.id))
+        .limit(n_max),
+    );
   }
-
-  const countRefused = async (name: string): Promise<number> =>
-    (await db.select({ n: count() }).from(logRefused).where(eq(logRefused.reader, name)))[0]?.n ?? 0;
 
   /** Forgets refused events that the far side has kept after all. */
   async function settle(name: string, ids: number[]): Promise<void> {
     if (ids.length > 0) await call(sql`settle_refused(${name}, ${JSON.stringify(ids)}::jsonb)::text`);
   }
 
-  return { list, one, due, nextDue, take, move, put, switchTo, drop, refused, countRefused, settle };
+  return { list, one, due, nextDue, take, move, put, switchTo, drop, refused, settle };
 }
 
 /**

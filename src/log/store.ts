@@ -133,7 +133,7 @@ export function createStore(
     ...history,
     one,
     byIds,
-    deliveries: deliveriesOf(db),
+    deliveries: deliveriesOf(db, reads),
     /** Changes deliveries and appends the event that says so, in one commit; returns the event's id, or null without a change. */
     changeDeliveries: (change: (deliveries: Deliveries) => Promise<NewEntry | null>) => {
       room.forEvents(0);

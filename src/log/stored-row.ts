@@ -46,7 +46,8 @@ export async function storedRows<Others extends Record<string, unknown> = Record
 ): Promise<(StoredRow & Others)[]> {
   const result: unknown = await db.execute(query);
   const rows = (Array.isArray(result) ? result : (result as { rows: unknown[] }).rows) as (StoredRow & Others)[];
-  return rows.map((row) => ({ ...row, id: Number(row.id) }));
+  for (const row of rows) row.id = Number(row.id);
+  return rows;
 }
 
 /** The real times of entries whose `timestamp` RFC 3339 cannot express: cursors need them. */

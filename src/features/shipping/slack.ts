@@ -1,7 +1,7 @@
-/** Slack, by an incoming webhook: a message with the events of a second. Meant for a narrow filter. */
+/** Slack, by an incoming webhook: a message for the events of a request. Meant for a narrow filter. */
 import * as v from 'valibot';
 import type { Entry } from '../../log/schema.ts';
-import { address, ask, count, isAnswer, kindOf, verdictOf } from './kind.ts';
+import { ask, count, isAnswer, kindOf, secret, verdictOf } from './kind.ts';
 
 /** Slack shortens longer texts. */
 const text_chars_max = 3_000;
@@ -20,10 +20,10 @@ export const slack = kindOf({
   kind: 'slack',
   label: 'Slack (incoming webhook)',
   guarantee:
-    'a message for each second with events, at least once, with the first events in it and how many more there are. Slack has no ids: an answer that is lost means a message twice',
+    'messages of the events in order, each event at least once; a message that would be longer than 3,000 characters ends with how many more there are. Slack has no ids: an answer that is lost means a message twice',
   fields: {
-    /** It is a secret: name it as a reference. */
-    url: address,
+    /** Whoever has it can write to the channel: as it is, it would be in the event that a change of the sink appends. */
+    url: secret,
     events_max: v.optional(count(1, 100), 20),
   },
   open(spec, { reach }) {
@@ -38,7 +38,7 @@ export const slack = kindOf({
           return [...lines.slice(0, n), ...(more > 0 ? [`… and ${more} more`] : [])].join('\n');
         };
         while (shown > 1 && textOf(shown).length > text_chars_max) shown -= 1;
-        const body = JSON.stringify({ text: textOf(shown).slice(0, text_chars_max) });
+        const body = JSON.stringify({ text: textOf(shown).slice(0, text_chars_max).toWellFormed() });
         const headers = { 'content-type': 'application/json' };
         const answer = await ask(reach, spec.url, { method: 'POST', headers, body, signal });
         return isAnswer(answer) ? verdictOf(answer) : answer;

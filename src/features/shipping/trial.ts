@@ -1,4 +1,5 @@
 /** Requests at a person's word: a test event, and refused events once more. Both go the way that every event goes. */
+import { pause } from '../../http/pause.ts';
 import { Problem } from '../../http/problem.ts';
 import type { Reached } from '../../http/reach.ts';
 import type { DeliveryState } from '../../log/delivery-rows.ts';
@@ -8,7 +9,12 @@ import type { Parts } from '../../parts.ts';
 import { noSuchSink } from './kind.ts';
 import { openSinks, readerName, redacted, resolve } from './spec.ts';
 
-const trialLimits = { retried_events_max: 500, retry_ms_max: 10_000 } as const;
+const trialLimits = {
+  retried_events_max: 500,
+  retry_ms_max: 10_000,
+  /** How often a far side that says later whether it keeps events is asked. */
+  later_ms: 1_000,
+} as const;
 
 export type TestResult = {
   outcome: string;
@@ -145,7 +151,12 @@ async function sendAll(
       continue;
     }
     // The number belongs to the name: the next retry may have fewer events of the same range.
-    const sent = await sink.send(batchOf({ ...reader, name: `${reader.name}-${next.length}` }, sink, next));
+    const batch = batchOf({ ...reader, name: `${reader.name}-${next.length}` }, sink, next);
+    let sent = await sink.send(batch);
+    while (sent.verdict === 'later' && performance.now() + trialLimits.later_ms < until) {
+      await pause(trialLimits.later_ms, batch.signal);
+      sent = await sink.send({ ...batch, note: sent.note ?? null });
+    }
     const half = Math.ceil(next.length / 2);
     const tooMuch = next.length > Math.min(sink.limits.events_max, 500);
     if (!sent.items && next.length > 1 && (tooMuch || sent.verdict === 'refused' || sent.verdict === 'smaller'))

@@ -88,6 +88,8 @@ export async function elasticsearch(faults: Faults = {}): Promise<Elasticsearch>
         });
       else if (side.documents.has(key)) {
         side.conflicts += 1;
+        if (JSON.stringify(side.documents.get(key)) !== JSON.stringify(source))
+          throw new Error(`another document for ${key}`);
         items.push({
           create: { ...item, status: 409, error: { type: 'version_conflict_engine_exception', reason: 'exists' } },
         });

@@ -18,6 +18,7 @@ export type KillRun = {
 export type KillResult = {
   events: number;
   lost: number;
+  /** Events in more than one document. */
   doubled: number;
   sent_again_percent: number;
   refused: number[];
