@@ -18,7 +18,7 @@ import { rejectCachedReads } from './worker-bindings.ts';
 const request_connections_max = 1;
 
 /** Hyperdrive ends a query after this long. */
-const hyperdrive_ms_max = 60_000;
+export const hyperdrive_ms_max = 60_000;
 
 /** The store and sessions of one request; `end` closes the client unless an export still uses it. */
 export function openRequestDatabase(

@@ -14,6 +14,7 @@ import { type DeliveryPasses, deliveryPasses } from '../log/delivery.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
 import { foreignPosition, type Position } from '../log/position.ts';
+import { sessionReads } from '../log/reads.ts';
 import { createStore } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
 import type { App, Env, Outbound, Parts } from '../parts.ts';
@@ -30,6 +31,7 @@ import {
   secretsOf,
   settingsOf,
 } from './worker-bindings.ts';
+import { hyperdrive_ms_max } from './worker-database.ts';
 
 const connections_max = 5;
 /** Idle connections are closed, because an object with open connections cannot hibernate. */
@@ -71,7 +73,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     });
     const db = drizzle({ client });
     rejectCachedReads(db).catch((error) => report('the Durable Object started with cached reads', error));
-    const store = createStore(db, undefined, undefined, report);
+    const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report);
     const tail = createTail(store, {
       poll_ms_min: settings.POLL_MS_MIN,
       poll_ms_max: settings.POLL_MS_MAX,
