@@ -64,6 +64,8 @@ inChromium.describe('in Chromium', async () => {
   it('works without JavaScript, and after a reload of the refused form', async () => {
     const page = await open('/logs', { javaScriptEnabled: false });
     await enter(page, 'guest', 'wrong');
+    // A reload while the response replaces the page has no page to reload.
+    await page.getByRole('alert').waitFor();
     await page.reload();
     await page.getByRole('alert').waitFor();
     await enter(page, 'guest', 'guest-password');

@@ -81,7 +81,10 @@ describe('/status', async () => {
 
   it('says how many follow this process', async () => {
     const stream = await service.request('/api/logs/stream');
-    expect(await status(service)).toContain('Followers 1: 1 by event streams, 0 pages, 0 sockets');
+    // The response may be there before the stream is open.
+    await eventually('the follower is counted', async () =>
+      (await status(service)).includes('Followers 1: 1 by event streams, 0 pages, 0 sockets'),
+    );
     await stream.body?.cancel();
   });
 
