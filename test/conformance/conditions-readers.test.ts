@@ -7,12 +7,13 @@ import { scrape } from '../support/scrape.ts';
 import { follow, followSocket, idsOf, openUnreadStream, order, orders, take } from './follow.ts';
 
 const n_stalled = 8;
+const { runtime, database } = target();
 /**
  * Many times what the kernel buffers for a follower that never reads plus the service's own limit: what a service without
- * a limit would hold must stand out from the garbage of what was sent, 12 to 17 MB a follower with Bun and the embedded
+ * a limit would hold must stand out from garbage that is not collected yet, up to 300 MB with Bun and the embedded
  * database in one process.
  */
-const unread_bytes = 36 * 1024 * 1024;
+const unread_bytes = (runtime === 'bun' && database === 'pglite' ? 96 : 36) * 1024 * 1024;
 const batch = orders(400, { user_agent: 'x'.repeat(2_000) });
 const n_batches = Math.ceil(unread_bytes / (400 * 2_000));
 /** Longer than the 10 s after which Bun closes an idle connection by default. */
@@ -48,7 +49,7 @@ const stall: Record<string, (i: number) => Promise<Stalled>> = {
 };
 
 /** On Workers another process than the one that is scraped has the followers. */
-const countsCuts = target().runtime !== 'workers';
+const countsCuts = runtime !== 'workers';
 /** The followers that the service has cut. Node's own pings, each 100 ms here, may find a socket silent before it is slow. */
 async function cuts(): Promise<number> {
   const samples = await scrape(service);
