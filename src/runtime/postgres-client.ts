@@ -37,6 +37,9 @@ export type ClientOptions = {
   sockets?: (address: DatabaseAddress, tls: Tls) => () => unknown;
 };
 
+// The driver names its errors by their class, and a minified class has no name of its own.
+Object.defineProperty(postgres.PostgresError, 'name', { value: 'PostgresError' });
+
 /** A client that connects at the first statement. `max` is the size of its pool. */
 export function postgresClient(
   url: string,

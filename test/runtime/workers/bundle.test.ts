@@ -14,6 +14,10 @@ it(`is at most ${gzipped_bytes_max} bytes, gzipped`, () => {
   expect(bytes).toBeLessThanOrEqual(gzipped_bytes_max);
 });
 
+it('names an error of PostgreSQL, although its classes are minified', () => {
+  expect(text).toContain('"PostgresError"');
+});
+
 it('contains these packages and no others', () => {
   const packages = sources.flatMap((source) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(source)?.[1] ?? []);
   // drizzle-orm's own maps name its files src/…
