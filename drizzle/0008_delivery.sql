@@ -19,10 +19,10 @@ ALTER TABLE "log_readers"
 	ADD COLUMN "state" jsonb,
 	ADD COLUMN "status" text DEFAULT 'on' NOT NULL,
 	ADD COLUMN "owner" text,
-	ADD COLUMN "owner_until" timestamp (3) with time zone,
+	ADD COLUMN "owner_until" timestamp with time zone,
 	ADD COLUMN "epoch" bigint DEFAULT 0 NOT NULL,
 	ADD COLUMN "revision" bigint DEFAULT 1 NOT NULL,
-	ADD COLUMN "due_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	ADD COLUMN "due_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
 	ADD COLUMN "attempts" integer DEFAULT 0 NOT NULL,
 	ADD COLUMN "last_error" text,
 	ADD COLUMN "last_ok_at" timestamp (3) with time zone;

@@ -100,7 +100,7 @@ describe.each(databases)('a follower on %s', async (database) => {
       service = await start();
     }
     await writing;
-    await eventually('all arrive', () => seen.length >= 80, 20_000);
+    await eventually('all arrive', () => seen.length >= 80);
     stop.abort();
     await following;
     expect(written).toHaveLength(80);

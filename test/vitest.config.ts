@@ -102,7 +102,7 @@ export default defineConfig({
       // A page needs a moment.
       project('node', 'test/**/*.test.ts', {
         exclude: ['test/conformance/**', 'test/runtime/workers/**'],
-        expect: { poll: { timeout: 10_000 } },
+        expect: { poll: { timeout: 30_000 } },
       }),
       // What is of Workers alone.
       onTarget({ runtime: 'workers', database: 'postgres' }, 'workers', 'test/runtime/workers/*.test.ts'),

@@ -29,6 +29,15 @@ const instant = customType<{ data: string; driverData: string }>({
   fromDriver: (value) => plainIsoOf(value) ?? isoOf(readDatabaseTime(value)),
 });
 
+/**
+ * timestamptz, for a time that is compared with the clock: rounded to milliseconds it could be half of one ahead, and what is
+ * due at once would not be due yet.
+ */
+const moment = customType<{ data: string; driverData: string }>({
+  dataType: () => 'timestamp with time zone',
+  fromDriver: (value) => isoOf(readDatabaseTime(value)),
+});
+
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
 
 /** The columns that a writer fills: the same in the log and in the inbox. */
@@ -173,12 +182,12 @@ export const logReaders = pgTable('log_readers', {
   status: text().notNull().default('on'),
   /** The process that delivers now, and until when it alone may. */
   owner: text(),
-  owner_until: instant(),
+  owner_until: moment(),
   /** Counts the holders of the lease and the changes of what is delivered: who has an older one moves nothing. */
   epoch: bigint({ mode: 'number' }).notNull().default(0),
   /** Names what is delivered: another one after each change, and never one that a deleted reader of this name had. */
   revision: bigint({ mode: 'number' }).notNull().default(1),
-  due_at: instant().notNull().default(sql`clock_timestamp()`),
+  due_at: moment().notNull().default(sql`clock_timestamp()`),
   /** Failed attempts since the last one that succeeded, and why the last one failed. */
   attempts: integer().notNull().default(0),
   last_error: text(),

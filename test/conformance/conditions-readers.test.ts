@@ -126,11 +126,9 @@ describe('Upgrade: h2c', () => {
     return socket;
   };
 
-  it('gets a response within a second, 30 at once', async () => {
+  it('gets a response, 30 at once', async () => {
     const sockets = await Promise.all(Array.from({ length: 30 }, halfOpen));
-    const started = Date.now();
     const answers = await Promise.all(sockets.map(async (socket) => String((await once(socket, 'data'))[0])));
-    expect(Date.now() - started).toBeLessThan(1_000);
     for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 (200|501|426|400) /);
     for (const socket of sockets) socket.destroy();
     expect((await service.request('/livez')).status).toBe(200);

@@ -129,14 +129,19 @@ describe('the log behind a proxy', async () => {
             const answer = await follow(`event_type=ALONE+${name}`, { 'accept-encoding': encoding });
             expect(answer.headers.get('content-encoding')).toBeNull();
             const messages = sseMessages(answer);
-            // Directly after a heartbeat: the next one, which could flush the buffers of the proxy, is 1.5 s away.
             await until(messages, isId);
-            await until(messages, isId);
-            const [written] = await service.write([order(`ALONE ${name}`)]);
-            const since = Date.now();
-            const { id } = await until(messages, isEntry);
-            expect(id).toBe(String(written?.id));
-            expect(Date.now() - since).toBeLessThan(heartbeat_ms - 500);
+            // Directly after a heartbeat: the next one, which could flush the buffers of the proxy, is 1.5 s away. A busy
+            // machine may take as long by itself, but not each time.
+            let waited_ms = Number.POSITIVE_INFINITY;
+            for (let attempt = 0; attempt < 10 && waited_ms >= heartbeat_ms - 500; attempt += 1) {
+              await until(messages, isId);
+              const [written] = await service.write([order(`ALONE ${name}`)]);
+              const since = Date.now();
+              const { id } = await until(messages, isEntry);
+              expect(id).toBe(String(written?.id));
+              waited_ms = Date.now() - since;
+            }
+            expect(waited_ms).toBeLessThan(heartbeat_ms - 500);
             await messages.return(undefined);
           },
         );
@@ -285,7 +290,7 @@ describe('the log behind a proxy', async () => {
         const writers = [1, 2, 3, 4].map(async () => {
           while (writing) written.push((await log(order('ROLLING'))).id);
         });
-        const more = (n: number) => eventually('events are written', () => written.length >= n, 20_000);
+        const more = (n: number) => eventually('events are written', () => written.length >= n);
         const restarted: TestService[] = [];
         for (const [service, port] of [
           [one, ports[0]],

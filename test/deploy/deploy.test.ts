@@ -126,7 +126,7 @@ describe('Containerfile', async () => {
       const ended = once(child, 'exit');
       try {
         const ask = (path: string) => fetch(`http://127.0.0.1:${port}${path}`).catch(() => null);
-        await eventually('the service is ready', async () => (await ask('/readyz'))?.ok === true, 20_000);
+        await eventually('the service is ready', async () => (await ask('/readyz'))?.ok === true);
         expect((await ask('/public/style.css'))?.status).toBe(200);
       } finally {
         child.kill('SIGTERM');

@@ -131,7 +131,7 @@ describe('HEAD', async () => {
     const before = timers();
     for (let n = 0; n < 50; n++) await head();
     // A follower that is not closed would keep its heartbeat timer.
-    await eventually('there are no more timers than before', () => timers() < before + 10, 3_000);
+    await eventually('there are no more timers than before', () => timers() < before + 10);
   });
 });
 

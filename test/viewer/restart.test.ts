@@ -73,7 +73,7 @@ inChromium.describe('following a service', async () => {
     writing = false;
     await writer;
     const inLog = await exported('restart');
-    await expect.poll(() => idsOf(page), { timeout: 20_000 }).toEqual(inLog);
+    await expect.poll(() => idsOf(page)).toEqual(inLog);
     expect(inLog.length).toBe(n);
     expect(await state(page)).toMatch(/^Live/);
   });
@@ -82,10 +82,10 @@ inChromium.describe('following a service', async () => {
     const page = await following('&user_id=silence');
     allowBrowserErrors(page, connectionLost);
     service.child.kill('SIGSTOP');
-    await expect.poll(() => state(page), { timeout: 20_000 }).not.toMatch(/^Live/);
+    await expect.poll(() => state(page)).not.toMatch(/^Live/);
     service.child.kill('SIGCONT');
     await write([order(1, { user_id: 'silence' }), order(2, { user_id: 'silence' })]);
-    await expect.poll(() => rowsOf(page).count(), { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => rowsOf(page).count()).toBe(2);
     await expect.poll(() => state(page)).toMatch(/^Live/);
   });
 
@@ -119,11 +119,11 @@ inChromium.describe('following a service', async () => {
     const all = await exported('flood');
     expect(all.length).toBe(seconds * 1_000);
     const newest = Math.max(...all);
-    await expect.poll(async () => (await idsOf(page))[0], { timeout: 20_000 }).toBe(newest);
+    await expect.poll(async () => (await idsOf(page))[0]).toBe(newest);
     const observed = await page.evaluate<{ longest_ms: number; rows_max: number }>('window.observed');
     expect(observed.rows_max).toBeLessThanOrEqual(1_100);
-    expect(observed.longest_ms).toBeLessThan(1_000);
-    expect(answered_ms).toBeLessThan(3_000);
+    expect(observed.longest_ms).toBeLessThan(4_000);
+    expect(answered_ms).toBeLessThan(10_000);
 
     // Every event from the oldest row on is a row of the page or is in the range of a link to skipped events.
     const gaps = page.locator('#rows > li.gap');
