@@ -115,7 +115,12 @@ const promises = async () => {
     // Opens all connections: from now on only one in place of one that was closed would be new.
     const busy = Array.from({ length: 60 }, (_, n) => [service.write(order(n)), service.request('/api/logs')]);
     await Promise.all(busy.flat());
-    const before = proxy.opened();
+    let before = 0;
+    await eventually('no more connections are opened', async () => {
+      before = proxy.opened();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      return proxy.opened() === before;
+    });
     await new Promise((resolve) => setTimeout(resolve, 12_000));
     await service.write(order(1));
     expect(proxy.opened()).toBe(before);

@@ -5,6 +5,7 @@ import type { Database } from '../../src/log/schema.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { startService } from '../support/harness.ts';
+import { scrape } from '../support/scrape.ts';
 import { get, type Listing } from './oracle.ts';
 
 const service = await startService();
@@ -77,15 +78,16 @@ describe('the rollup behind the counts', () => {
     const { place } = own;
     if ('DATABASE_URL' in place) {
       const { db, close } = openPostgres(place.DATABASE_URL, 1);
-      await expect.poll(() => rolledBy(db), { timeout: 10_000 }).toEqual({ cursor: 30, derived: 30 });
+      await expect.poll(() => rolledBy(db), { timeout: 30_000 }).toEqual({ cursor: 30, derived: 30 });
       await own.write(events);
       await own.scheduled();
-      await expect.poll(() => rolledBy(db), { timeout: 10_000 }).toEqual({ cursor: 60, derived: 60 });
+      await expect.poll(() => rolledBy(db), { timeout: 30_000 }).toEqual({ cursor: 60, derived: 60 });
       await close();
       return;
     }
-    // One process may open the embedded database: the reader has 3 s, and steps each second.
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    // One process may open the embedded database.
+    const lag = async () => (await scrape(own)).get('edgetrail_reader_lag_events{reader="rollup"}');
+    await expect.poll(lag, { timeout: 30_000 }).toBe(0);
     await own.stop();
     const { db, close } = await openPglite(place.DATA_DIR);
     expect(await rolledBy(db)).toEqual({ cursor: 30, derived: 30 });

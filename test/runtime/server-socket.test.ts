@@ -57,7 +57,7 @@ it.each([
     await sql`select 1`;
     // The server sends one row and sleeps.
     const rows = sql.unsafe(
-      "select repeat('x', 20000) from generate_series(1, 2) n where n = 1 or pg_sleep(1) is not null",
+      "select repeat('x', 20000) from generate_series(1, 2) n where n = 1 or pg_sleep(10) is not null",
     );
     const failed = expect(rows).rejects.toMatchObject({ code });
     await new Promise((resolve) => setTimeout(resolve, 300));
