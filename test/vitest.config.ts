@@ -71,9 +71,9 @@ const browsers = ['*-browser', 'viewer*'];
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   if (jit) return [...beforeDatabase, ...browsers];
   if (database !== 'pglite') return [];
-  // How Bun reaches far sides is claimed on PostgreSQL, and how the embedded database delivers on Node.
-  const sinks = runtime === 'bun' ? ['shipping'] : [];
-  return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sinks];
+  // How Bun reaches far sides and holds slow followers is claimed on PostgreSQL, and how the embedded database does on Node.
+  const onBun = runtime === 'bun' ? ['conditions-readers', 'shipping'] : [];
+  return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...onBun];
 };
 
 /** A target's project; the bundle for Workers is built only when it runs. */
