@@ -41,8 +41,8 @@ export const project = (
     setupFiles: ['test/support/end-processes.ts'],
     allowOnly: false,
     // No test measures time by these: they only end what hangs, also on a machine that is busy with other work.
-    testTimeout: 90_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
     ...more,
   },
 });

@@ -43,7 +43,7 @@ const failures: Case[] = [
   ['migrate with a wrong setting', 'migrate', [], { env: { DATABASE_URL: 'mysql://x' } }, 'DATABASE_URL'],
 ];
 
-describe('a command exits with 1 after', { timeout: 120_000 }, () => {
+describe('a command exits with 1 after', { timeout: 300_000 }, () => {
   it.concurrent.each(failures)('%s', async (_what, command, args, options, words) => {
     const ended = await runFile(`src/commands/${command}.ts`, args, options);
     expect(ended).toMatchObject({ status: 1, stderr: expect.stringContaining(words) });
@@ -54,7 +54,7 @@ const interrupt: CommandOptions['meanwhile'] = (child) => child.stdout.once('dat
 /** Nothing is read from the pipe, and its other end is closed before the command can write to it. */
 const closeOutput: CommandOptions['meanwhile'] = (child) => child.stdout.destroy();
 
-describe('a command fails', { timeout: 120_000 }, () => {
+describe('a command fails', { timeout: 300_000 }, () => {
   it('when SIGINT ends it', async () => {
     const waiting = join(folder, 'waiting');
     await run('mkfifo', [waiting]);
@@ -101,7 +101,7 @@ describe('a command fails', { timeout: 120_000 }, () => {
   });
 });
 
-describe('a command exits with 0', { timeout: 120_000 }, () => {
+describe('a command exits with 0', { timeout: 300_000 }, () => {
   const successes: [string, string[], CommandOptions, RegExp][] = [
     ['import', ['-'], { env, input: event }, /^imported 1 event /],
     ['demo', ['--seconds', '0'], { env }, /^wrote \d+ events/],

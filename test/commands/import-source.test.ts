@@ -89,7 +89,7 @@ describe('npm run import reads', () => {
 });
 
 // Several processes one after the other in each test.
-describe('a pipe that is imported again', { timeout: 120_000 }, () => {
+describe('a pipe that is imported again', { timeout: 300_000 }, () => {
   it('adds only what is missing of the events that have a timestamp', async () => {
     const text = events(50);
     const bad = `${text}{"event_type":"A"}\n`;

@@ -55,7 +55,7 @@ function claims(
   silence: () => Promise<void> | void,
   restore: () => Promise<void> | void,
 ): void {
-  it(`${when} every request gets a response in time, and the service recovers`, { timeout: 120_000 }, async () => {
+  it(`${when} every request gets a response in time, and the service recovers`, { timeout: 300_000 }, async () => {
     await service.write(order(0));
     const over = new AbortController();
     const writers = ['a', 'b', 'c'].map((name) => writeUntil(service, `${name}-${Math.random()}`, over.signal));

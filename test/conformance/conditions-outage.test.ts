@@ -108,7 +108,7 @@ notOn(reasons.embedded).describe('200 requests at once on a pool of 5', async ()
   });
   await service.write(order(1));
 
-  it('all get a response: the content, or 503 with Retry-After', { timeout: 120_000 }, async () => {
+  it('all get a response: the content, or 503 with Retry-After', { timeout: 300_000 }, async () => {
     const requests = Array.from({ length: 200 }, (_, i) => {
       const init = { signal: AbortSignal.timeout(30_000) };
       if (i % 4 === 0) return service.request('/api/logs', { ...json(order(i)), ...init });

@@ -29,7 +29,7 @@ describe('events of the past', () => {
     expect(await found.json()).toMatchObject({ total: 1, logs: [stored] });
   });
 
-  it('of 24 months make these months', { timeout: 180_000 }, async () => {
+  it('of 24 months make these months', { timeout: 300_000 }, async () => {
     const months = Array.from({ length: 24 }, (_, i) => monthsAgo(i + 1));
     // Two imports at once: one with an event in each request, one with all in one request.
     await Promise.all([

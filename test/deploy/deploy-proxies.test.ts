@@ -221,7 +221,7 @@ describe('the log behind a proxy', async () => {
           expect([await handshake(url), await handshake('https://evil.example')]).toEqual([101, 403]);
         });
 
-        it('an export streams: a client that does not read stops the export', { timeout: 90_000 }, async () => {
+        it('an export streams: a client that does not read stops the export', { timeout: 300_000 }, async () => {
           filled ??= fill(service);
           await filled;
           const before = counted.received();

@@ -10,24 +10,24 @@ const suite = (env: Record<string, string>) =>
   run(vitest, args, { env: { TEST_DATABASE_URL: inject('serverUrl'), ...env } });
 
 describe('the suite ends with 1 after', () => {
-  it.each(Object.keys(red))('%s', { timeout: 120_000 }, async (name) => {
+  it.each(Object.keys(red))('%s', { timeout: 300_000 }, async (name) => {
     const { status, stdout, stderr } = await suite({ EXIT_STATUS_CASE: name });
     expect(status, stdout + stderr).toBe(1);
   });
 
-  it('a failed test, with a server of its own', { timeout: 120_000 }, async () => {
+  it('a failed test, with a server of its own', { timeout: 300_000 }, async () => {
     const { status } = await suite({ EXIT_STATUS_CASE: 'a failed test', TEST_DATABASE_URL: '' });
     expect(status).toBe(1);
   });
 
-  it('no test file', { timeout: 120_000 }, async () => {
+  it('no test file', { timeout: 300_000 }, async () => {
     const { status } = await suite({ EXIT_STATUS_FILE: 'test/exit-status/nothing.ts' });
     expect(status).toBe(1);
   });
 });
 
 describe('the suite ends with 0 after', () => {
-  it.each(Object.keys(green))('%s', { timeout: 120_000 }, async (name) => {
+  it.each(Object.keys(green))('%s', { timeout: 300_000 }, async (name) => {
     const { status, stdout, stderr } = await suite({ EXIT_STATUS_CASE: name });
     expect(status, stdout + stderr).toBe(0);
     expect(stdout).toMatch(/^1 passed, 0 failed, [01] skipped$/m);
@@ -41,7 +41,7 @@ describe('npm run check ends with non-zero after', () => {
     'a lint warning': "import { join } from 'node:path';\n\nexport const n = 1;\n",
   };
 
-  it.each(Object.entries(wrong))('%s', { timeout: 120_000 }, async (name, text) => {
+  it.each(Object.entries(wrong))('%s', { timeout: 300_000 }, async (name, text) => {
     const file = `${root}test/exit-status/wrong-${name.replaceAll(' ', '-')}.ts`;
     await writeFile(file, text);
     const { status } = await run('npm', ['run', 'check']).finally(() => rm(file));

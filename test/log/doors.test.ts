@@ -285,7 +285,7 @@ describe('10,000 generated events', () => {
   const events = fc.sample(event, { numRuns: n, seed: 20_261_125 });
   const written = ({ id: _id, created_at: _at, ...rest }: Entry) => rest;
 
-  it('are stored through every way in as through POST', { timeout: 180_000 }, async () => {
+  it('are stored through every way in as through POST', { timeout: 300_000 }, async () => {
     let expected: unknown[] | null = null;
     for (const [door, write] of Object.entries(doors)) {
       const before = await head();

@@ -76,11 +76,11 @@ it.each<[what: string, statements: string[], message: RegExp]>([
     ],
     /the server is PostgreSQL 13.4; version 14 or newer is needed/,
   ],
-])('%s', { timeout: 120_000 }, async (_what, statements, message) => {
+])('%s', { timeout: 300_000 }, async (_what, statements, message) => {
   await refuses(await prepared(statements), message);
 });
 
-it('a server without pg_trgm', { timeout: 120_000 }, async () => {
+it('a server without pg_trgm', { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-no-trgm-'));
   await chmod(folder, 0o755); // The server's own user must get through.
   const programs = dirname(await packagedBin());
@@ -103,7 +103,7 @@ it('no tables and MIGRATE=off', async () => {
   expect(text).toMatch(/the tables are missing or out of date: run npm run migrate/);
 });
 
-it('tables of a newer version are used, and a line says so', { timeout: 60_000 }, async () => {
+it('tables of a newer version are used, and a line says so', { timeout: 300_000 }, async () => {
   const url = await prepared([owned]);
   expect((await startOutcome('node', url)).text).not.toMatch(/newer/);
   const own = serverClient(url, 1, null);
@@ -114,7 +114,7 @@ it('tables of a newer version are used, and a line says so', { timeout: 60_000 }
   expect(text).toMatch(/the tables were migrated by a newer version of Edgetrail/);
 });
 
-it('HOST=0.0.0.0 prints an address that can be opened', { timeout: 60_000 }, async () => {
+it('HOST=0.0.0.0 prints an address that can be opened', { timeout: 300_000 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-host-'));
   const service = spawnService({ USERS: 'admin:admin:admin-password', HOST: '0.0.0.0', DATA_DIR: folder });
   const url = await service.ready;

@@ -68,7 +68,7 @@ describe('TLS', () => {
   });
 });
 
-describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 120_000 }, (runtime) => {
+describe.each(['node', 'bun'] as const)('the service on %s', { timeout: 300_000 }, (runtime) => {
   it.each<[what: string, url: () => string, message: RegExp]>([
     [
       'sslmode=require at a server without TLS',

@@ -98,7 +98,7 @@ it.each([
   },
 );
 
-it('target_session_attrs leads past a host that is read-only', { timeout: 60_000 }, async () => {
+it('target_session_attrs leads past a host that is read-only', { timeout: 300_000 }, async () => {
   const sql = serverClient(mainUrl.replace(mainHost, `${readOnlyHost},${mainHost}`), 2, null);
   for (let n = 0; n < 3; n++)
     expect(await sql`select current_setting('transaction_read_only') as read_only`).toMatchObject([

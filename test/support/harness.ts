@@ -195,7 +195,7 @@ export async function* sseMessages(answer: Response): AsyncGenerator<SseMessage>
 }
 
 /** Waits until a condition holds; throws with `what` when it does not hold in time. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 30_000): Promise<void> {
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 60_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > deadline) throw new Error(`did not happen within ${ms} ms: ${what}`);

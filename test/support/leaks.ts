@@ -50,7 +50,7 @@ function connectAndReset(url: string, i: number): Promise<void> {
   ];
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname);
-    socket.setTimeout(20_000, () => socket.destroy(new Error(`follower ${i} got no response`)));
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`follower ${i} got no response`)));
     socket.on('error', reject);
     socket.on('close', () => resolve());
     socket.on('data', (bytes) => {
@@ -103,7 +103,7 @@ async function stay(url: string): Promise<() => Promise<void> | undefined> {
 
 /** Defines the test: disconnected followers leave no follower, no socket and no timer. */
 export function leakTests(name: string, { n, start, grown_max }: Leaver): void {
-  it(`${n} followers closed by a reset leak nothing on ${name}`, { timeout: 120_000 }, async () => {
+  it(`${n} followers closed by a reset leak nothing on ${name}`, { timeout: 300_000 }, async () => {
     const proxy = await proxyTo(await freshPostgres());
     const { url, holds } = await start({ ...settings, DATABASE_URL: proxy.url });
     const leave = await stay(url);

@@ -97,7 +97,7 @@ export function openPages(urlOf: () => string, open: () => Promise<Browser> = op
   return async (path, who = 'admin', { allows = [], withoutScripts = false, ...options } = {}) => {
     if (!browser) throw new Error('opened outside of a test');
     const context = await browser.newContext({ viewport: { width: 1200, height: 800 }, ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000);
     await context.addInitScript(watch, announcement_ms_min);
     await enter(context, who);
     const page = await context.newPage();

@@ -4,7 +4,7 @@ import { freshPostgres, startService } from '../../support/harness.ts';
 import { proxyTo } from '../../support/proxy.ts';
 import { scrape } from '../../support/scrape.ts';
 
-it('while the database is away a scrape has the numbers of the process', { timeout: 60_000 }, async () => {
+it('while the database is away a scrape has the numbers of the process', { timeout: 300_000 }, async () => {
   const proxy = await proxyTo(await freshPostgres());
   const service = await startService('postgres', { place: { DATABASE_URL: proxy.url } });
   await service.write({ event_type: 'CREATE', entity_type: 'order' });

@@ -33,7 +33,7 @@ async function rate(write: boolean): Promise<number> {
   return ((after - before) * 1_000) / watched_ms;
 }
 
-it(`sends as many statements for ${n_followers} followers as for one`, { timeout: 120_000 }, async () => {
+it(`sends as many statements for ${n_followers} followers as for one`, { timeout: 300_000 }, async () => {
   const abort = new AbortController();
   const follow = () => service.request('/api/logs/stream', { as: 'guest', signal: abort.signal });
   await follow();
