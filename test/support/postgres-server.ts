@@ -1,5 +1,6 @@
 /** Starts a PostgreSQL server for tests and benchmarks on a free port of loopback. */
 import { execFile, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -128,15 +129,21 @@ export function ownerUrl(serverUrl: string, database: string, role: string): str
   return Object.assign(new URL(serverUrl), { pathname: `/${database}`, username: role, password: 'owner' }).href;
 }
 
-/** A port of loopback that was free when this function was called. */
-export const freePort = () =>
-  new Promise<number>((resolve, reject) => {
+/**
+ * A port of loopback that was free when this function was called. It is none of those that systems give to outgoing
+ * connections and to listeners without a port (from 32,768 on Linux, from 49,152 elsewhere): another process does not get
+ * it while the one that it is for is not running.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(11_000, 32_768);
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port')),
-      );
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
     });
-  });
+    if (!isFree) continue;
+    await new Promise((resolve) => probe.close(resolve));
+    return port;
+  }
+}

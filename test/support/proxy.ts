@@ -1,6 +1,7 @@
 /** A TCP proxy in front of a database: a test can count its bytes, cut or silence the connections, and restore them. */
 import { connect, createServer, type Socket } from 'node:net';
 import { atEnd } from './at-end.ts';
+import { freePort } from './postgres-server.ts';
 
 export type Proxy = {
   /** The database's URL through the proxy. */
@@ -78,10 +79,14 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
       join(next);
     });
   }
-  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  await listen(0);
-  const address = server.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
+  // Of its own choice: while the proxy is closed no other process may get its port.
+  const port = await freePort();
+  const listen = () =>
+    new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, '127.0.0.1', resolve);
+    });
+  await listen();
   const close = () =>
     new Promise<void>((resolve) => {
       server.close(() => resolve());
@@ -103,7 +108,7 @@ export async function proxyTo(databaseUrl: string, connections_max = Number.POSI
     logReads: () => n_logReads,
     opened: () => n_opened,
     close,
-    open: () => listen(port),
+    open: listen,
     swallow,
     pass,
   };
