@@ -16,8 +16,11 @@ import { countWindow, idWindow, readWhole, readWindows } from './whole-reads.ts'
 export const totalLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
-  /** The deadline of the total of a list. */
+  /** The deadline of the total of a list, */
   total_ms_max: 50,
+  /** which is longer for a log of at most this many entries: counting those takes a few milliseconds, unless the machine is busy. */
+  short_log_rows_max: 20_000,
+  short_log_ms_max: 1_000,
   /** How long a count is kept: a log that was replaced by another one must not be answered from it for longer. */
   kept_ms_max: 60_000,
   /** The same for a lower bound of a count that did not end within its deadline: it may next time. */
@@ -90,7 +93,7 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
     const counted =
       mode === 'exact'
         ? await exactTotal(filter, newest)
-        : await countInTime(filter, newest, (run) => withDeadline(reads, totalLimits.total_ms_max, run));
+        : await countInTime(filter, newest, (run) => withDeadline(reads, listTotalMs(newest), run));
     return keepCounted(filter, newest, counted) ?? { total: 0, total_is_exact: false };
   }
 
@@ -102,7 +105,7 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
   ): Promise<Counted | null> =>
     reads.deadline_ms !== null
       ? timed((tx) => count(tx, filter, newest, totalLimits.total_rows_max))
-      : windowedTotal(filter, newest, totalLimits.total_ms_max);
+      : windowedTotal(filter, newest, listTotalMs(newest));
 
   /** The total for a page: null when counting took too long. */
   async function totalInTime(filter: Filter, known?: number): Promise<Total | null> {
@@ -159,6 +162,9 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
 
   return { total, totalInTime };
 }
+
+const listTotalMs = (newest: number) =>
+  newest <= totalLimits.short_log_rows_max ? totalLimits.short_log_ms_max : totalLimits.total_ms_max;
 
 const tookTooLong = () =>
   unavailable(
