@@ -2,7 +2,7 @@
 import { eq, sql } from 'drizzle-orm';
 import type { Reads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
-import { logBatches, logRollupDay } from './schema.ts';
+import { logBatches, logRollupMonth } from './schema.ts';
 
 export const growth_days = [1, 7, 30] as const;
 
@@ -63,11 +63,11 @@ export function growthOf(reads: Reads) {
     const rows = await reads((db) =>
       db
         .select({
-          month: sql<string>`coalesce(to_char(${logRollupDay.day} at time zone 'UTC', 'YYYY_MM'), '')`,
-          n: sql`sum(${logRollupDay.n})`.mapWith(Number),
+          month: sql<string>`coalesce(to_char(${logRollupMonth.month} at time zone 'UTC', 'YYYY_MM'), '')`,
+          n: sql`sum(${logRollupMonth.n})`.mapWith(Number),
         })
-        .from(logRollupDay)
-        .where(eq(logRollupDay.version, rollup.version))
+        .from(logRollupMonth)
+        .where(eq(logRollupMonth.version, rollup.version))
         .groupBy(sql`1`),
     );
     return new Map(rows.map(({ month, n }) => [month, n]));

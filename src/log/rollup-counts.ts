@@ -2,12 +2,12 @@
 import { and, asc, desc, inArray, lte, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import { type Filter, isTimeKey, periodOf, type Term } from './filter.ts';
 import { earliest_ms, latest_ms, writeDatabaseTime } from './instant.ts';
-import { gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
+import { type Groups, gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
 import type { Database } from './schema.ts';
 
 export const rollupKeys = ['event_type', 'entity_type', 'service'] as const;
 export type RollupKey = (typeof rollupKeys)[number];
-const isRollupKey = (key: string): key is RollupKey => (rollupKeys as readonly string[]).includes(key);
+export const isRollupKey = (key: string): key is RollupKey => (rollupKeys as readonly string[]).includes(key);
 
 const hour_ms = 3_600_000;
 const day_ms = 24 * hour_ms;
@@ -26,33 +26,31 @@ function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {
   return and(...conditions);
 }
 
-const instant = (ms: number) => sql`${writeDatabaseTime(ms)}::timestamptz`;
-
 /** The window of the terms, and within it of a period in epoch milliseconds. */
 function windowOf(terms: Term[], { from = -Infinity, to = Infinity } = {}): Window {
   const { first_ms, last_ms } = periodOf(terms);
   const first = Math.max(first_ms, from);
   const before = Math.min(last_ms + 1, to);
   return {
-    from: first === -Infinity ? null : instant(Math.max(first, earliest_ms)),
-    before: before === Infinity ? null : instant(Math.min(before, latest_ms + 1)),
+    from: first === -Infinity ? first : Math.max(first, earliest_ms),
+    before: before === Infinity ? before : Math.min(before, latest_ms + 1),
   };
 }
 
 /** The last 24 hours by the database's clock, within the window. Times of the log are whole milliseconds. */
-function lastDayOf({ from, before }: Window): Window {
-  const [start, end] = [
-    sql`now() - interval '24 hours'`,
-    sql`date_trunc('milliseconds', now()) + interval '1 millisecond'`,
-  ];
-  return {
-    from: from ? sql`greatest(${from}, ${start})` : start,
-    before: before ? sql`least(${before}, ${end})` : sql`(${end})`,
-  };
+async function lastDayOf(tx: Database, { from, before }: Window): Promise<Window> {
+  const ms = sql`extract(epoch from now()) * 1000`;
+  const [now] = await tx
+    .select({ up: sql`ceil(${ms})`.mapWith(Number), down: sql`floor(${ms})`.mapWith(Number) })
+    .from(sql`(select) as nothing`);
+  if (!now) throw new Error('the database has no clock');
+  return { from: Math.max(from, now.up - day_ms), before: Math.min(before, now.down + 1) };
 }
 
 const sum = sql<number>`coalesce(sum(n), 0)`.mapWith(Number);
-const counted = (window: Window, bounds?: string[] | 'hours') => sql`(${rollupRows(window, bounds)}) as counted`;
+const counted = (window: Window, groups?: Groups) => sql`(${rollupRows(window, groups)}) as counted`;
+/** As hours alone: a day has at most 24, and the statement is planned for fewer parts. */
+const countedLastDay = async (tx: Database, window: Window) => counted(await lastDayOf(tx, window), 'hours');
 
 /** The number of matching entries; null where the rollup cannot say: another filter, or a reader that is behind. */
 export async function rollupTotal(
@@ -64,7 +62,7 @@ export async function rollupTotal(
   const window = windowOf(filter.terms);
   const [row] = await tx
     .select({ n: sum, gap: gapSql })
-    .from(counted(of === 'all' ? window : lastDayOf(window)))
+    .from(of === 'all' ? counted(window) : await countedLastDay(tx, window))
     .where(labelsMatch(filter.terms));
   return row && isUsableGap(row.gap) ? row.n : null;
 }
@@ -78,7 +76,7 @@ export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRo
   const labels = labelsMatch(filter.terms);
   const lastDay = tx
     .select({ n: sum })
-    .from(counted(lastDayOf(window)))
+    .from(await countedLastDay(tx, window))
     .where(labels);
   const rows = await tx
     .select({
@@ -152,7 +150,7 @@ export async function rollupBars(
       is_all: sql<number>`grouping(event_type)`.mapWith(Number),
       gap: gapSql,
     })
-    .from(counted(windowOf(filter.terms, { from, to }), boundsOf(from, to, bucket_ms)))
+    .from(counted(windowOf(filter.terms, { from, to }), groupsOf(filter.terms, { from, to, bucket_ms })))
     .where(labelsMatch(filter.terms))
     .groupBy(sql`grouping sets ((bar, event_type), ())`)
     // A day with a bound within it may be counted and taken off again.
@@ -161,10 +159,9 @@ export async function rollupBars(
   return isUsableGap(all?.gap ?? null) ? rows.filter((row) => row !== all) : null;
 }
 
-/** The times within days (UTC) at which a bar begins. */
-function boundsOf(from: number, to: number, bucket_ms: number): string[] | 'hours' {
+function groupsOf(terms: Term[], { from, to, bucket_ms }: { from: number; to: number; bucket_ms: number }): Groups {
   if (bucket_ms < day_ms) return 'hours';
   const bounds: string[] = [];
   for (let at = from; at <= to; at += bucket_ms) if (at % day_ms !== 0) bounds.push(writeDatabaseTime(at));
-  return bounds;
+  return { bounds, byTypeOnly: terms.every(({ key }) => key === 'event_type' || isTimeKey(key)) };
 }

@@ -243,6 +243,30 @@ export const logRollupDay = pgTable(
   ],
 );
 
+/** The same by month (UTC): a sum over years adds up few rows. */
+export const logRollupMonth = pgTable(
+  'log_rollup_month',
+  { ...rollupLabels, month: instant().notNull(), n: bigint({ mode: 'number' }).notNull() },
+  (t) => [
+    primaryKey({
+      name: 'log_rollup_month_pkey',
+      columns: [t.version, t.month, t.event_type, t.entity_type, t.service],
+    }),
+  ],
+);
+
+/** By day and event type alone, for the bars of a histogram over years. */
+export const logRollupDayType = pgTable(
+  'log_rollup_day_type',
+  {
+    version: rollupLabels.version,
+    event_type: rollupLabels.event_type,
+    day: instant().notNull(),
+    n: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'log_rollup_day_type_pkey', columns: [t.version, t.day, t.event_type] })],
+);
+
 /**
  * A stored event, as every reader gets it. `unreadable` says which of its values cannot be given out and why; then
  * `metadata_text` may hold its metadata as text (stored-row.ts).

@@ -1,18 +1,17 @@
 /** Months of the past are made while the log is in use, through every way into it, and in logs of older versions. */
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import type postgres from 'postgres';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createClient } from '../../src/client.ts';
 import { importFiles } from '../../src/commands/import-files.ts';
 import { importFile } from '../../src/commands/import-source.ts';
 import { createStore } from '../../src/log/store.ts';
-import { migrationsFolder, type OpenDatabase } from '../../src/runtime/database.ts';
+import type { OpenDatabase } from '../../src/runtime/database.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { eventually, freshPostgres, json, sqlClient, startService, type TestService } from '../support/harness.ts';
+import { olderLog } from '../support/older-log.ts';
 import { divided, filled, misplaced, monthsAgo, nameOf, partitionsOf, uncovered } from '../support/partitions.ts';
 
 const urlOf = ({ place }: TestService) => ('DATABASE_URL' in place ? place.DATABASE_URL : '');
@@ -194,25 +193,16 @@ describe('a time in every range', async () => {
 
 describe('a log of the version before', () => {
   /** A log without the migration of this file's subject, with events in its history. */
-  async function olderLog(times: number[]): Promise<string> {
-    const url = await freshPostgres('template0');
-    const older = join(folder, 'drizzle');
-    await cp(migrationsFolder, older, { recursive: true });
-    const journal = join(older, 'meta', '_journal.json');
-    const { entries, ...rest } = JSON.parse(await readFile(join(migrationsFolder, 'meta', '_journal.json'), 'utf8'));
-    await writeFile(journal, JSON.stringify({ ...rest, entries: entries.slice(0, 7) }));
-    const client = sqlClient(url, 1);
-    await migrate(drizzle({ client }), { migrationsFolder: older });
-    await client.unsafe('select count(*) from append_logs($1::text::jsonb)', [
-      JSON.stringify(times.map((ms) => order(ms))),
-    ]);
-    return url;
-  }
+  const older = (times: number[]) =>
+    olderLog(
+      7,
+      times.map((ms) => order(ms)),
+    );
   const history = async (url: string) => (await partitionsOf(open(url).db))[0]?.to;
 
   it('with events of the last ten years in its history keeps it whole, and stores and finds every time', async () => {
     const times = [Date.parse('1990-01-01T00:00:00Z'), monthsAgo(70), monthsAgo(2)];
-    const url = await olderLog(times);
+    const url = await older(times);
     await open(url).migrate(() => {});
     const service = await startService('postgres', { place: { DATABASE_URL: url } });
     await service.write([monthsAgo(71), monthsAgo(2), Date.now()].map((ms) => order(ms)));
@@ -223,7 +213,7 @@ describe('a log of the version before', () => {
   });
 
   it('with older events only ends its history ten years ago', async () => {
-    const url = await olderLog([Date.parse('1990-01-01T00:00:00Z'), monthsAgo(120) - 1]);
+    const url = await older([Date.parse('1990-01-01T00:00:00Z'), monthsAgo(120) - 1]);
     await open(url).migrate(() => {});
     expect(await history(url)).toBe(monthsAgo(120));
     await createStore(open(url).db).makePartitions();
@@ -232,7 +222,7 @@ describe('a log of the version before', () => {
   });
 
   it('that is in use is migrated at once, and ends its history when it is free', async () => {
-    const url = await olderLog([Date.parse('1990-01-01T00:00:00Z')]);
+    const url = await older([Date.parse('1990-01-01T00:00:00Z')]);
     const reader = await sqlClient(url, 1).reserve();
     await reader`begin`;
     await reader`select count(*) from activity_logs`;

@@ -9,11 +9,14 @@ const hour_ms = 3_600_000;
 const day_ms = 24 * hour_ms;
 const first_day = Date.parse('2026-03-01T00:00:00Z');
 
-/** Times around the bounds of hours and days, within four old days and the last 26 hours. */
+/** Times around the bounds of hours, days and months, within four old days, the months around them and the last 26 hours. */
 const near = fc.constantFrom(0, 0, 1, -1, 1_234_567, 59 * 60_000);
 const oldTime = fc.tuple(fc.nat(4 * 24), near).map(([hours, ms]) => first_day + hours * hour_ms + ms);
+const monthTime = fc
+  .tuple(fc.nat(4), fc.constantFrom(0, 0, 1, 14, 27), near)
+  .map(([month, days, ms]) => Date.UTC(2026, month, 1 + days) + ms);
 const recentTime = fc.nat(26 * hour_ms).map((ms) => Date.now() - ms);
-const time = fc.oneof(oldTime, recentTime).map((ms) => new Date(ms).toISOString());
+const time = fc.oneof(oldTime, monthTime, recentTime).map((ms) => new Date(ms).toISOString());
 
 const values = {
   event_type: ['CREATE', 'UPDATE', 'DELETE', '__proto__', 'x'.repeat(255)],
@@ -121,3 +124,36 @@ export const answers = (db: Database, question: Question) =>
 
 export const describeQuestion = ({ filter, buckets }: Question) =>
   `${filter.key || '(all)'} from ${new Date(buckets.from).toISOString()} by ${buckets.bucket_ms / hour_ms} h, ${(buckets.to - buckets.from) / day_ms} days`;
+
+/** The rows that are only in the rollup or only in a count of the log, at each of its levels. */
+export const wrongRows = sql<number>`(
+  with hours as (
+    select date_trunc('hour', timestamp, 'UTC') as hour, event_type, entity_type, coalesce(service, '') as service,
+           count(*) as n, min(id) as first_id, max(id) as last_id
+    from activity_logs group by 1, 2, 3, 4
+  ), days as (
+    select date_trunc('day', hour, 'UTC') as day, event_type, entity_type, service, sum(n)::bigint as n
+    from hours group by 1, 2, 3, 4
+  ), months as (
+    select date_trunc('month', day, 'UTC') as month, event_type, entity_type, service, sum(n)::bigint as n
+    from days group by 1, 2, 3, 4
+  ), types as (
+    select day, event_type, sum(n)::bigint as n from days group by 1, 2
+  ), rolled_hours as (
+    select hour, event_type, entity_type, service, n, first_id, last_id from log_rollup
+  ), rolled_days as (
+    select day, event_type, entity_type, service, n from log_rollup_day
+  ), rolled_months as (
+    select month, event_type, entity_type, service, n from log_rollup_month
+  ), rolled_types as (
+    select day, event_type, n from log_rollup_day_type
+  )
+  select (select count(*) from (select * from hours except select * from rolled_hours) a)
+       + (select count(*) from (select * from rolled_hours except select * from hours) b)
+       + (select count(*) from (select * from days except select * from rolled_days) c)
+       + (select count(*) from (select * from rolled_days except select * from days) d)
+       + (select count(*) from (select * from months except select * from rolled_months) e)
+       + (select count(*) from (select * from rolled_months except select * from months) f)
+       + (select count(*) from (select * from types except select * from rolled_types) g)
+       + (select count(*) from (select * from rolled_types except select * from types) h)
+)`.mapWith(Number);

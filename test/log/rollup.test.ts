@@ -8,8 +8,9 @@ import { rollupLimits } from '../../src/log/rollup-rows.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
-import { databases, freshDatabase } from '../support/harness.ts';
-import { answers, event, question } from './rollup-oracle.ts';
+import { databases, eventually, freshDatabase, sqlClient } from '../support/harness.ts';
+import { olderLog } from '../support/older-log.ts';
+import { answers, event, question, wrongRows } from './rollup-oracle.ts';
 
 const ask = (text: string) => readFilter(new URLSearchParams(text));
 
@@ -135,5 +136,35 @@ describe.each(databases)('events that no writer may store on %s', async (name) =
       expect(await rollupTotal(db, ask('end_date=9999-12-31'))).toBe(5);
       expect(await rollupTotal(db, ask('service!=shop'))).toBe(5);
     }
+  });
+});
+
+describe('the rollup of a version without months', () => {
+  it('is exact as soon as it is migrated, also when a step is running meanwhile', async () => {
+    const url = await olderLog(9, fc.sample(event, 200));
+    const client = sqlClient(url, 2);
+    const step = (ids_max: number) => [`select * from step_reader('rollup', 1, ${ids_max}, 1)`] as const;
+    await client.unsafe(...step(60));
+    const open = openPostgres(url, 3);
+    afterAll(open.close);
+    let migrated: Promise<void> | undefined;
+    await client.begin(async (running) => {
+      await running.unsafe(...step(60));
+      migrated = open.migrate(() => {});
+      await eventually('the migration waits for the step', async () => {
+        const waiting = await client`select from pg_locks where relation = 'log_readers'::regclass and not granted`;
+        return waiting.length > 0;
+      });
+    });
+    await migrated;
+    const store = createStore(open.db);
+    for (const ids_max of [0, 30, 1_000]) {
+      if (ids_max > 0) await store.rollUp(ids_max);
+      for (const asked of fc.sample(question, 15)) {
+        const { rolled, counted } = await answers(open.db, asked);
+        expect(rolled).toEqual(counted);
+      }
+    }
+    expect(await open.db.select({ wrong: wrongRows }).from(sql`(select) as nothing`)).toEqual([{ wrong: 0 }]);
   });
 });

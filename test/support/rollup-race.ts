@@ -5,7 +5,7 @@ import { isTransient } from '../../src/http/problem.ts';
 import type { Database } from '../../src/log/schema.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
-import { answers, describeQuestion, event, question } from '../log/rollup-oracle.ts';
+import { answers, describeQuestion, event, question, wrongRows } from '../log/rollup-oracle.ts';
 
 export type RaceResult = {
   /** Questions that were answered from the rollup and compared with a recount, and those that differed. */
@@ -23,26 +23,6 @@ const n_writers = 3;
 const n_readers = 3;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const random = (n: number) => Math.floor(Math.random() * n);
-
-/** The rows that are only in the rollup or only in a count of the log, by hour and by day. */
-const wrongRows = sql<number>`(
-  with hours as (
-    select date_trunc('hour', timestamp, 'UTC') as hour, event_type, entity_type, coalesce(service, '') as service,
-           count(*) as n, min(id) as first_id, max(id) as last_id
-    from activity_logs group by 1, 2, 3, 4
-  ), days as (
-    select date_trunc('day', hour, 'UTC') as day, event_type, entity_type, service, sum(n)::bigint as n
-    from hours group by 1, 2, 3, 4
-  ), rolled_hours as (
-    select hour, event_type, entity_type, service, n, first_id, last_id from log_rollup
-  ), rolled_days as (
-    select day, event_type, entity_type, service, n from log_rollup_day
-  )
-  select (select count(*) from (select * from hours except select * from rolled_hours) a)
-       + (select count(*) from (select * from rolled_hours except select * from hours) b)
-       + (select count(*) from (select * from days except select * from rolled_days) c)
-       + (select count(*) from (select * from rolled_days except select * from days) d)
-)`.mapWith(Number);
 
 /** Races on an empty, migrated database until `isOver` says so, which is asked after each check. */
 export async function raceRollup(url: string, isOver: (checks: number) => boolean): Promise<RaceResult> {
