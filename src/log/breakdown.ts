@@ -7,7 +7,7 @@ import { withTimeout } from './deadlines.ts';
 import { type Filter, type Term, withoutField } from './filter.ts';
 import { earliest_ms, latest_ms } from './instant.ts';
 import type { Reads } from './reads.ts';
-import { isRollupFilter, rollupBars, rollupKeys, rollupLabels } from './rollup-counts.ts';
+import { isRollupFilter, isRollupKey, rollupBars, rollupKeys, rollupLabels } from './rollup-counts.ts';
 import { type Counted, type CountSource, countOrEstimate } from './sample.ts';
 import { type Database, activityLogs as log } from './schema.ts';
 
@@ -54,24 +54,27 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
   async function facets(filter: Filter): Promise<Facet[] | null> {
     const newest = await head();
     const named = facetKeys.flatMap((key) => [true, false].flatMap((negated) => valuesOf(filter.terms, key, negated)));
-    const tallyOf = (filter: Filter) =>
-      countOrEstimate(reads, filter, newest, (tx, source) => countFieldValues(tx, source, named), rowsExamined);
-    const rolled = isRollupFilter(filter) ? await withTimeout(reads, (tx) => rolledTallies(tx, filter, named)) : null;
-    const all = await tallyOf(filter);
-    if (!all) return null;
-    const found: Facet[] = [];
-    for (const key of facetKeys) {
-      const tally = rolled?.get(key);
-      if (tally) {
-        found.push(facetFrom(key, filter.terms, tally, tally));
-        continue;
-      }
-      const asked = filter.terms.some((term) => term.key === key);
-      const others = asked ? await tallyOf(withoutField(filter, key)) : all;
-      if (!others) return null;
-      found.push(facetFrom(key, filter.terms, all, others));
-    }
-    return found;
+    const tallyOf = (filter: Filter, keys: readonly FacetKey[]) =>
+      countOrEstimate(reads, filter, newest, (tx, source) => countFieldValues(tx, source, named, keys), rowsExamined);
+    const counted = async (keys: readonly FacetKey[]): Promise<(Facet | null)[]> => {
+      const isAsked = (key: FacetKey) => filter.terms.some((term) => term.key === key);
+      const [all, ...others] = await Promise.all([
+        tallyOf(filter, keys),
+        ...keys.map((key) => (isAsked(key) ? tallyOf(withoutField(filter, key), [key]) : null)),
+      ]);
+      return keys.map((key, i) => {
+        const other = isAsked(key) ? others[i] : all;
+        return all && other ? facetFrom(key, filter.terms, all, other) : null;
+      });
+    };
+    const rolled = async () => {
+      const tallies = await withTimeout(reads, (tx) => rolledTallies(tx, filter, named));
+      return tallies?.map(([key, tally]) => facetFrom(key, filter.terms, tally, tally)) ?? counted(rollupKeys);
+    };
+    const found = isRollupFilter(filter)
+      ? (await Promise.all([rolled(), counted(facetKeys.filter((key) => !isRollupKey(key)))])).flat()
+      : await counted(facetKeys);
+    return found.includes(null) ? null : found.filter((facet) => facet !== null);
   }
 
   /** The bars of a period; null when counting took too long. */
@@ -107,30 +110,40 @@ export function breakdownOf(reads: Reads, head: () => Promise<number>) {
 
 type FieldValueCount = { key: FacetKey | null; value: string | null; n: number };
 
-/** The tallies of the fields that the rollup knows, by field; null when its reader is behind. */
+/** The tallies of the fields that the rollup knows; null when its reader is behind. */
 async function rolledTallies(
   tx: Database,
   filter: Filter,
   named: string[],
-): Promise<Map<FacetKey, Counted<FieldValueCount>> | null> {
+): Promise<[FacetKey, Counted<FieldValueCount>][] | null> {
   const labels = await rollupLabels(tx, filter, named, breakdownLimits.facet_values_max + 1);
   if (!labels) return null;
   const tallyOf = (key: FacetKey): Counted<FieldValueCount> => {
     const rows = labels.filter((label) => label.key === key);
     return { rows, rows_examined: 0, weight: 1, exact: true };
   };
-  return new Map(rollupKeys.map((key) => [key, tallyOf(key)]));
+  return rollupKeys.map((key) => [key, tallyOf(key)]);
 }
 
-/** The most frequent values of each field, the values in `named`, and (without a key) the number of rows. */
-function countFieldValues(tx: Database, source: CountSource, named: string[]): Promise<FieldValueCount[]> {
-  const columns = facetKeys.map((key) => source[key]);
+/** The most frequent values of each of these fields, the values in `named`, and (without a key) the number of rows. */
+function countFieldValues(
+  tx: Database,
+  source: CountSource,
+  named: string[],
+  keys: readonly FacetKey[],
+): Promise<FieldValueCount[]> {
+  const columns = keys.map((key) => source[key]);
   const list = sql.join(columns, sql`, `);
   const sets = sql.join(
     columns.map((column) => sql`(${column})`),
     sql`, `,
   );
-  const key = sql<FacetKey | null>`case grouping(${list}) when 7 then 'event_type' when 11 then 'entity_type' when 13 then 'service' when 14 then 'user_id' end`;
+  // A bit for each column, the last one being the lowest: 0 for the one that is grouped by.
+  const cases = keys.map((key, i) => {
+    const bits = 2 ** keys.length - 1 - 2 ** (keys.length - 1 - i);
+    return sql.raw(`when ${bits} then '${key}'`);
+  });
+  const key = sql<FacetKey | null>`case grouping(${list}) ${sql.join(cases, sql` `)} end`;
   const value = sql<string | null>`coalesce(${list})`;
   const ranked = tx
     .select({

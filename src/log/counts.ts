@@ -24,6 +24,9 @@ export type Recent = { recent_24h: number; recent_is_exact: boolean };
 /** The times of the oldest and the newest matching entry, in epoch milliseconds. */
 export type Span = { oldest: number; newest: number };
 
+/** How long each end of a span is looked for. An index finds it in a fraction of this, and a scan would hold up the counts. */
+const span_ms_max = 50;
+
 const n = sql<number>`count(*)`.mapWith(Number);
 
 /** The counting part of a store. `head` reads the id of the newest entry. */
@@ -102,7 +105,7 @@ export function countsOf(reads: Reads, head: () => Promise<number>) {
    */
   async function span(filter: Filter): Promise<Span | null> {
     const found =
-      (await readWhole(reads, filter, await head(), (tx) => ends(tx, filter.where))) ??
+      (await readWhole(reads, filter, await head(), (tx) => ends(tx, filter.where), span_ms_max)) ??
       (await withTimeout(reads, (tx) => ends(tx, undefined)));
     const [oldest, newest] = found ?? [];
     return oldest && newest ? { oldest: Date.parse(oldest), newest: Date.parse(newest) } : null;

@@ -63,14 +63,17 @@ export async function withDeadline<T>(
   });
 }
 
-/** The same for the counts of a page: with their deadline, and only a few at once; of those that `scan`, one at a time. */
+/**
+ * The same for the counts of a page: with their deadline, or a shorter one, and only a few at once; of those that `scan`,
+ * one at a time.
+ */
 export function withTimeout<T>(
   reads: Reads,
   run: (tx: Database) => Promise<T>,
-  { scans = false } = {},
+  { scans = false, statement_ms_max = deadlineLimits.statement_ms_max as number } = {},
 ): Promise<T | null> {
   const asked = performance.now();
   const isLate = () => performance.now() - asked > deadlineLimits.waiting_ms_max;
   const limit = scans ? scanLimit(reads) : countLimit(reads);
-  return limit(() => withDeadline(reads, deadlineLimits.statement_ms_max, async (tx) => (isLate() ? null : run(tx))));
+  return limit(() => withDeadline(reads, statement_ms_max, async (tx) => (isLate() ? null : run(tx))));
 }

@@ -3,7 +3,7 @@
  * the process while a statement runs: there they are done only where they are few.
  */
 import { getTableName, inArray, type SQL, sql } from 'drizzle-orm';
-import { takingTurns, withTimeout } from './deadlines.ts';
+import { deadlineLimits, takingTurns, withTimeout } from './deadlines.ts';
 import type { Filter, Term } from './filter.ts';
 import { orderedColumns } from './filter-indexes.ts';
 import type { Reads } from './reads.ts';
@@ -48,9 +48,10 @@ export const readWhole = <T>(
   { terms }: Pick<Filter, 'terms'>,
   newest: number,
   run: (tx: Database) => Promise<T>,
+  statement_ms_max: number = deadlineLimits.statement_ms_max,
 ): Promise<T | null> =>
   reads.deadline_ms !== null
-    ? withTimeout(reads, run, { scans: true })
+    ? withTimeout(reads, run, { scans: true, statement_ms_max })
     : reads((db) =>
         db.transaction(async (tx) =>
           newest <= wholeLimits.short_rows_max || (await hasRareValue(tx, terms)) ? run(tx) : null,

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { breakdownLimits, type Facet, facetKeys } from '../../src/log/breakdown.ts';
 import { readEntry } from '../../src/log/entry.ts';
 import { type Filter, readFilter } from '../../src/log/filter.ts';
-import { sampleLimits } from '../../src/log/sample.ts';
+import { countOrEstimate, sampleLimits } from '../../src/log/sample.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { createStore, type Store } from '../../src/log/store.ts';
 import { wholeLimits } from '../../src/log/whole-reads.ts';
@@ -21,7 +21,7 @@ async function openStore(name: (typeof databases)[number]) {
   const place = await freshDatabase(name);
   const open = 'DATA_DIR' in place ? await openPglite(place.DATA_DIR) : openPostgres(place.DATABASE_URL, 2);
   afterAll(open.close);
-  return { db: open.db, store: createStore(open.db) };
+  return { db: open.db, reads: open.reads, store: createStore(open.db) };
 }
 
 const checked = (event: object) => {
@@ -171,7 +171,7 @@ describe.each(databases)('times on %s', async (name) => {
 });
 
 describe.each(databases)('a long log that the rollup has not counted yet, on %s', async (name) => {
-  const { db, store } = await openStore(name);
+  const { db, reads, store } = await openStore(name);
   const rows = 80_000;
   const burst = 8_000;
   // One week with a tenth of the rows in one second. Every fifth row is a DELETE, one row in 20,000 has the rare user.
@@ -203,6 +203,34 @@ describe.each(databases)('a long log that the rollup has not counted yet, on %s'
     expect(histogram?.bars[13]?.n).toBe(0);
     near(histogram?.bars[4]?.n, rows / 28, 0.15);
     expect(histogram?.bars.every(({ n, by }) => by.reduce((sum, m) => sum + m, 0) === n)).toBe(true);
+  });
+
+  it('is estimated from a larger sample for more matches than are counted at once, on a server', async () => {
+    const n = sql<number>`count(*)`.mapWith(Number);
+    const estimate = (text: string, few_rows_max?: number) =>
+      countOrEstimate(
+        reads,
+        ask(text),
+        rows,
+        (tx, source) => tx.select({ n }).from(source),
+        ([counted]) => counted?.n ?? 0,
+        few_rows_max,
+      );
+    // Four hours of seven days: about 240 in the small sample, which is too few.
+    const at = (hours: number) => new Date(start + hours * hour_ms).toISOString();
+    const hours = `start_date=${at(24)}&end_date=${at(28)}`;
+    const matching = Math.floor((28 * rows) / 168) - Math.ceil((24 * rows) / 168) + 1;
+    const { sample_ranges, sample_range_ids, large_sample_range_ids } = sampleLimits;
+    const small = { rows_examined: sample_ranges * sample_range_ids, exact: false };
+    const large = { rows_examined: sample_ranges * large_sample_range_ids, exact: false };
+    const isServer = reads.deadline_ms !== null;
+    expect(await estimate(hours)).toMatchObject(isServer ? { rows: [{ n: matching }], exact: true } : small);
+    const found = await estimate(hours, 100);
+    expect(found).toMatchObject(isServer ? large : small);
+    near((found?.rows[0]?.n ?? 0) * (found?.weight ?? 0), matching, 0.15);
+    // A user is expected to be rare.
+    expect(await estimate('user_id=u7')).toMatchObject(isServer ? { rows: [{ n: rows / 40 }], exact: true } : small);
+    expect(await estimate('user_id=u7', 100)).toMatchObject(isServer ? large : small);
   });
 
   it('is exact for few matches', async () => {
