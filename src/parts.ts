@@ -11,7 +11,7 @@ import { Problem } from './http/problem.ts';
 import type { Reach } from './http/reach.ts';
 import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
-import type { OpenSink } from './log/delivery-sink.ts';
+import type { OpenReader } from './log/delivery-sink.ts';
 import type { Position } from './log/position.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
@@ -103,13 +103,15 @@ export type Feature = {
   routes(app: App, parts: Parts): void;
   /** Its entry in the menu of every page. */
   navigation?: NavigationEntry;
+  /** What it makes of a search: a link beside the filter, whose address ends in the filter as one parameter. */
+  ofSearch?: NavigationEntry;
   /**
    * What it adds to a scrape of GET /metrics, read at each scrape: it must be cheap, and no label may take values from
    * requests or events.
    */
   metrics?(parts: Parts): Promise<Metric[]> | Metric[];
-  /** How it opens the far sides of its deliveries (log/delivery.ts), which are those of its kind. */
-  deliveries?: { kind: string; open(outbound: Outbound): OpenSink };
+  /** How it opens its readers (log/delivery.ts), which are those of its kind: they send events, or append what they find. */
+  deliveries?: { kind: string; open(outbound: Outbound): OpenReader };
 };
 
 /** The response header that names the log by its UUID. */

@@ -1,7 +1,8 @@
 /** The features: capabilities that read the log, a folder each. This list is the only place that names them. */
 import type { Feature } from '../parts.ts';
+import { alerts } from './alerts/feature.ts';
 import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
 
-export const features: readonly Feature[] = [metrics, sinks, status];
+export const features: readonly Feature[] = [alerts, metrics, sinks, status];

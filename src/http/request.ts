@@ -6,6 +6,15 @@ export const bodyLimits = { discarded_bytes_max: 64 * 1024 * 1024 } as const;
 
 export const queryOf = (c: Context) => new URL(c.req.url).searchParams;
 
+/** JSON of a text, or null. */
+export function jsonOf<T>(text: string): T | null {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    return null;
+  }
+}
+
 const newDecoder = () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 /** Keeps nothing between two calls. Making a decoder takes longer than a small body. */
 const wholeDecoder = newDecoder();

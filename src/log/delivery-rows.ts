@@ -1,6 +1,6 @@
 /** The rows of deliveries: who may send which part of the log where, how far that is, and what was refused. */
 import { and, asc, count, eq, gt, inArray, ne, sql } from 'drizzle-orm';
-import { appendRows } from './append-logs.ts';
+import { type AppendedRow, appendRows } from './append-logs.ts';
 import type { Json, Metadata, NewEntry } from './entry.ts';
 import { isoOf, plainIsoOf, readDatabaseTime } from './instant.ts';
 import { type Database, activityLogs as log, logBatches, logReaders, logRefused } from './schema.ts';
@@ -62,8 +62,10 @@ export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
         Number,
       ),
   };
-  const hasWork = sql`(${logReaders.pending} is not null
-    or ${logReaders.cursor} < coalesce((select max(${logBatches.last_id}) from ${logBatches}), 0))`;
+  const isBehind = sql`${logReaders.cursor} < coalesce((select max(${logBatches.last_id}) from ${logBatches}), 0)`;
+  /** When what is pending may go on, where it names a time. */
+  const wakeAt = sql`(${logReaders.pending}->>'wake_at')::timestamptz`;
+  const hasWork = sql`(${isBehind} or ${logReaders.pending} is not null)`;
   const isDelivery = ne(logReaders.kind, 'derive');
 
   async function states(names: string[] | null): Promise<DeliveryState[]> {
@@ -103,7 +105,7 @@ export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
             eq(logReaders.status, 'on'),
             sql`${logReaders.due_at} <= ${now}`,
             sql`(${logReaders.owner_until} is null or ${logReaders.owner_until} <= ${now} or ${logReaders.owner} = ${me})`,
-            hasWork,
+            sql`(${isBehind} or ${logReaders.pending} is not null and coalesce(${wakeAt}, '-infinity') <= ${now})`,
           ),
         )
         .orderBy(asc(logReaders.due_at))
@@ -114,7 +116,7 @@ export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
 
   /** Whether there are deliveries, and in how many ms the first of those with something to do is due. */
   async function nextDue(): Promise<{ hasAny: boolean; due_ms: number | null }> {
-    const at = sql`greatest(${logReaders.due_at}, ${logReaders.owner_until})`;
+    const at = sql`greatest(${logReaders.due_at}, ${logReaders.owner_until}, case when ${isBehind} then null else ${wakeAt} end)`;
     const [row] = await reads((from) =>
       from
         .select({
@@ -162,6 +164,10 @@ export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
   const switchTo = async (name: string, status: 'on' | 'paused'): Promise<boolean> =>
     (await call<boolean>(sql`switch_reader(${name}, ${status})`)) === true;
 
+  /** Changes the spec of a delivery that goes on as it is. */
+  const amend = async (name: string, spec: Metadata): Promise<boolean> =>
+    (await call<boolean>(sql`amend_reader(${name}, ${JSON.stringify(spec)}::jsonb)`)) === true;
+
   const drop = async (name: string): Promise<boolean> => (await call<boolean>(sql`drop_reader(${name})`)) === true;
 
   /** What the far side refused, after an id. */
@@ -187,7 +193,7 @@ export function deliveriesOf(db: Database, reads: ReadOnly = (run) => run(db)) {
     if (ids.length > 0) await call(sql`settle_refused(${name}, ${JSON.stringify(ids)}::jsonb)::text`);
   }
 
-  return { list, one, due, nextDue, take, move, put, switchTo, drop, refused, settle };
+  return { list, one, due, nextDue, take, move, put, amend, switchTo, drop, refused, settle };
 }
 
 /**
@@ -207,6 +213,38 @@ export async function changeDeliveries(
     },
     { isolationLevel: 'read committed' },
   );
+}
+
+class Early extends Error {}
+
+/**
+ * Moves a reader that is held and appends what it has derived, in one commit. Null when another process holds it. With
+ * `quiet_until`, the events must directly follow what the reader has read, and be taken after that time; if not, nothing
+ * is changed and the answer is `early`.
+ */
+export async function deriveEvents(
+  db: Database,
+  delivery: Delivery,
+  to: number,
+  step: Move,
+  events: NewEntry[],
+  quiet_until: number | null,
+): Promise<AppendedRow[] | 'early' | null> {
+  const derived = db.transaction(
+    async (tx) => {
+      if (!(await deliveriesOf(tx).move(delivery, to, step))) return null;
+      const appended = await appendRows(tx, events, JSON.stringify(events));
+      const first = appended.find(({ entry }) => entry)?.entry;
+      if (quiet_until !== null && first && (first.id !== to + 1 || Date.parse(first.created_at) <= quiet_until))
+        throw new Early();
+      return appended;
+    },
+    { isolationLevel: 'read committed' },
+  );
+  return derived.catch((error) => {
+    if (error instanceof Early) return 'early';
+    throw error;
+  });
 }
 
 /**

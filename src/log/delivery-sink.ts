@@ -1,5 +1,6 @@
 /** What a delivery needs of its far side: how an event is written for it, how a batch is sent, and five words for the outcome. */
 
+import type { Finder } from './delivery-finder.ts';
 import type { Delivery } from './delivery-rows.ts';
 import type { Json } from './entry.ts';
 import type { Entry } from './schema.ts';
@@ -60,6 +61,9 @@ export type Sink = {
 
 /** Opens the sink of a delivery, with its secrets as they are now; throws a SinkFault when it cannot be opened. */
 export type OpenSink = (delivery: Delivery) => Promise<Sink> | Sink;
+
+/** The same of a reader of any kind: a sink sends, a finder appends. */
+export type OpenReader = (delivery: Delivery) => Promise<Sink> | Sink | Finder;
 
 /** Why a sink cannot be opened, for the person who can change it. */
 export class SinkFault extends Error {

@@ -1,4 +1,6 @@
 /** One step of a delivery: takes the lease, reads the next range, sends it, and moves the cursor, unless another took over. */
+
+import { type Finder, type FinderStore, stepFinder } from './delivery-finder.ts';
 import {
   type Before,
   deliveryLimits,
@@ -10,15 +12,15 @@ import {
   type State,
 } from './delivery-outcome.ts';
 import type { Delivery } from './delivery-rows.ts';
-import { type OpenSink, type Sent, type Sink, SinkFault } from './delivery-sink.ts';
+import { type OpenReader, type Sent, type Sink, SinkFault } from './delivery-sink.ts';
 import { readFilter } from './filter.ts';
 import type { Newest } from './history.ts';
 import type { Entry } from './schema.ts';
 import type { Store } from './store.ts';
 
 export type StepParts = {
-  store: Pick<Store, 'newest' | 'sinceUpto' | 'byIds' | 'deliveries'>;
-  open: OpenSink;
+  store: Pick<Store, 'newest' | 'sinceUpto' | 'byIds' | 'deliveries' | 'derive'> & FinderStore;
+  open: OpenReader;
   /** This process; every process has another one. */
   me: string;
   /** How long a process that has died keeps others from going on. A living one prolongs it while it waits for an answer. */
@@ -26,6 +28,8 @@ export type StepParts = {
   random(): number;
   now(): number;
   report(what: string, error: unknown): void;
+  /** Says that events were appended up to an id: a hint for followers. */
+  notify?(id: number): void;
   /** Called with the outcome of each request, for metrics. */
   count?(name: string, sent: Sent, n_events: number): void;
 };
@@ -60,6 +64,7 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
     };
     return moved(row, row.cursor, outcomeOf(range, wrong, beforeOf(row, state, 1)).move);
   }
+  if ('find' in sink) return stepFinder(parts, row, end, sink);
   const read = await nextRange(store, row, state, sink, end);
   const [first] = read.unsettled;
   if (!first) return moved(row, read.to, passed(state, read.more ? 0 : deliveryLimits.idle_ms));
@@ -161,13 +166,13 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
 const replaced =
   'The log was replaced, or restored from a backup, and this reader had read further. Delete it and make it anew at the id it is to go on from.';
 
-async function openSink({ open, report }: StepParts, row: Delivery): Promise<Sink | SinkFault> {
+async function openSink({ open, report }: StepParts, row: Delivery): Promise<Sink | Finder | SinkFault> {
   try {
     return await open(row);
   } catch (error) {
     if (error instanceof SinkFault) return error;
     report(`the delivery ${row.name} cannot be opened`, error);
-    return new SinkFault('This sink cannot be opened: the log of the service says why.');
+    return new SinkFault('It cannot be opened: the log of the service says why.');
   }
 }
 

@@ -28,7 +28,7 @@ type Row = {
   /** What it is called in the line of src/log/syntax.ts; nothing for the text that stands there by itself. */
   word: string;
   label: string;
-  input: 'text' | 'search' | 'date' | 'list';
+  input: 'text' | 'search' | 'date' | 'list' | 'id';
   chars_max: number;
   /** How many values it takes, where that is not `values_max`. */
   values_max?: number;
@@ -45,6 +45,10 @@ type Row = {
 const noFault = () => null;
 const timeFault = (value: string) =>
   parseInstant(value) ? null : 'must be an ISO 8601 date or date-time, such as 2026-03-01 or 2026-03-01T12:30:00Z';
+
+/** 2^53 has 16 digits. */
+const id_chars_max = 15;
+const idFault = (value: string) => (/^\d+$/.test(value) ? null : 'must be the id of an event');
 
 /** A column compared exactly. The negation includes rows without a value. */
 const exact = (
@@ -163,6 +167,26 @@ export const filterRows: Row[] = [
   exact('service', 'service', 'Service', log.service, service_chars_max, 'which service wrote it'),
   exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
   exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
+  {
+    key: 'first_id',
+    word: 'first_id',
+    label: 'First id',
+    input: 'id',
+    chars_max: id_chars_max,
+    fault: idFault,
+    sql: (values) => gte(log.id, Math.min(...values.map(Number))),
+    sentence: 'its own id is this one or larger',
+  },
+  {
+    key: 'last_id',
+    word: 'last_id',
+    label: 'Last id',
+    input: 'id',
+    chars_max: id_chars_max,
+    fault: idFault,
+    sql: (values) => lte(log.id, Math.max(...values.map(Number))),
+    sentence: 'its own id is this one or smaller',
+  },
 ];
 
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
@@ -253,6 +277,31 @@ export const filterOf = (terms: Term[]): Filter => ({
 /** The filter without the terms of one field: a facet counted under it shows the other values to choose from. */
 export const withoutField = (filter: Filter, key: string): Filter =>
   filterOf(filter.terms.filter((term) => term.key !== key));
+
+/** The columns by which events are grouped. */
+const groupColumns: Record<string, PgColumn> = {
+  event_type: log.event_type,
+  entity_type: log.entity_type,
+  entity_id: log.entity_id,
+  user_id: log.user_id,
+  service: log.service,
+  trace_id: log.trace_id,
+  session_id: log.session_id,
+};
+
+/** The value of a field, as text, or undefined where a key has no one value: a time or the text that is searched. */
+export function valueSql(key: string): SQL | undefined {
+  const column = Object.hasOwn(groupColumns, key) ? groupColumns[key] : undefined;
+  if (column) return sql`${column}`;
+  if (!key.startsWith(metadataPrefix) || pathFault(key)) return undefined;
+  const steps = readingsOf(key).map((path) =>
+    sql.join([sql`${log.metadata}`, ...path.map((step) => sql`${step}::text`)], sql`, `),
+  );
+  return sql`coalesce(${sql.join(
+    steps.map((path) => sql`jsonb_extract_path_text(${path})`),
+    sql`, `,
+  )})`;
+}
 
 function rowFor(name: string): Row | undefined {
   return rowOf.get(name) ?? (name.startsWith(metadataPrefix) ? metadataRow(name) : undefined);

@@ -6,13 +6,21 @@ import { createAppendMeter } from './append-meter.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
 import { breakdownOf } from './breakdown.ts';
 import { countsOf } from './counts.ts';
-import { changeDeliveries, type Deliveries, deliveriesOf } from './delivery-rows.ts';
+import {
+  changeDeliveries,
+  type Deliveries,
+  type Delivery,
+  deliveriesOf,
+  deriveEvents,
+  type Move,
+} from './delivery-rows.ts';
 import type { NewEntry } from './entry.ts';
 import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
 import { growthOf } from './growth.ts';
 import { historyOf } from './history.ts';
 import { listOf } from './list.ts';
+import { matchesOf } from './matches.ts';
 import { pastMonths } from './past-months.ts';
 import { type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
@@ -139,6 +147,12 @@ export function createStore(
       room.forEvents(0);
       return changeDeliveries(db, change);
     },
+    /** Moves a reader and appends what it has derived, in one commit (delivery-rows.ts). */
+    derive: (row: Delivery, to: number, step: Move, events: NewEntry[], quiet_until: number | null) => {
+      room.forEvents(0);
+      return deriveEvents(db, row, to, step, events, quiet_until);
+    },
+    ...matchesOf(reads),
     ...sinceOf(reads, newest),
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),

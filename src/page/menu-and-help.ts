@@ -4,7 +4,7 @@ import type { DisplayOptions } from './format.ts';
 import type { Markup } from './layout.ts';
 
 /** The signed-in user and their rights. */
-export type Reader = { name: string; mayExport: boolean; bySession: boolean; navigation: Link[] };
+export type Reader = { name: string; mayExport: boolean; bySession: boolean; navigation: Link[]; ofSearch: Link[] };
 export type Link = { path: string; label: string };
 
 const choiceButton = (name: string, value: string, label: string, isChosen: boolean, more: Markup | '' = ''): Markup =>

@@ -1,9 +1,9 @@
 /** The far sides of all deliveries: each feature opens those of its kind. */
-import { type OpenSink, SinkFault } from '../log/delivery-sink.ts';
+import { type OpenReader, SinkFault } from '../log/delivery-sink.ts';
 import type { Feature, Outbound } from '../parts.ts';
 
 /** Opens a delivery's far side by the feature that has its kind. */
-export function openSinkOf(features: readonly Feature[], outbound: Outbound): OpenSink {
+export function openSinkOf(features: readonly Feature[], outbound: Outbound): OpenReader {
   const openers = new Map(
     features.flatMap(({ deliveries }) => (deliveries ? [[deliveries.kind, deliveries.open(outbound)]] : [])),
   );

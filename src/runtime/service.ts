@@ -113,6 +113,7 @@ export async function openService(
         random: Math.random,
         now: Date.now,
         report,
+        notify: tail.notifyAppended,
       },
       tail.stopped,
     );

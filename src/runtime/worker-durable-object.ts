@@ -94,6 +94,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       random: Math.random,
       now: Date.now,
       report,
+      notify: tail.notifyAppended,
     });
     this.#parts = {
       store,

@@ -18,6 +18,8 @@ const hasHttpx = await has('python3', '-c', 'import httpx');
 const examples = (language: string) =>
   blocks.filter((block) => block.language === language && block.page !== 'docs/monitoring.md').map(({ text }) => text);
 
+const isReader = /\/api\/(sinks|rules)\//;
+
 describe('the examples', async () => {
   const users = 'admin:admin:admin123 guest:guest:guest123';
   const service = await startService('postgres', { env: { USERS: users } });
@@ -29,7 +31,7 @@ describe('the examples', async () => {
   };
   const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
   const curls = examples('sh').filter((text) => text.startsWith('curl'));
-  const [write = '', ask = '', follow = '', ...others] = curls.filter((text) => !text.includes('/api/sinks'));
+  const [write = '', ask = '', follow = '', ...others] = curls.filter((text) => !isReader.test(text));
 
   it('write with curl', async () => {
     expect(JSON.parse(await shell(write))).toMatchObject({ id: 1, entity_id: '55', description: 'Order 55 taken' });
@@ -44,7 +46,7 @@ describe('the examples', async () => {
     expect(JSON.parse(await shell(command))).toMatchObject({ logs: [], total: 0 });
   });
 
-  it.each(curls.filter((text) => text.includes('/api/sinks')))('make a sink with curl: %s', async (command) => {
+  it.each(curls.filter((text) => isReader.test(text)))('make a sink or a rule with curl: %s', async (command) => {
     expect(JSON.parse(await shell(command))).toMatchObject({
       status: expect.any(String),
       lag_events: expect.any(Number),

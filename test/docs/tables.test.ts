@@ -7,6 +7,9 @@ import { csvColumns, formats } from '../../src/api/export-formats.ts';
 import { requestLimits } from '../../src/api/write.ts';
 import { createApp } from '../../src/app.ts';
 import { roles } from '../../src/auth/auth.ts';
+import { ready } from '../../src/features/alerts/ready.ts';
+import { ruleLimits, ruleTypes } from '../../src/features/alerts/rule.ts';
+import { ruleFields, sharedFields } from '../../src/features/alerts/spec.ts';
 import { features } from '../../src/features/index.ts';
 import { kinds } from '../../src/features/shipping/kinds.ts';
 import { Problem, type ProblemStatus, titles } from '../../src/http/problem.ts';
@@ -100,7 +103,9 @@ describe('the request tables', () => {
     .map(({ method, path }) => `${method} ${path.replace(/\{.*\}/, '')}`);
 
   it('of docs/api.md and docs/viewer.md have every address of the service', () => {
-    const documented = ['docs/api.md', 'docs/viewer.md', 'docs/shipping.md'].flatMap((page) => table(page, 'request'));
+    const documented = ['docs/api.md', 'docs/viewer.md', 'docs/shipping.md', 'docs/alerts.md'].flatMap((page) =>
+      table(page, 'request'),
+    );
     expect(first(documented).toSorted()).toEqual([...new Set(routes)].toSorted());
   });
 });
@@ -126,6 +131,35 @@ describe('docs/shipping.md', () => {
         .map((field) => `${kind}.${field}`),
     );
     expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/alerts.md', () => {
+  const file = 'docs/alerts.md';
+
+  it('has every type of a rule, and every ready rule', () => {
+    expect(first(table(file, 'type'))).toEqual(ruleTypes);
+    expect(table(file, 'ready rule')).toEqual(ready.map(({ name, about }) => [code(name), about]));
+  });
+
+  it('has every field of every type', () => {
+    const rows = table(file, 'rule field').flatMap(([names = '', types = '']) =>
+      [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => [name, plain(types)] as const),
+    );
+    const isDocumented = (type: string, field: string) =>
+      rows.some(([name, where]) => name === field && (where === 'all' || where.split(', ').includes(type)));
+    const missing = ruleTypes.flatMap((type) =>
+      [...sharedFields.filter((field) => field !== 'type'), ...Object.keys(ruleFields[type])]
+        .filter((field) => !isDocumented(type, field))
+        .map((field) => `${type}.${field}`),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('has the limits of the code', () => {
+    const { groups_max, points_max, alerts_per_hour_max } = ruleLimits;
+    for (const limit of [groups_max, points_max]) expect(textOf(file)).toContain(limit.toLocaleString('en-US'));
+    expect(textOf(file)).toContain(`Default ${alerts_per_hour_max} |`);
   });
 });
 

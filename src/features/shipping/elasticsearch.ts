@@ -1,21 +1,9 @@
 /** Elasticsearch and OpenSearch, by `_bulk`: an event is created under its id, so that sending it again changes nothing. */
 import * as v from 'valibot';
+import { jsonOf } from '../../http/request.ts';
 import { type Judged, SinkFault } from '../../log/delivery-sink.ts';
 import type { Entry } from '../../log/schema.ts';
-import {
-  address,
-  ask,
-  base64,
-  below,
-  bytesOf,
-  isAnswer,
-  itemOf,
-  jsonOf,
-  kindOf,
-  secret,
-  text,
-  verdictOf,
-} from './kind.ts';
+import { address, ask, base64, below, bytesOf, isAnswer, itemOf, kindOf, secret, text, verdictOf } from './kind.ts';
 import { mapped, mapping } from './mapping.ts';
 
 /** `{yyyy}`, `{mm}` and `{dd}` of `created_at`: it never changes, so a resend finds the same index and the same `_id`. */

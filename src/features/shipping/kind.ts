@@ -108,15 +108,6 @@ function retryAfter_ms(text: string | null): number | null {
   return Number.isNaN(ms) ? null : Math.max(0, ms);
 }
 
-/** JSON of an answer, or null. */
-export function jsonOf<T>(text: string): T | null {
-  try {
-    return JSON.parse(text) as T;
-  } catch {
-    return null;
-  }
-}
-
 const encoder = new TextEncoder();
 export const bytesOf = (text: string) => new Uint8Array(encoder.encode(text));
 export const base64 = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));

@@ -1,8 +1,9 @@
 /** OTLP/HTTP logs in JSON: lowerCamelCase, 64-bit integers as text, ids in hex, enums as numbers (opentelemetry-proto). */
 import * as v from 'valibot';
+import { jsonOf } from '../../http/request.ts';
 import type { Json } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
-import { address, ask, below, isAnswer, jsonOf, kindOf, secret, text, verdictOf } from './kind.ts';
+import { address, ask, below, isAnswer, kindOf, secret, text, verdictOf } from './kind.ts';
 
 type Value = { stringValue: string } | { intValue: string };
 const attribute = (key: string, value: string | null): { key: string; value: Value }[] =>

@@ -1,34 +1,24 @@
 /** The page of the sinks: everything that the API does, with forms, for administrators. It works without JavaScript. */
 import type { Context } from 'hono';
+import { formOf } from '../../api/changes.ts';
 import { Problem } from '../../http/problem.ts';
-import { queryOf, readText } from '../../http/request.ts';
+import { jsonOf, queryOf } from '../../http/request.ts';
 import { displayOptionsOf } from '../../page/display-options.ts';
 import { readerOf } from '../../page/reader.ts';
+import type { SpecForm } from '../../page/spec-form.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
-import { jsonOf } from './kind.ts';
 import { readPart } from './routes.ts';
 import { readerName, readSpec } from './spec.ts';
 import { retryRefused, testSink } from './trial.ts';
-import {
-  cancelReplays,
-  deleteSink,
-  demandOwnPage,
-  putSink,
-  replaySink,
-  sinkNameOf,
-  sinkOf,
-  sinksOf,
-  switchSink,
-} from './verbs.ts';
-import { type SinkForm, sinkPage, sinkStates, sinksPage, templates } from './views.ts';
+import { cancelReplays, deleteSink, putSink, replaySink, sinkNameOf, sinkOf, sinksOf, switchSink } from './verbs.ts';
+import { sinkPage, sinkStates, sinksPage, templates } from './views.ts';
 
 const refused_max = 50;
-const form_bytes_max = 65_536;
 
 export function sinkPages(app: App, parts: Parts): void {
   const mayDo = requireRight(parts, 'admin');
   const show = (c: Context<Env>) => [readerOf(c, parts), displayOptionsOf(c)] as const;
-  const listed = async (c: Context<Env>, form: SinkForm, status: 200 | 400 = 200) =>
+  const listed = async (c: Context<Env>, form: SpecForm, status: 200 | 400 = 200) =>
     c.html(sinksPage(await sinksOf(parts), form, ...show(c)), status);
 
   /** The page of one sink, with what became of a request that was made from it. */
@@ -94,9 +84,4 @@ export function sinkPages(app: App, parts: Parts): void {
   });
 
   allowMethods(app, '/sinks', 'GET', 'POST');
-}
-
-async function formOf(c: Context<Env>, parts: Parts): Promise<URLSearchParams> {
-  demandOwnPage(c, parts);
-  return new URLSearchParams(await readText(c, form_bytes_max));
 }

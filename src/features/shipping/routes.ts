@@ -1,49 +1,30 @@
 /** The API of the sinks: `/api/sinks/:name`, for administrators. */
 import type { Context } from 'hono';
+import { bodyOf } from '../../api/changes.ts';
 import { badField, Problem } from '../../http/problem.ts';
-import { queryOf, readText } from '../../http/request.ts';
+import { queryOf } from '../../http/request.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
-import { jsonOf } from './kind.ts';
 import { readerName, readSpec } from './spec.ts';
 import { retryRefused, testSink } from './trial.ts';
-import {
-  cancelReplays,
-  deleteSink,
-  demandOwnPage,
-  putSink,
-  replaySink,
-  sinkNameOf,
-  sinkOf,
-  sinksOf,
-  switchSink,
-} from './verbs.ts';
+import { cancelReplays, deleteSink, putSink, replaySink, sinkNameOf, sinkOf, sinksOf, switchSink } from './verbs.ts';
 
 const refused_max = 1_000;
 
 export function sinkRoutes(app: App, parts: Parts): void {
   const mayDo = requireRight(parts, 'admin');
-  /**
-   * The body of a change as JSON, `{}` where there is none. Also where nothing is asked for the body is read: workerd resets
-   * the connection of a request that was not.
-   */
-  const bodyOf = async (c: Context<Env>): Promise<unknown> => {
-    demandOwnPage(c, parts);
-    const text = await readText(c, parts.limits.BODY_BYTES_MAX);
-    return text.trim() === '' ? {} : jsonOf(text);
-  };
   const answer = async (c: Context<Env>, status: 200 | 201 = 200) => c.json(await sinkOf(parts, sinkNameOf(c)), status);
 
   app.get('/api/sinks', mayDo, async (c) => c.json({ sinks: await sinksOf(parts) }));
   app.get('/api/sinks/:name', mayDo, (c) => answer(c));
 
   app.put('/api/sinks/:name', mayDo, async (c) => {
-    const body = await bodyOf(c);
+    const body = await bodyOf(c, parts);
     const isNew = await putSink(c, parts, sinkNameOf(c), readSpec(body, parts.limits.OUTBOUND_ALLOW));
     return answer(c, isNew ? 201 : 200);
   });
 
   app.delete('/api/sinks/:name', mayDo, async (c) => {
-    await bodyOf(c);
+    await bodyOf(c, parts);
     await deleteSink(c, parts, sinkNameOf(c));
     return c.body(null, 204);
   });
@@ -53,18 +34,18 @@ export function sinkRoutes(app: App, parts: Parts): void {
     ['resume', 'on'],
   ] as const)
     app.post(`/api/sinks/:name/${verb}`, mayDo, async (c) => {
-      await bodyOf(c);
+      await bodyOf(c, parts);
       await switchSink(c, parts, sinkNameOf(c), status);
       return answer(c);
     });
 
   app.post('/api/sinks/:name/test', mayDo, async (c) => {
-    await bodyOf(c);
+    await bodyOf(c, parts);
     return c.json(await testSink(parts, sinkNameOf(c)));
   });
 
   app.post('/api/sinks/:name/replay', mayDo, async (c) => {
-    const body = await bodyOf(c);
+    const body = await bodyOf(c, parts);
     // What cannot be read must not mean the whole log.
     if (typeof body !== 'object' || body === null || Array.isArray(body))
       throw new Problem(400, 'A replay takes a JSON object with after and until, or no body.');
@@ -75,7 +56,7 @@ export function sinkRoutes(app: App, parts: Parts): void {
   });
 
   app.delete('/api/sinks/:name/replays', mayDo, async (c) => {
-    await bodyOf(c);
+    await bodyOf(c, parts);
     await cancelReplays(c, parts, sinkNameOf(c));
     return answer(c);
   });
@@ -90,7 +71,7 @@ export function sinkRoutes(app: App, parts: Parts): void {
   });
 
   app.post('/api/sinks/:name/refused/retry', mayDo, async (c) => {
-    await bodyOf(c);
+    await bodyOf(c, parts);
     const name = sinkNameOf(c);
     const result = await retryRefused(parts, name);
     return c.json({ ...(await sinkOf(parts, name)), ...result });

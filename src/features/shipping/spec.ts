@@ -7,15 +7,14 @@ import { deliveryLimits } from '../../log/delivery-outcome.ts';
 import type { Delivery } from '../../log/delivery-rows.ts';
 import { type OpenSink, type Sent, type Sink, SinkFault } from '../../log/delivery-sink.ts';
 import type { Metadata } from '../../log/entry.ts';
-import { readFilter } from '../../log/filter.ts';
-import { readSyntax } from '../../log/syntax.ts';
+import { readFilterText, refusal } from '../../log/filter-text.ts';
 import type { Outbound } from '../../parts.ts';
 import { settingRows } from '../../settings.ts';
 import { addressFault, base64, bytesOf, count, type Kind, type Opened } from './kind.ts';
 import { kindNamed, kinds } from './kinds.ts';
 
 /** The kind of the rows in log_readers, and the prefix of their names. */
-export const readerKind = 'sink';
+export const readerKind = 'sink' as const;
 export const readerName = (name: string) => `${readerKind}/${name}`;
 /** The sink's name in that of a reader, which may be one of its replays. */
 export const sinkName = (reader: string) => reader.slice(readerKind.length + 1).replace(/~.*/, '');
@@ -51,25 +50,7 @@ export function readSpec(body: unknown, allowed: readonly Network[]): SinkSpec {
   const { filter, after, ...spec } = result.output as Metadata & { filter: string; after: number };
   const faults = [...eachText(spec)].flatMap(([field, text]) => textFaults(field, text, allowed));
   if (faults.length > 0) throw refusal(faults);
-  return { spec: { ...spec, ...(after > 0 && { after }) }, filter: filterOf(filter), after };
-}
-
-const refusal = (errors: Fault[]) =>
-  new Problem(400, errors.map(({ field, reason }) => `${field}: ${reason}`).join('; '), { errors });
-
-/** A filter as a query string, or as a line of the search; stored as the one query string that means the same. */
-function filterOf(text: string): string {
-  try {
-    if (/^[^\s:"]+=/.test(text) || text === '') return readFilter(new URLSearchParams(text)).key;
-    const { query, faults } = readSyntax(text);
-    if (faults.length > 0)
-      throw refusal(faults.map(({ word, reason }) => ({ field: 'filter', reason: `${word}: ${reason}` })));
-    return readFilter(query).key;
-  } catch (error) {
-    if (error instanceof Problem && error.errors?.every(({ field }) => field !== 'filter'))
-      throw refusal(error.errors.map(({ field, reason }) => ({ field: 'filter', reason: `${field}: ${reason}` })));
-    throw error;
-  }
+  return { spec: { ...spec, ...(after > 0 && { after }) }, filter: readFilterText(filter), after };
 }
 
 /** The variables that the service itself, its database client and its own client read hold passwords: no sink may send them. */

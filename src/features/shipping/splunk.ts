@@ -1,9 +1,10 @@
 /** Splunk's HTTP Event Collector, with indexer acknowledgement where that is on: then only what is indexed counts as kept. */
 import * as v from 'valibot';
+import { jsonOf } from '../../http/request.ts';
 import type { Sent } from '../../log/delivery-sink.ts';
 import type { Json } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
-import { address, ask, below, isAnswer, jsonOf, kindOf, secret, text, verdictOf } from './kind.ts';
+import { address, ask, below, isAnswer, kindOf, secret, text, verdictOf } from './kind.ts';
 import { mapped, mapping } from './mapping.ts';
 
 /** How often the indexer is asked whether it has indexed a batch, and after how long the batch is sent again. */

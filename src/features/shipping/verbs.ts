@@ -1,34 +1,15 @@
 /** What people do with sinks: make, change, pause, resume, replay, delete. Each change is an event of the log. */
 import type { Context } from 'hono';
+import { type Change, changeReader, nameOf } from '../../api/changes.ts';
 import { Problem } from '../../http/problem.ts';
-import { type Deliveries, replayOf } from '../../log/delivery-rows.ts';
-import { type NewEntry, readEntry } from '../../log/entry.ts';
-import { type Env, isSameOrigin, type Parts } from '../../parts.ts';
+import { replayOf } from '../../log/delivery-rows.ts';
+import type { Env, Parts } from '../../parts.ts';
 import { noSuchSink } from './kind.ts';
 import { readerKind, readerName, type SinkSpec } from './spec.ts';
 import { type SinkView, viewsOf } from './view.ts';
 
-const nameForm = /^[a-z0-9][a-z0-9_-]{0,62}$/;
-
-/**
- * Refuses changes from pages other than our own, those of `CORS_ORIGINS` among them: a browser sends its cached credentials
- * with what any page asks. A client that is no browser names no origin, and sends credentials of its own.
- */
-export function demandOwnPage(c: Context, { limits }: Parts): void {
-  const isNoBrowser = !c.req.header('origin') && !c.req.header('sec-fetch-site') && c.req.header('authorization');
-  if (!isNoBrowser && !isSameOrigin(c, limits))
-    throw new Problem(403, 'Sinks are not changed from the pages of other sites.');
-}
-
 /** The name in the address of a request. */
-export function sinkNameOf(c: Context, name = c.req.param('name') ?? ''): string {
-  if (!nameForm.test(name))
-    throw new Problem(
-      400,
-      'The name of a sink has at most 63 small letters, digits, _ and -, and begins with a letter or digit.',
-    );
-  return name;
-}
+export const sinkNameOf = (c: Context, name?: string): string => nameOf(c, readerKind, name);
 
 export async function sinksOf({ store }: Parts): Promise<SinkView[]> {
   const all = await store.deliveries.list();
@@ -44,41 +25,8 @@ export async function sinkOf(parts: Parts, name: string): Promise<SinkView> {
   return sink;
 }
 
-type Change = (deliveries: Deliveries) => Promise<{ type: string; description: string; metadata?: object } | null>;
-
-/** Changes something of a sink, says so in the log in the same commit, and wakes whoever delivers. */
-async function changeSink(c: Context<Env>, parts: Parts, name: string, change: Change): Promise<void> {
-  const { store, tail, outbound } = parts;
-  const id = await store.changeDeliveries(async (deliveries) => {
-    const did = await change(deliveries);
-    return did && eventOf(c, name, did.type, did.description, did.metadata);
-  });
-  if (id !== null) tail.notifyAppended(id);
-  outbound.wake();
-}
-
-function eventOf(
-  c: Context<Env>,
-  name: string,
-  event_type: string,
-  description: string,
-  metadata: object = {},
-): NewEntry {
-  const { name: user_id } = c.get('principal');
-  const event = {
-    event_type,
-    entity_type: 'sink',
-    entity_id: name,
-    user_id,
-    description,
-    metadata,
-    service: 'edgetrail',
-  };
-  const read = readEntry(event);
-  if ('faults' in read)
-    throw new Problem(400, read.faults.map(({ field, reason }) => `${field}: ${reason}`).join('; '));
-  return read.entry;
-}
+const changeSink = (c: Context<Env>, parts: Parts, name: string, change: Change) =>
+  changeReader(c, parts, readerKind, name, change);
 
 /** Makes a sink, or changes it; a new one begins after the id that its spec says. Returns whether it is new. */
 export async function putSink(

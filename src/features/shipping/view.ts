@@ -1,8 +1,9 @@
 /** A sink as the API and the page show it: its spec, and in words how it goes. */
 import type { DeliveryState } from '../../log/delivery-rows.ts';
+import { type Status, statusOf } from '../../log/delivery-status.ts';
 import { sinkName } from './spec.ts';
 
-export type SinkStatus = 'up to date' | 'behind' | 'failing' | 'held' | 'paused';
+export type SinkStatus = Status;
 
 export type SinkView = {
   name: string;
@@ -54,12 +55,6 @@ export function viewsOf(deliveries: DeliveryState[], now_ms: number): SinkView[]
       })),
     };
   });
-}
-
-export function statusOf({ status, attempts, lag_events }: DeliveryState): SinkStatus {
-  if (status === 'paused' || status === 'held') return status;
-  if (attempts > 0) return 'failing';
-  return lag_events === 0 ? 'up to date' : 'behind';
 }
 
 function needsOf({ status, attempts, last_error }: DeliveryState): string | null {

@@ -7,17 +7,15 @@ import { pollState } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
+import { actionForm, type SpecForm, specForm, specText } from '../../page/spec-form.ts';
 import type { SinkView } from './view.ts';
 
-export type SinkForm = { name: string; spec: string; fault: string | null };
-
-const spec = (fields: object) => JSON.stringify(fields, null, 2);
 /** What a new sink of a kind begins with. */
 export const templates: Record<string, string> = {
-  elasticsearch: spec({ kind: 'elasticsearch', url: 'https://', api_key: 'env:ES_KEY', filter: '' }),
-  splunk: spec({ kind: 'splunk', url: 'https://', token: 'env:SPLUNK_TOKEN', ack: true, filter: '' }),
-  otlp: spec({ kind: 'otlp', url: 'https://', token: 'env:OTLP_AUTHORIZATION', filter: '' }),
-  s3: spec({
+  elasticsearch: specText({ kind: 'elasticsearch', url: 'https://', api_key: 'env:ES_KEY', filter: '' }),
+  splunk: specText({ kind: 'splunk', url: 'https://', token: 'env:SPLUNK_TOKEN', ack: true, filter: '' }),
+  otlp: specText({ kind: 'otlp', url: 'https://', token: 'env:OTLP_AUTHORIZATION', filter: '' }),
+  s3: specText({
     kind: 's3',
     url: 'https://',
     bucket: '',
@@ -26,9 +24,9 @@ export const templates: Record<string, string> = {
     secret_access_key: 'env:S3_SECRET',
     filter: '',
   }),
-  loki: spec({ kind: 'loki', url: 'https://', token: 'env:LOKI_TOKEN', filter: '' }),
-  slack: spec({ kind: 'slack', url: 'env:SLACK_URL', filter: 'event_type=DELETE' }),
-  webhook: spec({ kind: 'webhook', url: 'https://', secret: 'env:WEBHOOK_SECRET', filter: '' }),
+  loki: specText({ kind: 'loki', url: 'https://', token: 'env:LOKI_TOKEN', filter: '' }),
+  slack: specText({ kind: 'slack', url: 'env:SLACK_URL', filter: 'event_type=DELETE' }),
+  webhook: specText({ kind: 'webhook', url: 'https://', secret: 'env:WEBHOOK_SECRET', filter: '' }),
 };
 
 const time = (iso: string, display: DisplayOptions): Markup =>
@@ -50,7 +48,7 @@ const stateKeys = [
   'replays',
 ];
 const specOf = (sink: SinkView): string =>
-  spec(Object.fromEntries(Object.entries(sink).filter(([key]) => !stateKeys.includes(key))));
+  specText(Object.fromEntries(Object.entries(sink).filter(([key]) => !stateKeys.includes(key))));
 
 const state = (sink: SinkView, display: DisplayOptions): Markup => html`<dl>
 <dt>Status</dt><dd><b>${sink.status}</b></dd>
@@ -74,15 +72,10 @@ export const sinkStates = (sinks: SinkView[], display: DisplayOptions): Markup =
         )
   }</section>`;
 
-const sinkForm = ({ name, spec, fault }: SinkForm): Markup => html`<form method="post" action="/sinks">
-${fault === null ? '' : html`<p role="alert" id="fault">${fault}</p>`}
-<label>Name <input name="name" type="text" value="${name}" required autocapitalize="none" spellcheck="false" maxlength="63"></label>
-<p><label>What it sends where, as JSON <textarea name="spec" rows="12" cols="70" spellcheck="false"${fault === null ? '' : html` aria-describedby="fault"`}>${spec}</textarea></label></p>
-<p>A secret is the name of a variable of the service’s environment: <code>env:NAME</code>.</p>
-<button type="submit">Save</button>
-</form>`;
+const sinkForm = (form: SpecForm): Markup => html`${specForm('/sinks', 'What it sends where, as JSON', form)}
+<p>A secret is the name of a variable of the service’s environment: <code>env:NAME</code>.</p>`;
 
-export const sinksPage = (sinks: SinkView[], form: SinkForm, reader: Reader, display: DisplayOptions): Markup =>
+export const sinksPage = (sinks: SinkView[], form: SpecForm, reader: Reader, display: DisplayOptions): Markup =>
   framedPage(
     'Sinks',
     html`<main class="event"><h1>Sinks</h1>
@@ -95,7 +88,7 @@ ${sinkForm(form)}</main>`,
   );
 
 const action = (name: string, verb: string, label: string, more: Markup | '' = ''): Markup =>
-  html`<form method="post" action="/sinks/${name}/${verb}">${more}<button type="submit">${label}</button></form>`;
+  actionForm(`/sinks/${name}/${verb}`, label, more);
 
 const refusedList = (refused: Refused[], display: DisplayOptions): Markup =>
   html`<ul>${refused.map(({ id, upto, n, reason, at }) => html`<li><a href="${eventHref(id)}">Event ${id}</a>${upto === null ? '' : ` and up to ${upto}: ${n} of them`}: ${visible(reason)}, ${time(at, display)}</li>`)}</ul>`;

@@ -96,7 +96,7 @@ const logContents = (page: LogPage): Markup => {
   const { pageQuery, logs, around, reader, display, origin } = page;
   const nothing = page.searched ? html`<p><b>Nothing found so far.</b></p>` : emptyHint(pageQuery, origin);
   return html`<div id="bar" ${filterLinks()}>${hiddenRangeInputs(pageQuery)}
-${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pageQuery)}</div>
+${rangeBar(pageQuery, display)}${exportMenu(pageQuery, reader)}${filterChips(pageQuery, reader)}</div>
 <section id="list" tabindex="-1" aria-labelledby="list-title" ${rowLoading()}><h2 id="list-title" class="vh">Events</h2>
 <div class="heads" aria-hidden="true"><span>When</span><span>Event</span><span>Entity</span><span>User</span><span>Description</span></div>
 <a id="newer" hidden href="${logHref(pageQuery.query)}" data-before="${olderHref(pageQuery.query)}" ${filterLink()}>Newer events were taken out of the page: to the newest</a>

@@ -1,0 +1,61 @@
+/** A step of a reader that appends what it finds in the log to the log: it moves and appends in one commit. */
+import type { Delivery, Move } from './delivery-rows.ts';
+import type { Json, NewEntry } from './entry.ts';
+import type { Newest } from './history.ts';
+import type { Store } from './store.ts';
+
+export type Found = {
+  /** The reader has read up to here. */
+  to: number;
+  events: NewEntry[];
+  state: Json;
+  /** When it must be looked at again even if the log has no more entries, in epoch ms. */
+  wake_at: number | null;
+  /**
+   * Of events that time alone has made, after the end of the log: they hold if they directly follow that end and the log
+   * takes them after this time. The log says so itself when it appends them, so that no clock but its own decides.
+   */
+  quiet_until: number | null;
+};
+
+/** What a kind of readers finds. The same entries must give the same events, whatever the steps. */
+export type Finder = { find(row: Delivery, end: Newest, store: FinderStore): Promise<Found> };
+export type FinderStore = Pick<Store, 'matches' | 'known'>;
+
+export const finderLimits = {
+  /** The pause of a reader that has read everything. */
+  idle_ms: 1_000,
+  /** The pause after the log has gone on meanwhile, or has an earlier time than this process. */
+  again_ms: 250,
+} as const;
+
+/** Does one step of a reader that was taken. Resolves to when the next one is due, as stepDelivery. */
+export async function stepFinder(
+  {
+    store,
+    notify,
+  }: { store: Pick<Store, 'derive' | 'deliveries'> & FinderStore; notify?: ((id: number) => void) | undefined },
+  row: Delivery,
+  end: Newest,
+  finder: Finder,
+): Promise<number | null> {
+  const { to, events, state, wake_at, quiet_until } = await finder.find(row, end, store);
+  const { idle_ms, again_ms } = finderLimits;
+  const due_ms = to < end.id ? 0 : idle_ms;
+  const move: Move = {
+    pending: wake_at === null ? null : { wake_at: new Date(wake_at).toISOString() },
+    state,
+    due_ms,
+    attempts: 0,
+    error: null,
+    ok: true,
+    keep: false,
+    refused: [],
+  };
+  if (events.length === 0) return (await store.deliveries.move(row, to, move)) ? due_ms : null;
+  const appended = await store.derive(row, to, move, events, quiet_until);
+  if (appended === 'early') return again_ms;
+  const last = appended?.at(-1);
+  if (last) notify?.(last.id);
+  return appended && due_ms;
+}
