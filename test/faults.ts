@@ -1,31 +1,22 @@
-/** `npm run test:faults -- shipping`: the long form of the tests that kill and pause, on a PostgreSQL of its own. */
+/** `npm run test:faults -- <name>`: long runs that kill, pause and refuse, on a PostgreSQL of their own. */
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import postgres from 'postgres';
+import { away } from './faults/away.ts';
+import { poison } from './faults/poison.ts';
+import type { FaultRun } from './faults/run.ts';
+import { s3 } from './faults/s3.ts';
+import { shipping } from './faults/shipping.ts';
+import { splunk } from './faults/splunk.ts';
+import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
-import { killRun } from './support/sinks/kill-run.ts';
 
-const minutes_max = 40;
+const runs: Record<string, FaultRun> = { shipping, away, poison, s3, splunk, writes };
 
-const runs = {
-  shipping: async (DATABASE_URL: string) => {
-    const run = { n_events: 90_000, n_kills: 50, n_pauses: 8, n_poison: 50, lease_ms: 4_000, seed: 7 };
-    const result = await killRun({ ...run, DATABASE_URL, say: console.log }, minutes_max * 60_000);
-    const { refused, poison, ...numbers } = result;
-    console.log(JSON.stringify({ ...numbers, refused: refused.length, poison: poison.length }, null, 1));
-    return (
-      result.lost === 0 &&
-      result.doubled === 0 &&
-      result.sent_again_percent <= 10 &&
-      result.faults.length === 0 &&
-      JSON.stringify(refused) === JSON.stringify(poison)
-    );
-  },
-};
-
-const name = process.argv[2] ?? '';
-const run = runs[name as keyof typeof runs];
+const [name = '', ...args] = process.argv.slice(2);
+const run = runs[name];
 if (!run) {
   console.error(`npm run test:faults -- ${Object.keys(runs).join(' | ')}`);
   process.exit(2);
@@ -33,12 +24,22 @@ if (!run) {
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-faults-'));
 await chmod(folder, 0o755); // The server's own user must get through.
 const server = await startServer(join(folder, 'postgres'), { flags: withoutSync });
+const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+let n = 0;
+async function fresh(): Promise<string> {
+  const database = `run_${++n}`;
+  await admin`create database ${admin(database)}`;
+  return Object.assign(new URL(server.url), { pathname: `/${database}` }).href;
+}
+const started = performance.now();
 try {
-  const passed = await run(server.url);
-  console.log(passed ? 'passed' : 'FAILED');
-  process.exitCode = passed ? 0 : 1;
+  const { numbers, claims } = await run({ fresh, say: console.log, args });
+  console.log(JSON.stringify({ ...numbers, run_s: Math.round((performance.now() - started) / 1000) }, null, 1));
+  for (const [claim, isSo] of Object.entries(claims)) console.log(`${isSo ? 'ok    ' : 'FAILED'} ${claim}`);
+  process.exitCode = Object.values(claims).every((isSo) => isSo) ? 0 : 1;
 } finally {
   await endServices();
+  await admin.end();
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,7 +1,8 @@
 /** GET /metrics: who may scrape, that the numbers are those of the log, and that clients cannot add series. */
 import { describe, expect, it } from 'vitest';
 import { credentials, eventually, json, sqlClient, startService, target } from '../support/harness.ts';
-import { forwarded, samplesOf, scrape } from '../support/scrape.ts';
+import { samplesOf } from '../support/samples.ts';
+import { forwarded, scrape } from '../support/scrape.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { ask, expectProblem } from './ask.ts';

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { cutReasons, transports } from '../../src/http/meter.ts';
 import { startService } from '../support/harness.ts';
-import { samplesOf, scrape } from '../support/scrape.ts';
+import { samplesOf } from '../support/samples.ts';
+import { scrape } from '../support/scrape.ts';
 import { blocks, plain, root, table, textOf } from './pages.ts';
 
 const page = 'docs/monitoring.md';

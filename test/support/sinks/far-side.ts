@@ -20,7 +20,12 @@ export type FarSide = {
   overlap: number;
   /** What was wrong with a request: a strict far side would have refused it. */
   faults: string[];
+  /** Sees each request before it is answered. */
+  see?(asked: Asked): void;
+  /** Refuses connections from now on, and cuts those that are open. */
   close(): Promise<void>;
+  /** Listens again, at the same address. */
+  open(): Promise<void>;
 };
 
 /** A random number generator with a seed (mulberry32). */
@@ -38,7 +43,8 @@ export function seeded(seed: number): () => number {
 export async function farSide(reply: (asked: Asked) => Reply): Promise<FarSide> {
   const sockets = new Set<Socket>();
   let open = 0;
-  const side: FarSide = { url: '', asked: [], overlap: 0, faults: [], close: async () => {} };
+  const nothing = async () => {};
+  const side: FarSide = { url: '', asked: [], overlap: 0, faults: [], close: nothing, open: nothing };
   const server: Server = createServer(async (request: IncomingMessage, response: ServerResponse) => {
     open += 1;
     side.overlap = Math.max(side.overlap, open);
@@ -60,7 +66,9 @@ export async function farSide(reply: (asked: Asked) => Reply): Promise<FarSide> 
     side.asked.push(asked);
     let answer: Reply;
     try {
-      answer = reply({ ...asked, body: Buffer.concat(chunks) });
+      const whole = { ...asked, body: Buffer.concat(chunks) };
+      side.see?.(whole);
+      answer = reply(whole);
     } catch (error) {
       side.faults.push(String(error));
       answer = { status: 500, body: 'the far side has found a fault' };
@@ -75,8 +83,11 @@ export async function farSide(reply: (asked: Asked) => Reply): Promise<FarSide> 
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  side.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  side.url = `http://127.0.0.1:${port}`;
+  side.open = () => listen(port);
   side.close = () =>
     new Promise((resolve) => {
       server.close(() => resolve());

@@ -8,6 +8,8 @@ export type S3 = FarSide & {
   hasConditions: boolean;
   /** Shares of answers that are lost after the object was stored. */
   cut: (n: number) => boolean;
+  /** How long an answer takes after the object was stored. */
+  wait_ms: () => number;
 };
 
 const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
@@ -19,6 +21,7 @@ export async function s3(keyId: string, secretKey: string, region: string): Prom
     objects: new Map<string, Buffer>(),
     hasConditions: true,
     cut: () => false,
+    wait_ms: () => 0,
   });
   function reply({ method, path, headers, body }: Parameters<Parameters<typeof farSide>[0]>[0]): Reply {
     const form =
@@ -57,7 +60,7 @@ export async function s3(keyId: string, secretKey: string, region: string): Prom
     if (known && isConditional) return { status: 412, body: '<Code>PreconditionFailed</Code>' };
     side.objects.set(path, body);
     n += 1;
-    return { cut: side.cut(n) };
+    return { cut: side.cut(n), wait_ms: side.wait_ms() };
   }
   return side;
 }

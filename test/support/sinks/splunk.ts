@@ -2,12 +2,15 @@
 import { type FarSide, farSide, type Reply } from './far-side.ts';
 
 export type Splunk = FarSide & {
-  /** The ids of the indexed events, in the order they came. */
+  /** The ids of the indexed events, in the order they came, and by request. */
   indexed: number[];
+  batches: number[][];
   /** Whether an indexer has indexed a batch yet. */
   isIndexed: boolean;
   /** Events that are refused with code 6. */
   isPoison?: (id: number) => boolean;
+  /** Batches whose acks are forgotten, by their numbers: they are indexed, and nobody is ever told. */
+  forgets?: (batch: number) => boolean;
   acksAsked: number;
 };
 
@@ -41,7 +44,12 @@ export async function splunk(token: string, ack: boolean): Promise<Splunk> {
   const waiting = [new Map<number, true>(), new Map<number, true>()];
   const given = [0, 0];
   let turn = 0;
-  const side: Splunk = Object.assign(await farSide(reply), { indexed: [], isIndexed: true, acksAsked: 0 });
+  const side: Splunk = Object.assign(await farSide(reply), {
+    indexed: [],
+    batches: [],
+    isIndexed: true,
+    acksAsked: 0,
+  });
 
   function reply({ method, path, headers, body }: Parameters<Parameters<typeof farSide>[0]>[0]): Reply {
     if (method !== 'POST') throw new Error(method);
@@ -66,11 +74,13 @@ export async function splunk(token: string, ack: boolean): Promise<Splunk> {
     }
     const bad = events.findIndex(({ event }) => side.isPoison?.(event.id));
     if (bad >= 0) return { status: 400, body: { text: 'Invalid data format', code: 6, 'invalid-event-number': bad } };
-    for (const { event } of events) side.indexed.push(event.id);
+    const ids = events.map(({ event }) => event.id);
+    for (const id of ids) side.indexed.push(id);
+    const n_batch = side.batches.push(ids);
     if (!ack) return { body: { text: 'Success', code: 0 } };
     const ackId = (given[indexer] ?? 0) as number;
     given[indexer] = ackId + 1;
-    acks.set(ackId, true);
+    if (!side.forgets?.(n_batch)) acks.set(ackId, true);
     return { headers: { 'set-cookie': `indexer=${indexer}; Path=/` }, body: { text: 'Success', code: 0, ackId } };
   }
   return side;

@@ -1,0 +1,63 @@
+/** What five sinks cost the writers: events a second with them and without, in turns. */
+import { runLoad } from '../../bench/load.ts';
+import { fastEnv, fastSides } from '../support/sinks/fast-sides.ts';
+import { type Fleet, startFleet } from '../support/sinks/fleet.ts';
+import { type FaultRun, quantile, rounded } from './run.ts';
+
+const token = 'load-secret-000001';
+const warm_ms = 500;
+const measured_ms = 3_000;
+
+const loads = {
+  single: { callers: 64, rows: 1 },
+  batch: { callers: 4, rows: 250 },
+};
+
+export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
+  const env = { ...fastEnv, TOKENS: `load:write:${token}` };
+  const start = async () => startFleet({ DATABASE_URL: await fresh(), env, ms_max: 30 * 60_000 });
+  const [withSinks, without] = [await start(), await start()];
+  const far = await fastSides();
+  const names = Object.keys(far.specs);
+  for (const name of names) await withSinks.put(name, far.specs[name] as object);
+  await withSinks.upToDate(...names);
+  const numbers: Record<string, unknown> = {};
+  const claims: Record<string, boolean> = {};
+  for (const [load, { callers, rows }] of Object.entries(loads)) {
+    const ratios: number[] = [];
+    const total: [number, number] = [0, 0];
+    const behind: number[] = [];
+    const drain_s: number[] = [];
+    const measure = async (fleet: Fleet) => {
+      const port = Number(new URL(fleet.url()).port);
+      return (await runLoad({ port, token, callers, rows, warm_ms, ms: measured_ms })).rows / (measured_ms / 1_000);
+    };
+    for (let turn = 0; turn < Number(turns); turn += 1) {
+      const per_s: [number, number] = [0, 0];
+      for (const i of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
+        per_s[i] = await measure(i === 0 ? withSinks : without);
+        total[i] += per_s[i];
+        if (i === 1) continue;
+        // The other service's turn is without the sinks' work.
+        const states = await Promise.all(names.map(withSinks.sink));
+        behind.push(Math.max(...states.map(({ lag_events }) => lag_events)));
+        const from = performance.now();
+        await withSinks.upToDate(...names);
+        drain_s.push((performance.now() - from) / 1_000);
+      }
+      ratios.push(per_s[0] / per_s[1]);
+      say(`${load}: ${per_s.map(Math.round).join(' and ')} events/s`);
+    }
+    numbers[load] = {
+      events_per_s: total.map((sum) => Math.round(sum / Number(turns))),
+      ratio: rounded(total[0] / total[1]),
+      ratio_of_turns: rounded(quantile(ratios, 0.5)),
+      behind_at_the_end: Math.round(quantile(behind, 0.5)),
+      drain_s: rounded(quantile(drain_s, 0.5), 1),
+    };
+    claims[`${load} POSTs: at least 0.9 times the events a second of without`] = total[0] / total[1] >= 0.9;
+  }
+  far.close();
+  await Promise.all([withSinks.end(), without.end()]);
+  return { numbers, claims };
+};
