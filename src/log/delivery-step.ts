@@ -19,7 +19,7 @@ import type { Entry } from './schema.ts';
 import type { Store } from './store.ts';
 
 export type StepParts = {
-  store: Pick<Store, 'newest' | 'sinceUpto' | 'byIds' | 'deliveries' | 'derive'> & FinderStore;
+  store: Pick<Store, 'newest' | 'sinceUpto' | 'byIds' | 'deliveries' | 'derive' | 'appends'> & FinderStore;
   open: OpenReader;
   /** This process; every process has another one. */
   me: string;
@@ -30,8 +30,8 @@ export type StepParts = {
   report(what: string, error: unknown): void;
   /** Says that events were appended up to an id: a hint for followers. */
   notify?(id: number): void;
-  /** Called with the outcome of each request, for metrics. */
-  count?(name: string, sent: Sent, n_events: number): void;
+  /** Called after each request with how long the far side took. */
+  answered?(ms: number): void;
 };
 
 /** A lingering delivery looks at the log again at least this often: a batch may be full by then. */
@@ -82,9 +82,10 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
     if (!(await store.deliveries.move(row, row.cursor, { ...passed(state, 0), ...range }))) return null;
     read.pending = { to: read.to };
   }
+  const sent_ms = parts.now();
   const answer = await sendHolding(row, sink, read);
+  parts.answered?.(parts.now() - sent_ms);
   if (!answer) return null;
-  parts.count?.(name, answer, read.sent.length);
   const { to, move } = outcomeOf(read, answer, beforeOf(row, state, sink.limits.events_max));
   return moved(row, to, move);
 

@@ -10,6 +10,9 @@ export const loopLimits = {
   running_max: 4,
   /** How long one of them may go on while others wait. */
   turn_ms: 10_000,
+  /** How much longer than their own work deliveries rest, while this process does nothing but store events. */
+  rest_factor: 9,
+  rest_ms_max: 1_000,
   /** The length of a pass, where a platform wakes the process up for each. */
   pass_ms: 20_000,
   /** The steps of a pass, each with at most one request: Cloudflare allows 50 requests for each time that a Worker is woken. */
@@ -43,7 +46,7 @@ export function runDeliveries(parts: StepParts, stopped: AbortSignal): DeliveryL
     for (const name of due) {
       if (running.size >= loopLimits.running_max) return;
       if (running.has(name)) continue;
-      const turn = takeTurn(parts, name, stopped, giveUp.signal)
+      const turn = takeTurn(parts, name, stopped, giveUp.signal, () => running.size)
         .then((due_ms) => {
           // Sooner than at the next look; a longer wait ends with one.
           if (due_ms !== null && due_ms < loopLimits.look_ms) setTimeout(() => sleeping.abort(), due_ms);
@@ -83,15 +86,37 @@ async function takeTurn(
   name: string,
   stopped: AbortSignal,
   giveUp: AbortSignal,
+  n_running: () => number,
   left: { until: number; steps: number } = { until: Number.POSITIVE_INFINITY, steps: Number.POSITIVE_INFINITY },
 ): Promise<number | null> {
   const until = Math.min(left.until, parts.now() + loopLimits.turn_ms);
   let due_ms: number | null = 0;
+  const { appends } = parts.store;
   while (due_ms === 0 && !stopped.aborted && parts.now() < until && left.steps > 0) {
     left.steps -= 1;
-    due_ms = await stepDelivery(parts, name, giveUp);
+    const [started, committing_s] = [parts.now(), appends.seconds.sum];
+    let answering_ms = 0;
+    const answered = (ms: number) => {
+      answering_ms = ms;
+    };
+    due_ms = await stepDelivery({ ...parts, answered }, name, giveUp);
+    const committing_ms = 1_000 * (appends.seconds.sum - committing_s);
+    const rest = n_running() * rest_ms({ step_ms: parts.now() - started, answering_ms, committing_ms });
+    if (due_ms === 0 && rest > 0) await pause(Math.min(rest, loopLimits.rest_ms_max), stopped);
   }
   return due_ms;
+}
+
+type StepTimes = { step_ms: number; answering_ms: number; committing_ms: number };
+
+/**
+ * How long a delivery that is alone rests after a step: writers come first, and the log is the buffer. Not at all while
+ * nobody writes, and the longer the more of the step's time this process was committing events. Waiting for the far side is
+ * no work.
+ */
+export function rest_ms({ step_ms, answering_ms, committing_ms }: StepTimes): number {
+  if (step_ms <= 0) return 0;
+  return loopLimits.rest_factor * Math.min(1, committing_ms / step_ms) * (step_ms - answering_ms);
 }
 
 export type DeliveryPasses = ReturnType<typeof deliveryPasses>;
@@ -112,7 +137,9 @@ export function deliveryPasses(parts: StepParts) {
       const due = await parts.store.deliveries.due(parts.me, loopLimits.running_max);
       if (due.length === 0) break;
       // All of them, also after one has failed: a pass that ended earlier would let the next one step the same delivery.
-      const turns = await Promise.allSettled(due.map((name) => takeTurn(parts, name, never, never, left)));
+      const turns = await Promise.allSettled(
+        due.map((name) => takeTurn(parts, name, never, never, () => due.length, left)),
+      );
       const failed = turns.find((turn) => turn.status === 'rejected');
       if (failed) throw failed.reason;
     } while (parts.now() < left.until && left.steps > 0);
