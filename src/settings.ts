@@ -4,7 +4,7 @@ import { readTokens, readUsers } from './auth/credentials.ts';
 import { type Network, readNetwork } from './http/addresses.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
 
-type Setting<T> = { fallback: string; means: string; read(text: string): T };
+type Setting<T> = { fallback: string; read(text: string): T };
 
 /** Invalid settings: one line per fault. No line contains a secret. */
 export class SettingsError extends Error {
@@ -22,84 +22,62 @@ const whole = (min: number, max: number) => (text: string) => {
   return value;
 };
 
-const setting = <T>(fallback: string, means: string, read: (text: string) => T): Setting<T> => ({
-  fallback,
-  means,
-  read,
-});
+const setting = <T>(fallback: string, read: (text: string) => T): Setting<T> => ({ fallback, read });
 
-/** Every setting: its default, its meaning, and its parser, which throws the reason why a text is invalid. */
+/** Every setting: its default, and its parser, which throws the reason why a text is invalid. */
 export const settingRows = {
-  PORT: setting('9000', 'the port to listen on', whole(0, 65_535)),
-  HOST: setting('127.0.0.1', 'the address to listen on; `0.0.0.0` for all (then `USERS` is needed)', readHost),
-  DATABASE_URL: setting(
-    '',
-    '`postgres://…` of a PostgreSQL 14 or newer; empty means the embedded database',
-    readDatabaseUrl,
-  ),
-  DATA_DIR: setting('./data', 'the folder of the embedded database', readPath),
-  MIGRATE: setting('on', '`off`: the service does not apply migrations itself (`npm run migrate` does)', readSwitch),
-  USERS: setting(
-    '',
-    'people, as `name:role:password` separated by white space; role `guest` or `admin`; the password plain or from `npm run hash-password`',
-    readUsers,
-  ),
-  TOKENS: setting(
-    '',
-    'services, as `name:rights:secret` separated by white space; rights such as `write` or `read+export`; the secret of 16 characters or more, or `sha256:` and its hex digest',
-    readTokens,
-  ),
-  PUBLIC_URL: setting(
-    '',
-    'the address people use when a proxy changes the Host header: requests from its pages are ours',
-    readPublicUrl,
-  ),
-  CORS_ORIGINS: setting(
-    '',
-    'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
-    readOrigins,
-  ),
-  SESSION_SECONDS_MAX: setting(
-    '43200',
-    'how long a person who signed in with the form stays so, in seconds',
-    whole(1, 30 * 24 * 60 * 60),
-  ),
-  DATABASE_CONNECTIONS_MAX: setting(
-    '10',
-    'connections to PostgreSQL; a third of them, at most 3, are kept for writes',
-    whole(1, 1_000),
-  ),
-  READ_MS_MAX: setting(
-    '15000',
-    'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
-    whole(100, 600_000),
-  ),
-  BODY_BYTES_MAX: setting('1048576', 'the largest request body, in bytes', whole(1_024, 64 * 1024 * 1024)),
-  POLL_MS_MIN: setting('50', 'how soon the log is looked at again while rows flow, in ms', whole(5, 60_000)),
-  POLL_MS_MAX: setting(
-    '1000',
-    'how seldom the log and the inbox are looked at while nothing happens, in ms',
-    whole(5, 60_000),
-  ),
-  HEARTBEAT_MS: setting('15000', 'how often a quiet live stream says that it is alive, in ms', whole(50, 600_000)),
-  UNSENT_BYTES_MAX: setting('1048576', 'how many bytes a follower may leave unread', whole(1_024, 64 * 1024 * 1024)),
-  STALL_MS_MAX: setting(
-    '2000',
-    'how long a follower who left that much unread may take nothing before it is cut, in ms',
-    whole(10, 600_000),
-  ),
-  OUTBOUND_ALLOW: setting(
-    '',
-    'networks that sinks may reach although they are loopback, private or link-local, such as `127.0.0.0/8 10.0.0.0/8`, separated by white space',
-    readNetworks,
-  ),
-  SINK_LEASE_MS: setting(
-    '8000',
-    'after how long another process goes on with the sinks of one that has died, in ms',
-    whole(500, 600_000),
-  ),
-  SHUTDOWN_MS_MAX: setting('8000', 'how long running requests may take after SIGTERM, in ms', whole(0, 600_000)),
+  PORT: setting('9000', whole(0, 65_535)),
+  HOST: setting('127.0.0.1', readHost),
+  DATABASE_URL: setting('', readDatabaseUrl),
+  DATA_DIR: setting('./data', readPath),
+  MIGRATE: setting('on', readSwitch),
+  USERS: setting('', readUsers),
+  TOKENS: setting('', readTokens),
+  PUBLIC_URL: setting('', readPublicUrl),
+  CORS_ORIGINS: setting('', readOrigins),
+  SESSION_SECONDS_MAX: setting('43200', whole(1, 30 * 24 * 60 * 60)),
+  DATABASE_CONNECTIONS_MAX: setting('10', whole(1, 1_000)),
+  READ_MS_MAX: setting('15000', whole(100, 600_000)),
+  BODY_BYTES_MAX: setting('1048576', whole(1_024, 64 * 1024 * 1024)),
+  POLL_MS_MIN: setting('50', whole(5, 60_000)),
+  POLL_MS_MAX: setting('1000', whole(5, 60_000)),
+  HEARTBEAT_MS: setting('15000', whole(50, 600_000)),
+  UNSENT_BYTES_MAX: setting('1048576', whole(1_024, 64 * 1024 * 1024)),
+  STALL_MS_MAX: setting('2000', whole(10, 600_000)),
+  OUTBOUND_ALLOW: setting('', readNetworks),
+  SINK_LEASE_MS: setting('8000', whole(500, 600_000)),
+  SHUTDOWN_MS_MAX: setting('8000', whole(0, 600_000)),
 } as const;
+
+/** What each setting means, for docs/settings.md. Not in the rows: the bundle for Workers leaves this out. */
+export const settingMeanings: Record<keyof typeof settingRows, string> = {
+  PORT: 'the port to listen on',
+  HOST: 'the address to listen on; `0.0.0.0` for all (then `USERS` is needed)',
+  DATABASE_URL: '`postgres://…` of a PostgreSQL 14 or newer; empty means the embedded database',
+  DATA_DIR: 'the folder of the embedded database',
+  MIGRATE: '`off`: the service does not apply migrations itself (`npm run migrate` does)',
+  USERS:
+    'people, as `name:role:password` separated by white space; role `guest` or `admin`; the password plain or from `npm run hash-password`',
+  TOKENS:
+    'services, as `name:rights:secret` separated by white space; rights such as `write` or `read+export`; the secret of 16 characters or more, or `sha256:` and its hex digest',
+  PUBLIC_URL: 'the address people use when a proxy changes the Host header: requests from its pages are ours',
+  CORS_ORIGINS:
+    'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
+  SESSION_SECONDS_MAX: 'how long a person who signed in with the form stays so, in seconds',
+  DATABASE_CONNECTIONS_MAX: 'connections to PostgreSQL; a third of them, at most 3, are kept for writes',
+  READ_MS_MAX:
+    'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
+  BODY_BYTES_MAX: 'the largest request body, in bytes',
+  POLL_MS_MIN: 'how soon the log is looked at again while rows flow, in ms',
+  POLL_MS_MAX: 'how seldom the log and the inbox are looked at while nothing happens, in ms',
+  HEARTBEAT_MS: 'how often a quiet live stream says that it is alive, in ms',
+  UNSENT_BYTES_MAX: 'how many bytes a follower may leave unread',
+  STALL_MS_MAX: 'how long a follower who left that much unread may take nothing before it is cut, in ms',
+  OUTBOUND_ALLOW:
+    'networks that sinks may reach although they are loopback, private or link-local, such as `127.0.0.0/8 10.0.0.0/8`, separated by white space',
+  SINK_LEASE_MS: 'after how long another process goes on with the sinks of one that has died, in ms',
+  SHUTDOWN_MS_MAX: 'how long running requests may take after SIGTERM, in ms',
+};
 
 export type Settings = { [K in keyof typeof settingRows]: ReturnType<(typeof settingRows)[K]['read']> };
 

@@ -1,6 +1,6 @@
 /**
- * What may be asked of the log: one row a parameter, with its label, its input, the check of its value, the SQL and a
- * sentence. The API, the page, the live stream, the export and the table in docs/filters.md all come from these rows.
+ * What may be asked of the log: one row a parameter, with its label, its input, the check of its value and the SQL. The API,
+ * the page, the live stream, the export and the table in docs/filters.md all come from these rows.
  */
 import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
@@ -38,8 +38,6 @@ type Row = {
   sql(values: string[]): SQL;
   /** The rows that match none of them; absent where a negation has no clear meaning. */
   not?(values: string[]): SQL;
-  /** What docs/filters.md says about it. */
-  sentence: string;
 };
 
 const noFault = () => null;
@@ -57,7 +55,6 @@ const exact = (
   label: string,
   column: PgColumn,
   chars_max: number,
-  sentence: string,
   input: Row['input'] = 'text',
 ): Row => ({
   key,
@@ -68,7 +65,6 @@ const exact = (
   fault: noFault,
   sql: (values) => inArray(column, values),
   not: (values) => (column.notNull ? notInArray(column, values) : either(isNull(column), notInArray(column, values))),
-  sentence,
 });
 
 /** drizzle's `or` is undefined only without conditions; here it always has two. */
@@ -110,26 +106,10 @@ const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars
 const time_chars_max = 40;
 
 export const filterRows: Row[] = [
-  exact(
-    'event_type',
-    'type',
-    'Event',
-    log.event_type,
-    label_chars_max,
-    'what happened: CREATE, UPDATE, DELETE, PAYMENT or any other word',
-    'list',
-  ),
-  exact(
-    'entity_type',
-    'entity',
-    'Entity',
-    log.entity_type,
-    label_chars_max,
-    'the kind of thing it happened to: order, customer, …',
-    'list',
-  ),
-  exact('entity_id', 'id', 'Entity id', log.entity_id, identifier_chars_max, 'which thing it happened to'),
-  exact('user_id', 'user', 'User', log.user_id, identifier_chars_max, 'who did it'),
+  exact('event_type', 'type', 'Event', log.event_type, label_chars_max, 'list'),
+  exact('entity_type', 'entity', 'Entity', log.entity_type, label_chars_max, 'list'),
+  exact('entity_id', 'id', 'Entity id', log.entity_id, identifier_chars_max),
+  exact('user_id', 'user', 'User', log.user_id, identifier_chars_max),
   {
     key: 'start_date',
     word: 'from',
@@ -138,7 +118,6 @@ export const filterRows: Row[] = [
     chars_max: time_chars_max,
     fault: timeFault,
     sql: (values) => gte(log.timestamp, iso(firstOf(values))),
-    sentence: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
   },
   {
     key: 'end_date',
@@ -148,7 +127,6 @@ export const filterRows: Row[] = [
     chars_max: time_chars_max,
     fault: timeFault,
     sql: (values) => lte(log.timestamp, iso(lastOf(values))),
-    sentence: 'not later than this; the whole day, minute or second that is given is included',
   },
   {
     key: 'search',
@@ -161,12 +139,10 @@ export const filterRows: Row[] = [
     // All texts must match, unlike the values of a field: one description can contain several texts.
     sql: (values) => and(...values.map(containsText)) ?? sql`true`,
     not: (values) => either(isNull(log.description), not(or(...values.map(containsText)) ?? sql`false`)),
-    sentence:
-      'the description contains this text, in upper or lower case, and given twice all of them; `%`, `_` and `\\` are themselves',
   },
-  exact('service', 'service', 'Service', log.service, service_chars_max, 'which service wrote it'),
-  exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max, 'the trace it belongs to'),
-  exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max, 'the session it belongs to'),
+  exact('service', 'service', 'Service', log.service, service_chars_max),
+  exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max),
+  exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max),
   {
     key: 'first_id',
     word: 'first_id',
@@ -175,7 +151,6 @@ export const filterRows: Row[] = [
     chars_max: id_chars_max,
     fault: idFault,
     sql: (values) => gte(log.id, Math.min(...values.map(Number))),
-    sentence: 'its own id is this one or larger',
   },
   {
     key: 'last_id',
@@ -185,9 +160,25 @@ export const filterRows: Row[] = [
     chars_max: id_chars_max,
     fault: idFault,
     sql: (values) => lte(log.id, Math.max(...values.map(Number))),
-    sentence: 'its own id is this one or smaller',
   },
 ];
+
+/** What docs/filters.md says about each row. Not in the rows: the bundle for Workers leaves this out. */
+export const filterSentences: Record<string, string> = {
+  event_type: 'what happened: CREATE, UPDATE, DELETE, PAYMENT or any other word',
+  entity_type: 'the kind of thing it happened to: order, customer, …',
+  entity_id: 'which thing it happened to',
+  user_id: 'who did it',
+  start_date: 'not earlier than this ISO 8601 date or date-time (no zone means UTC)',
+  end_date: 'not later than this; the whole day, minute or second that is given is included',
+  search:
+    'the description contains this text, in upper or lower case, and given twice all of them; `%`, `_` and `\\` are themselves',
+  service: 'which service wrote it',
+  trace_id: 'the trace it belongs to',
+  session_id: 'the session it belongs to',
+  first_id: 'its own id is this one or larger',
+  last_id: 'its own id is this one or smaller',
+};
 
 const rowOf = new Map(filterRows.map((row) => [row.key, row]));
 const jsonScalar = /^(true|false|null|-?(0|[1-9]\d{0,15})(\.\d{1,20})?([eE][+-]?\d{1,3})?)$/;
@@ -216,7 +207,6 @@ function metadataRow(key: string): Row {
     fault: noFault,
     sql: contains,
     not: (values) => either(isNull(log.metadata), not(contains(values))),
-    sentence: 'the value at this path of the metadata, as text, number, `true`, `false` or `null`',
   };
 }
 

@@ -16,13 +16,13 @@ import { Problem, type ProblemStatus, titles } from '../../src/http/problem.ts';
 import { bodyLimits } from '../../src/http/request.ts';
 import { queueLimits } from '../../src/log/append-queue.ts';
 import { entryLimits, NewEntry, readEntry } from '../../src/log/entry.ts';
-import { filterLimits, filterRows } from '../../src/log/filter.ts';
+import { filterLimits, filterRows, filterSentences } from '../../src/log/filter.ts';
 import { pageLimits } from '../../src/log/paging.ts';
 import * as schema from '../../src/log/schema.ts';
 import { readSyntax } from '../../src/log/syntax.ts';
 import { help } from '../../src/page/menu-and-help.ts';
 import type { Parts } from '../../src/parts.ts';
-import { clientNames, readSettings, settingRows } from '../../src/settings.ts';
+import { clientNames, readSettings, settingMeanings, settingRows } from '../../src/settings.ts';
 import { relativeRanges } from '../../src/viewer/page-query.ts';
 import { reasons } from '../targets/reasons.ts';
 import { code, plain, root, table, textOf } from './pages.ts';
@@ -35,7 +35,7 @@ describe('docs/filters.md', () => {
 
   it('has every parameter, in the words of the code', () => {
     const rows = table(file, 'parameter');
-    expect(rows.slice(0, -1)).toEqual(filterRows.map(({ key, sentence }) => [code(key), sentence]));
+    expect(rows.slice(0, -1)).toEqual(filterRows.map(({ key }) => [code(key), filterSentences[key]]));
     expect(rows.at(-1)?.[0]).toBe('`metadata.<path>`');
   });
 
@@ -67,7 +67,11 @@ describe('docs/settings.md', () => {
 
   it('has every setting, its default and its meaning', () => {
     expect(table(file, 'setting')).toEqual(
-      Object.entries(settingRows).map(([name, { fallback, means }]) => [code(name), code(fallback), means]),
+      Object.entries(settingRows).map(([name, { fallback }]) => [
+        code(name),
+        code(fallback),
+        settingMeanings[name as keyof typeof settingRows],
+      ]),
     );
   });
 
