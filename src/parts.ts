@@ -5,6 +5,7 @@ import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } f
 import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
+import type { Dial } from './http/dial.ts';
 import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
@@ -41,6 +42,7 @@ export type Build = {
 /** What the runtime has for those who send events elsewhere. */
 export type Outbound = {
   reach: Reach;
+  dial: Dial;
   /** The value of an environment variable, as it is now. */
   secretOf(name: string): string | undefined;
   /** Says that a delivery was changed: a hint for the process that delivers. */

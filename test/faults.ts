@@ -9,11 +9,12 @@ import type { FaultRun } from './faults/run.ts';
 import { s3 } from './faults/s3.ts';
 import { shipping } from './faults/shipping.ts';
 import { splunk } from './faults/splunk.ts';
+import { syslog } from './faults/syslog.ts';
 import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
 
-const runs: Record<string, FaultRun> = { shipping, away, poison, s3, splunk, writes };
+const runs: Record<string, FaultRun> = { shipping, away, poison, s3, splunk, syslog, writes };
 
 const [name = '', ...args] = process.argv.slice(2);
 const run = runs[name];

@@ -64,18 +64,21 @@ const beforeDatabase = [
 /** Files about what a browser shows. */
 const browsers = ['*-browser', 'viewer*'];
 
+/** Files about a runtime's sockets: the database behind them makes no difference. */
+const sockets = ['shipping-syslog'];
+
 /**
  * The conformance files that do not run on a target, because it cannot make a difference to their claims. Of a runtime's
  * two databases, the sign-in page and what ends before the database run on PostgreSQL.
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // JIT makes a statement of a rule slower or faster, and its answer the same: a rule's claims are about answers.
-  if (jit) return [...beforeDatabase, ...browsers, 'rules'];
+  if (jit) return [...beforeDatabase, ...browsers, ...sockets, 'rules'];
   if (database !== 'pglite') return [];
   // How Bun reaches far sides, holds slow followers and runs rules is claimed on PostgreSQL, and how the embedded database
   // does on Node.
   const onBun = runtime === 'bun' ? ['conditions-readers', 'rules', 'shipping'] : [];
-  return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...onBun];
+  return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 
 /** A target's project; the bundle for Workers is built only when it runs. */

@@ -38,9 +38,8 @@ export class ReachFault extends Error {
 export const refusedAddress = (host: string) =>
   new ReachFault(`${host} is not a public address, and its network is not in OUTBOUND_ALLOW`, true);
 
-/** Throws where the host of a URL is an address that may not be reached. A name is looked up when it is reached. */
-export function checkHost(url: string, allowed: readonly Network[]): void {
-  const { hostname } = new URL(url);
+/** Throws where a URL's host is an address that may not be reached. A name is looked up when it is reached. */
+export function checkHost(hostname: string, allowed: readonly Network[]): void {
   const address = addressOfHost(hostname);
   if (address && !isReachable(address, allowed)) throw refusedAddress(hostname);
 }
@@ -79,7 +78,7 @@ export async function readStart(chunks: AsyncIterable<Uint8Array>, bytes_max: nu
 export const fetchReach =
   (allowed: readonly Network[]): Reach =>
   async (url, { signal, answer_bytes_max = reachBounds.answer_bytes_max, body, ...init }) => {
-    checkHost(url, allowed);
+    checkHost(new URL(url).hostname, allowed);
     const timeout = AbortSignal.timeout(reachBounds.request_ms_max);
     try {
       const answer = await fetch(url, {

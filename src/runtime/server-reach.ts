@@ -1,18 +1,9 @@
 /** The outbound fetch of Node and Bun: looks the name up once, and connects to the address that was checked. */
-import { lookup } from 'node:dns/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { isIP } from 'node:net';
-import { addressOfHost, isReachable, type Network } from '../http/addresses.ts';
-import {
-  type Reach,
-  ReachFault,
-  type ReachInit,
-  reachBounds,
-  reachFaultOf,
-  readStart,
-  refusedAddress,
-} from '../http/reach.ts';
+import type { Network } from '../http/addresses.ts';
+import { type Reach, ReachFault, type ReachInit, reachBounds, reachFaultOf, readStart } from '../http/reach.ts';
+import { aborted, checkedAddress, servernameOf } from './checked-address.ts';
 
 /** Requests to addresses that are public or in an allowed network. */
 export const serverReach =
@@ -25,7 +16,7 @@ export const serverReach =
     const ended = aborted(signal);
     try {
       // A look-up knows no signal, and a request that Node has given up by itself does not heed it.
-      const address = await Promise.race([checkedAddress(target, allowed), ended]);
+      const address = await Promise.race([checkedAddress(target.hostname, allowed), ended]);
       const answer = await Promise.race([send(target, address, init, signal), ended]);
       const text = await Promise.race([readStart(answer, answer_bytes_max), ended]);
       answer.destroy();
@@ -37,15 +28,6 @@ export const serverReach =
       throw reachFaultOf(signal.aborted ? signal.reason : error, target.host);
     }
   };
-
-/** The first address of the host that may be reached. A second look-up could have another answer: there is none. */
-async function checkedAddress({ hostname }: URL, allowed: readonly Network[]): Promise<string> {
-  const known = addressOfHost(hostname);
-  const addresses = known ? [known] : (await lookup(hostname, { all: true })).map(({ address }) => address);
-  const reachable = addresses.find((address) => isReachable(address, allowed));
-  if (!reachable) throw refusedAddress(hostname);
-  return reachable;
-}
 
 function send(
   { protocol, hostname, host, port, pathname, search }: URL,
@@ -62,8 +44,7 @@ function send(
       method,
       // A connection of its own: one that is kept may be to an address of before, or be closed under a request.
       agent: false,
-      // The certificate must be for the name. A host that is an address has none to send.
-      ...(isIP(hostname.replace(/^\[|\]$/g, '')) === 0 && { servername: hostname }),
+      ...servernameOf(hostname),
       headers: { ...headers, host, ...(body !== undefined && { 'content-length': byteLength(body) }) },
       signal,
     });
@@ -79,9 +60,3 @@ function send(
 }
 
 const byteLength = (body: string | Uint8Array) => (typeof body === 'string' ? Buffer.byteLength(body) : body.length);
-
-const aborted = (signal: AbortSignal) =>
-  new Promise<never>((_resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });

@@ -23,6 +23,7 @@ import { openPostgres } from './postgres.ts';
 import { processUsage } from './process-usage.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
+import { serverDial } from './server-dial.ts';
 import { serverReach } from './server-reach.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
@@ -92,6 +93,7 @@ export async function openService(
   let wake = () => {};
   const outbound: Outbound = {
     reach: serverReach(settings.OUTBOUND_ALLOW),
+    dial: serverDial(settings.OUTBOUND_ALLOW),
     secretOf: (name) => process.env[name],
     wake: () => wake(),
   };

@@ -32,6 +32,7 @@ import {
   settingsOf,
 } from './worker-bindings.ts';
 import { hyperdrive_ms_max } from './worker-database.ts';
+import { workerDial } from './worker-dial.ts';
 
 const connections_max = 5;
 /** Idle connections are closed, because an object with open connections cannot hibernate. */
@@ -83,6 +84,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     tail.start();
     const outbound: Outbound = {
       reach: fetchReach(settings.OUTBOUND_ALLOW),
+      dial: workerDial(settings.OUTBOUND_ALLOW),
       secretOf: secretsOf(env),
       wake: () => void this.deliver(),
     };

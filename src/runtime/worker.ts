@@ -18,6 +18,7 @@ import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
 import { appendThrough, type Bindings, build, logObject, secretsOf, settingsOf } from './worker-bindings.ts';
 import { openRequestDatabase } from './worker-database.ts';
+import { workerDial } from './worker-dial.ts';
 import { runSchedule } from './worker-schedule.ts';
 
 export { LogObject } from './worker-durable-object.ts';
@@ -70,6 +71,7 @@ async function respond(
     sockets: { upgrade: defineWebSocketHelper(() => {}), unsent: () => 0, cut: () => {} },
     outbound: {
       reach: fetchReach(settings.OUTBOUND_ALLOW),
+      dial: workerDial(settings.OUTBOUND_ALLOW),
       secretOf: secretsOf(env),
       // The Durable Object delivers: it is one, and it is told of every append.
       // Not among the pending work, after which this request's database client is closed: a pass takes long.

@@ -447,6 +447,10 @@ describe('a sink', () => {
     ['a secret as it is', { secret: 'whsec_abc' }, 'secret'],
     ['a setting of the service as a secret', { secret: 'env:USERS' }, 'secret'],
     ['the password of the database as a secret', { secret: 'env:PGPASSWORD' }, 'secret'],
+    ['a private address of TLS', { kind: 'syslog', url: 'tls://10.0.0.1', secret: undefined }, 'url'],
+    ['the metadata address, as a number', { kind: 'syslog', url: 'tls://0xa9fea9fe', secret: undefined }, 'url'],
+    ['an address of another protocol', { kind: 'syslog', url: 'https://example.com', secret: undefined }, 'url'],
+    ['a key as it is', { kind: 'syslog', url: 'tls://a.example', secret: undefined, key: '-----BEGIN' }, 'key'],
     ['a filter that cannot be read', { filter: 'colour=red' }, 'filter'],
     ['a line that cannot be read', { filter: 'type:' }, 'filter'],
   ])('is refused with %s', async (_what, more, field) => {

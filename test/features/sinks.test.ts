@@ -13,12 +13,14 @@ import type { Sink, SinkBatch } from '../../src/log/delivery-sink.ts';
 import type { Json } from '../../src/log/entry.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { serverReach } from '../../src/runtime/server-reach.ts';
+import { nowhere } from '../support/nowhere.ts';
 import { farSide } from '../support/sinks/far-side.ts';
 import { splunk } from '../support/sinks/splunk.ts';
 
 const loopback = readNetwork('127.0.0.0/8');
 if (!loopback) throw new Error('no network');
 const reach = serverReach([loopback]);
+const { dial } = nowhere;
 
 const event: Entry = {
   id: 55,
@@ -107,7 +109,7 @@ it('Loki gets a stream for each service, with times in nanoseconds and the rest 
     bodies.push(JSON.parse(`${body}`));
     return { status: 204 };
   });
-  const sink = loki.open({ url: far.url, tenant: 'audit', mapping: 'ours' }, { name: 'x', reach });
+  const sink = loki.open({ url: far.url, tenant: 'audit', mapping: 'ours' }, { name: 'x', reach, dial });
   expect(await sink.send(batchOf(sink, event, { ...event, id: 56, service: null }))).toEqual({ verdict: 'kept' });
   const known = { event_type: 'ORDER_DELETED', entity_type: 'order', entity_id: '7', user_id: 'ana', trace_id: 't1' };
   const at = Date.parse(event.created_at);
@@ -134,7 +136,7 @@ it('Slack gets one message, escaped, at most 3,000 characters long, that says ho
     texts.push((JSON.parse(`${body}`) as { text: string }).text);
     return { body: 'ok' };
   });
-  const sink = slack.open({ url: far.url, events_max: 20 }, { name: 'x', reach });
+  const sink = slack.open({ url: far.url, events_max: 20 }, { name: 'x', reach, dial });
   await sink.send(batchOf(sink, event));
   expect(texts).toEqual(['#55 *ORDER_DELETED* order 7 by ana: a &lt;b&gt; &amp; "c"']);
   await sink.send(batchOf(sink, ...Array.from({ length: 20 }, () => ({ ...event, description: 'x'.repeat(500) }))));
@@ -164,7 +166,7 @@ describe('an answer that says nothing of the events', async () => {
   let status = 200;
   const far = await farSide(() => ({ status, body }));
   afterAll(() => far.close());
-  const opened = { name: 'x', reach };
+  const opened = { name: 'x', reach, dial };
   const answered = async (sink: Sink, said: unknown, as = 200) => {
     [body, status] = [said, as];
     return sink.send(batchOf(sink, event, { ...event, id: 56 }));
@@ -238,7 +240,7 @@ describe('the acknowledgement of Splunk', async () => {
   afterAll(() => far.close());
   const sink = kind.open(
     { url: far.url, token: 'token', ack: true, source: 's', sourcetype: 't', mapping: 'ours' },
-    { name: 'hec', reach },
+    { name: 'hec', reach, dial },
   );
   const entry = { id: 5, created_at: '2026-01-02T03:04:05.678Z', timestamp: '2026-01-02T03:04:05.678Z' } as Entry;
   const send = (note: Json) =>
@@ -278,7 +280,7 @@ describe('the acknowledgement of Splunk', async () => {
     const note = { ack: 0, cookie: 'indexer=0', sent_ms: Date.now() };
     const gone = kind.open(
       { url: 'http://127.0.0.1:1', token: 'token', ack: true, source: 's', sourcetype: 't', mapping: 'ours' },
-      { name: 'hec', reach },
+      { name: 'hec', reach, dial },
     );
     const batch = {
       name: 'x',

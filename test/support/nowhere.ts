@@ -6,6 +6,9 @@ export const nowhere: Outbound = {
   reach: async () => {
     throw new ReachFault('this test sends nothing', true);
   },
+  dial: async () => {
+    throw new ReachFault('this test sends nothing', true);
+  },
   secretOf: () => undefined,
   wake: () => {},
 };

@@ -49,4 +49,13 @@ export const reasons = {
   noMount: { on: ['machine'], because: 'this user may not mount a small file system (run the tests as root)' },
   noPgBouncer: { on: ['machine'], because: 'no PgBouncer on this machine (apt-get install pgbouncer)' },
   noPrometheus: { on: ['machine'], because: 'no Prometheus on this machine (apt-get install prometheus)' },
+  noOpenssl: { on: ['machine'], because: 'no openssl on this machine (apt-get install openssl)' },
+  noAlertmanager: {
+    on: ['machine'],
+    because: 'no Alertmanager on this machine (apt-get install prometheus-alertmanager)',
+  },
+  noSyslog: {
+    on: ['machine'],
+    because: 'no rsyslog with rsyslog-openssl, or no syslog-ng on this machine (.ci/run installs both)',
+  },
 } as const satisfies Record<string, Reason>;

@@ -6,9 +6,14 @@ import { inject } from 'vitest';
 import { rssOf } from '../support/process.ts';
 import type { Running } from './running.ts';
 
-export async function start({ DATABASE_URL = '', ...settings }: Record<string, string>): Promise<Running> {
+export async function start({
+  DATABASE_URL = '',
+  TEST_AUTHORITY,
+  ...settings
+}: Record<string, string>): Promise<Running> {
   const { bundle, options } = inject('worker');
   const before = children();
+  const trustedCertificates = TEST_AUTHORITY ? [TEST_AUTHORITY] : [];
   const miniflare = new Miniflare({
     ...options,
     modules: [{ type: 'ESModule', path: bundle }],
@@ -17,6 +22,10 @@ export async function start({ DATABASE_URL = '', ...settings }: Record<string, s
     // emulation throws in this process and keeps the Worker's side open.
     hyperdrives: {},
     bindings: { ...settings, HYPERDRIVE: { connectionString: DATABASE_URL } },
+    // Authorities that the runtime trusts besides the public ones: a test's own.
+    outboundService: {
+      network: { allow: ['public', 'private'], tlsOptions: { trustBrowserCas: true, trustedCertificates } },
+    },
     cf: false,
     host: '127.0.0.1',
     port: 0,

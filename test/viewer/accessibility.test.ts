@@ -1,7 +1,7 @@
 /** Accessibility: axe reports no violations, the focus is kept, and the page fits narrow and wide screens. */
 import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { startService } from '../support/harness.ts';
+import { json, startService } from '../support/harness.ts';
 import { inChromium } from '../support/in-chromium.ts';
 import { addressOf, axeFindings, openPages, rowsOf } from './browser-page.ts';
 import { assortedEvents, order } from './sample-events.ts';
@@ -20,6 +20,9 @@ inChromium.describe('accessibility', async () => {
       metadata: { old_price: 10, new_price: 12, [long]: { deep: { deeper: long } }, list: [1, 2, 3] },
     }),
   ]);
+  // Its filter matches nothing: it sends nothing.
+  const spec = { kind: 'webhook', url: 'https://hook.example.com', secret: 'env:HOOK', filter: 'service=nobody' };
+  await service.request('/api/sinks/far', { ...json(spec), method: 'PUT' });
   const open = openPages(() => service.url);
   const openRow = async (page: Page) => {
     await rowsOf(page).first().locator('summary').first().click();
@@ -59,6 +62,8 @@ inChromium.describe('accessibility', async () => {
     ],
     ['an empty list', '/logs?search=nowhere', async () => {}],
     ['the page of an event', '/logs/1', async () => {}],
+    ['the page of the sinks', '/sinks', async () => {}],
+    ['the page of a sink', '/sinks/far', async () => {}],
   ];
   it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {
     const page = await open(path, 'admin', { viewport: { width: 1200, height: 900 } });

@@ -1,5 +1,6 @@
 /** The form of a kind of sink, and what all kinds share: checks of their fields, and what the status of an answer means. */
 import * as v from 'valibot';
+import { type Dial, dialToOf } from '../../http/dial.ts';
 import { Problem } from '../../http/problem.ts';
 import { type Reach, type Reached, ReachFault, type ReachInit } from '../../http/reach.ts';
 import type { Judged, Sent, Sink, SinkBatch } from '../../log/delivery-sink.ts';
@@ -9,6 +10,7 @@ export type Opened = {
   /** The sink's name. */
   name: string;
   reach: Reach;
+  dial: Dial;
 };
 
 /** A kind of sink: what its spec has, and how it sends. All kinds have this form. */
@@ -42,13 +44,32 @@ export const secret = v.pipe(
 export const address = v.pipe(
   v.string('must be text'),
   v.check(
-    (text) => reference.test(text) || addressFault(text) === null,
+    (text) => reference.test(text) || (/^http/.test(text) && addressFault(text) === null),
     'must be an http:// or https:// address without user and password',
+  ),
+);
+
+/** The address of a TLS connection. */
+export const tlsAddress = v.pipe(
+  v.string('must be text'),
+  v.check(
+    (text) => reference.test(text) || dialToOf(text) !== null,
+    'must be tls:// with a host, and a port unless that is 6514',
+  ),
+);
+
+/** A certificate is no secret: as PEM, or by a reference. */
+export const certificate = v.pipe(
+  v.string('must be text'),
+  v.check(
+    (text) => reference.test(text) || /^-----BEGIN CERTIFICATE-----\s/.test(text),
+    'must be a certificate as PEM, or a reference as env:NAME',
   ),
 );
 
 /** Why a text is no address to send to, or null. */
 export function addressFault(text: string): string | null {
+  if (dialToOf(text)) return null;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !/^https?:$/.test(url.protocol)) return 'is no http:// or https:// address';
   return url.username || url.password ? 'has a user or a password in it' : null;

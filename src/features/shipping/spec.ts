@@ -1,6 +1,7 @@
 /** The spec of a sink: read from a request, stored with references to secrets, and opened with what they refer to. */
 import * as v from 'valibot';
 import type { Network } from '../../http/addresses.ts';
+import { dialToOf } from '../../http/dial.ts';
 import { type Fault, Problem } from '../../http/problem.ts';
 import { checkHost, ReachFault } from '../../http/reach.ts';
 import { deliveryLimits } from '../../log/delivery-outcome.ts';
@@ -59,9 +60,10 @@ const isOwnVariable = (name: string): boolean => name in settingRows || /^(PG|ED
 function textFaults(field: string, text: string, allowed: readonly Network[]): Fault[] {
   const [, name] = /^env:(.+)$/.exec(text) ?? [];
   if (name && isOwnVariable(name)) return [{ field, reason: `${name} is a setting of the service itself` }];
-  if (!/^https?:\/\//.test(text)) return [];
+  const hostname = /^https?:\/\//.test(text) ? new URL(text).hostname : dialToOf(text)?.hostname;
+  if (hostname === undefined) return [];
   try {
-    checkHost(text, allowed);
+    checkHost(hostname, allowed);
     return [];
   } catch (error) {
     if (error instanceof ReachFault) return [{ field, reason: error.message }];
@@ -95,7 +97,10 @@ export function redacted(sent: Sent, redact: (text: string) => string): Sent {
 export type ResolvedSink = { kind: Kind; spec: never; opened: Opened; redact(text: string): string };
 
 /** A stored spec with its secrets. Throws a SinkFault that says which is missing. */
-export function resolve({ name, spec }: Pick<Delivery, 'name' | 'spec'>, { reach, secretOf }: Outbound): ResolvedSink {
+export function resolve(
+  { name, spec }: Pick<Delivery, 'name' | 'spec'>,
+  { reach, dial, secretOf }: Outbound,
+): ResolvedSink {
   const kind = kindNamed(spec?.kind);
   if (!kind) throw new SinkFault(`This version has no sinks of the kind ${spec?.kind}.`);
   const secrets: string[] = [];
@@ -122,7 +127,7 @@ export function resolve({ name, spec }: Pick<Delivery, 'name' | 'spec'>, { reach
   return {
     kind,
     spec: filled as never,
-    opened: { name: sinkName(name), reach },
+    opened: { name: sinkName(name), reach, dial },
     redact: (text) => hidden.reduce((left, known) => left.replaceAll(known, '•••'), text),
   };
 }

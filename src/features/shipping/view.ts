@@ -60,7 +60,12 @@ export function viewsOf(deliveries: DeliveryState[], now_ms: number): SinkView[]
 function needsOf({ status, attempts, last_error }: DeliveryState): string | null {
   if (status === 'held')
     return 'Nothing more is sent until you have mended what the last error says and resumed the sink.';
-  if (status === 'on' && attempts > 0 && last_error && !/ (408|425|429|5\d\d)\b|in time|ECONN/.test(last_error))
+  if (
+    status === 'on' &&
+    attempts > 0 &&
+    last_error &&
+    !/ (408|425|429|5\d\d)\b|in time|ECONN|EPIPE|broken off/.test(last_error)
+  )
     return 'Mend what the last error says. The sink tries again by itself, and goes on from where it is.';
   return null;
 }

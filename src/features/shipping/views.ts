@@ -26,6 +26,12 @@ export const templates: Record<string, string> = {
   }),
   loki: specText({ kind: 'loki', url: 'https://', token: 'env:LOKI_TOKEN', filter: '' }),
   slack: specText({ kind: 'slack', url: 'env:SLACK_URL', filter: 'event_type=DELETE' }),
+  syslog: specText({ kind: 'syslog', url: 'tls://', filter: '' }),
+  alertmanager: specText({
+    kind: 'alertmanager',
+    url: 'https://',
+    filter: 'event_type=ALERT&event_type=ALERT_REMINDER&event_type=ALERT_RESOLVED',
+  }),
   webhook: specText({ kind: 'webhook', url: 'https://', secret: 'env:WEBHOOK_SECRET', filter: '' }),
 };
 
