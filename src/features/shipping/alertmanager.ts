@@ -32,9 +32,6 @@ const present = (values: Record<string, unknown>): Record<string, string> =>
 
 export const alertmanager = kindOf({
   kind: 'alertmanager',
-  label: 'Prometheus Alertmanager',
-  guarantee:
-    'each event at least once, as an alert; one that comes twice is the same alert, because its labels and its start are. An alert ends `open_s` after its event, the next `ALERT_REMINDER` of a rule prolongs it, and `ALERT_RESOLVED` ends it at once. Events of one rule and group, or of one type and entity, are one alert while it is open. One that is over when it is sent wakes nobody: a replay, or the end of a long outage, raises no old alerts',
   fields: {
     url: address,
     token: v.optional(secret),

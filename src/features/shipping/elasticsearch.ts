@@ -42,9 +42,6 @@ const authorizationOf = ({
 
 export const elasticsearch = kindOf({
   kind: 'elasticsearch',
-  label: 'Elasticsearch and OpenSearch (`_bulk`)',
-  guarantee:
-    'each event once: it is created under its id, in an index that its `created_at` decides, so sending it again changes nothing. With a data stream or a rollover alias instead of such an index: at least once, because an id is unique in each backing index only',
   fields: {
     url: address,
     index: v.optional(

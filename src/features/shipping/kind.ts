@@ -13,12 +13,9 @@ export type Opened = {
   dial: Dial;
 };
 
-/** A kind of sink: what its spec has, and how it sends. All kinds have this form. */
+/** A kind of sink: what its spec has, and how it sends. All kinds have this form. What arrives there is in docs/shipping.md. */
 export type Kind<Fields extends v.ObjectEntries = v.ObjectEntries> = {
   kind: string;
-  /** What it is for, and what arrives there: docs/shipping.md has these words. */
-  label: string;
-  guarantee: string;
   fields: Fields;
   open(spec: v.InferOutput<v.StrictObjectSchema<Fields, undefined>>, opened: Opened): Sink;
   /** Removes the event of a test, where the far side can. */

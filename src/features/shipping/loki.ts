@@ -5,9 +5,6 @@ import { mapped, mapping } from './mapping.ts';
 
 export const loki = kindOf({
   kind: 'loki',
-  label: 'Grafana Loki',
-  guarantee:
-    'each event at least once, under the time at which this log took it; a batch that is sent again may be there twice, because Loki only drops a line that repeats the newest one of its stream. Loki refuses lines that are older than it allows: those are set aside as refused',
   fields: {
     url: address,
     /** `X-Scope-OrgID`, where Loki has several tenants. */

@@ -47,9 +47,6 @@ type Answer = { partialSuccess?: { rejectedLogRecords?: Json; errorMessage?: Jso
 
 export const otlp = kindOf({
   kind: 'otlp',
-  label: 'OTLP/HTTP logs (JSON)',
-  guarantee:
-    'each event at least once, in order, with `log.record.uid` to tell what came twice. Where a collector rejects records of a request without naming them, the sink keeps how many of which range, and does not send them again: the protocol forbids it',
   fields: {
     url: address,
     /** A header with a secret, such as `authorization`. */

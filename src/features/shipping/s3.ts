@@ -77,9 +77,6 @@ function placeOf({ url, bucket }: { url: string; bucket: string }, key: string) 
 
 export const s3 = kindOf({
   kind: 's3',
-  label: 'S3-compatible objects',
-  guarantee:
-    'each event in exactly one object beneath `<prefix>/yyyy/`, as in the NDJSON export, as long as the sink is not changed, or deleted and made anew: events whose object was under way at a change are also in an object of the revision after it. A replay writes its own objects beneath `<prefix>/replay/`. An object is named by its range of ids, which is stored before it is written, and by the revision of the sink, so whoever repeats it writes the same bytes under the same name; the names sort as the log does',
   fields: {
     url: address,
     bucket: v.pipe(text(63), v.regex(/^[a-z0-9][a-z0-9.-]*$/, 'must be a name of a bucket')),

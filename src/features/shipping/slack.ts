@@ -18,9 +18,6 @@ const sentence = ({ id, event_type, entity_type, entity_id, user_id, description
 
 export const slack = kindOf({
   kind: 'slack',
-  label: 'Slack (incoming webhook)',
-  guarantee:
-    'messages of the events in order, each event at least once; a message that would be longer than 3,000 characters ends with how many more there are. Slack has no ids: an answer that is lost means a message twice',
   fields: {
     /** Whoever has it can write to the channel: as it is, it would be in the event that a change of the sink appends. */
     url: secret,

@@ -35,9 +35,6 @@ function verdictOfCode(code: number | undefined, sent: Sent): Sent {
 
 export const splunk = kindOf({
   kind: 'splunk',
-  label: 'Splunk HTTP Event Collector',
-  guarantee:
-    'each event at least once, in order; `edgetrail_id` is an indexed field that tells what came twice. With `ack` an event is kept when the indexer says that it is indexed: a restart after the answer of the collector was stored sends nothing again, and a batch that an indexer has forgotten is sent again after 5 minutes. Without `ack` an event counts as kept when the collector has taken it, and what a crash of the indexer then loses is lost',
   fields: {
     url: address,
     token: secret,

@@ -8,9 +8,6 @@ import { messageOf } from './syslog-message.ts';
 
 export const syslog = kindOf({
   kind: 'syslog',
-  label: 'Syslog over TLS (RFC 5424, CEF)',
-  guarantee:
-    'each event in order, and at least once as far as a connection can tell: syslog has no acknowledgement. A request is a connection of its own: everything is written, our side is closed, and the events count as kept when the receiver has closed its side after that without an error, so it had read everything. What a receiver has read and loses before it stores it, when it crashes or its disk is full, is lost. Where the connection breaks, all events of the request are sent again, and those that the receiver had stored are there twice, with the same `id`',
   fields: {
     url: tlsAddress,
     format: v.optional(v.picklist(['rfc5424', 'cef'], 'must be rfc5424 or cef'), 'rfc5424'),

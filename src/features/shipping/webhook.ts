@@ -17,9 +17,6 @@ function keyOf(written: string): Uint8Array<ArrayBuffer> {
 
 export const webhook = kindOf({
   kind: 'webhook',
-  label: 'Signed webhook (Standard Webhooks)',
-  guarantee:
-    'each event at least once, in order. A `webhook-id` names a range of the log and always carries the same bytes, also from another process: a receiver that remembers the ids has each event once',
   fields: {
     url: address,
     secret,
