@@ -52,15 +52,18 @@ function respond(socket: Duplex, status: number, title: string, detail: string):
   return true;
 }
 
-/** Pings every socket, and terminates one that did not answer the previous ping: TCP alone may not notice a dead peer. */
-export function pingSockets(wss: WebSocketServer, every_ms: number, onSilent: () => void): NodeJS.Timeout {
+/**
+ * Pings every socket, and terminates one that did not answer the previous ping: TCP alone may not notice a dead peer.
+ * Returns how to stop.
+ */
+export function pingSockets(wss: WebSocketServer, every_ms: number, onSilent: () => void): () => void {
   const alive = new WeakSet<WebSocket>();
   wss.on('connection', (socket) => {
     alive.add(socket);
     socket.on('pong', () => alive.add(socket));
     socket.on('error', () => socket.terminate());
   });
-  return setInterval(() => {
+  const check = () => {
     for (const socket of wss.clients) {
       if (alive.delete(socket)) socket.ping();
       else {
@@ -68,7 +71,16 @@ export function pingSockets(wss: WebSocketServer, every_ms: number, onSilent: ()
         onSilent();
       }
     }
-  }, every_ms);
+    timer = setTimeout(readFirst, every_ms);
+  };
+  let isStopped = false;
+  // A timer that a busy process calls late comes before the answers that have arrived meanwhile: those are read first.
+  const readFirst = () => setImmediate(() => setImmediate(() => isStopped || check()));
+  let timer = setTimeout(readFirst, every_ms);
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
+  };
 }
 
 /** Stops accepting, waits for running requests, and destroys the remaining sockets after `grace_ms`. */

@@ -36,7 +36,7 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
     runtime: 'node',
     logLine,
   });
-  const pinging = pingSockets(wss, settings.HEARTBEAT_MS, () => {
+  const stopPinging = pingSockets(wss, settings.HEARTBEAT_MS, () => {
     service.meter.cuts.silent += 1;
   });
   const server = await listen(settings, (options) =>
@@ -47,7 +47,7 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
       ...options,
     }),
   ).catch(async (error) => {
-    clearInterval(pinging);
+    stopPinging();
     await service.close();
     throw error;
   });
@@ -60,7 +60,7 @@ export async function startNode(settings: Settings, logLine: (line: string) => v
     close: async () => {
       service.tail.stop();
       await closeServer(server, settings.SHUTDOWN_MS_MAX);
-      clearInterval(pinging);
+      stopPinging();
       await service.close();
     },
   };

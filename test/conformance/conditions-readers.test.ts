@@ -90,7 +90,7 @@ describe('followers that never read', () => {
 describe('a stream without events', () => {
   it('stays open over many heartbeats and delivers the next event', async () => {
     // Not the service above, which cuts who is silent for half a second: so may be a test on a busy machine.
-    const beating = await startService({ env: { HEARTBEAT_MS: '100' } });
+    const beating = await startService({ env: { HEARTBEAT_MS: '250' } });
     const answer = await follow(beating);
     const socket = await followSocket(beating);
     const reading = take(answer, 1);
