@@ -1,5 +1,6 @@
 /** What five sinks cost the writers: events a second with them and without, in turns. */
 import { runLoad } from '../../bench/load.ts';
+import { cpuOf } from '../support/process.ts';
 import { fastEnv, fastSides } from '../support/sinks/fast-sides.ts';
 import { type Fleet, startFleet } from '../support/sinks/fleet.ts';
 import { type FaultRun, quantile, rounded } from './run.ts';
@@ -26,16 +27,22 @@ export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
   for (const [load, { callers, rows }] of Object.entries(loads)) {
     const ratios: number[] = [];
     const total: [number, number] = [0, 0];
+    const cpu_ms: [number, number] = [0, 0];
+    const stored: [number, number] = [0, 0];
     const behind: number[] = [];
     const drain_s: number[] = [];
-    const measure = async (fleet: Fleet) => {
+    const measure = async (fleet: Fleet, i: 0 | 1) => {
       const port = Number(new URL(fleet.url()).port);
-      return (await runLoad({ port, token, callers, rows, warm_ms, ms: measured_ms })).rows / (measured_ms / 1_000);
+      const before = cpuOf(fleet.pid());
+      const done = await runLoad({ port, token, callers, rows, warm_ms, ms: measured_ms });
+      cpu_ms[i] += cpuOf(fleet.pid()) - before;
+      stored[i] += done.acknowledged;
+      return done.rows / done.seconds;
     };
     for (let turn = 0; turn < Number(turns); turn += 1) {
       const per_s: [number, number] = [0, 0];
       for (const i of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-        per_s[i] = await measure(i === 0 ? withSinks : without);
+        per_s[i] = await measure(i === 0 ? withSinks : without, i);
         total[i] += per_s[i];
         if (i === 1) continue;
         // The other service's turn is without the sinks' work.
@@ -52,6 +59,8 @@ export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
       events_per_s: total.map((sum) => Math.round(sum / Number(turns))),
       ratio: rounded(total[0] / total[1]),
       ratio_of_turns: rounded(quantile(ratios, 0.5)),
+      // Of the service's process alone; other work on the machine does not change it as much as the events a second.
+      cpu_us_an_event: cpu_ms.map((ms, i) => Math.round((1_000 * ms) / (stored[i] ?? 1))),
       behind_at_the_end: Math.round(quantile(behind, 0.5)),
       drain_s: rounded(quantile(drain_s, 0.5), 1),
     };

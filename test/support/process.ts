@@ -82,6 +82,13 @@ export async function startOutcome(runtime: 'node' | 'bun', DATABASE_URL: string
   return { first, text: output() };
 }
 
+/** The processor time that a process of this machine has taken, in ms. Linux counts it in hundredths of a second. */
+export function cpuOf(pid: number | undefined): number {
+  const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+  const fields = after.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 /** The resident memory of a process of this machine, in bytes. */
 export function rssOf(pid: number | undefined): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

@@ -41,7 +41,13 @@ export async function bucketRun(run: BucketRun, ms_max: number): Promise<BucketR
     });
   }
   let isOver = false;
-  const disturbing = fleet.disturb(n_kills, 0, 0, random).then(() => {
+  // Each kill while an object is being written, or just after: half of them are of the instance that writes it.
+  const n_asked = () => far[0].asked.length + far[1].asked.length;
+  const asked = async () => {
+    const before = n_asked();
+    await fleet.until('an object is written', () => n_asked() > before, 5);
+  };
+  const disturbing = fleet.disturb({ n_kills, random, until: asked }).then(() => {
     isOver = true;
     say(`${n_kills} kills are over`);
   });

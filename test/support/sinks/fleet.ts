@@ -18,6 +18,15 @@ export type SinkState = {
   last_error: string | null;
 };
 
+export type Disturbance = {
+  n_kills: number;
+  n_pauses?: number;
+  pause_ms?: number;
+  random(): number;
+  /** What to wait for before each act. */
+  until?(): Promise<void>;
+};
+
 export type Fleet = Awaited<ReturnType<typeof startFleet>>;
 
 export const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
@@ -93,7 +102,7 @@ export async function startFleet({ DATABASE_URL, n_instances = 1, env = {}, ms_m
   }
 
   /** Kills and pauses at random: what runs, while what was killed before starts. A pause is longer than the lease. */
-  async function disturb(n_kills: number, n_pauses: number, pause_ms: number, random: () => number): Promise<void> {
+  async function disturb({ n_kills, n_pauses = 0, pause_ms = 0, random, until }: Disturbance): Promise<void> {
     const acts = [...new Array(n_kills).fill('kill'), ...new Array(n_pauses).fill('pause')] as ('kill' | 'pause')[];
     for (let i = acts.length - 1; i > 0; i -= 1) {
       const j = Math.floor(random() * (i + 1));
@@ -102,7 +111,8 @@ export async function startFleet({ DATABASE_URL, n_instances = 1, env = {}, ms_m
     const running = new Set(instances.keys());
     const starting = new Map<number, Promise<void>>();
     for (const act of acts) {
-      await wait(100 + random() * 400);
+      await until?.();
+      await wait(random() * 500);
       if (running.size === 0) await Promise.race(starting.values());
       const i = [...running][Math.floor(random() * running.size)] ?? 0;
       if (act === 'pause') {
@@ -124,6 +134,7 @@ export async function startFleet({ DATABASE_URL, n_instances = 1, env = {}, ms_m
   }
 
   return {
+    pid: (i = 0) => instances[i]?.child.pid,
     /** The address of an instance as it runs now. */
     url: (i = 0) => urls[i] as string,
     ask,

@@ -59,7 +59,7 @@ export async function killRun(run: KillRun, ms_max: number): Promise<KillResult>
   }
 
   async function disturb(): Promise<void> {
-    await fleet.disturb(n_kills, n_pauses, lease_ms * 1.5, random);
+    await fleet.disturb({ n_kills, n_pauses, pause_ms: lease_ms * 1.5, random });
     say(`${n_kills} kills and ${n_pauses} pauses are over ${seconds()}`);
   }
 
