@@ -1,5 +1,6 @@
-/** What five sinks cost the writers: events a second with them and without, in turns. */
+/** What five sinks and twelve rules cost the writers: events a second with them and without, in turns. */
 import { runLoad } from '../../bench/load.ts';
+import { ready } from '../../src/features/alerts/ready.ts';
 import { cpuOf } from '../support/process.ts';
 import { fastEnv, fastSides } from '../support/sinks/fast-sides.ts';
 import { type Fleet, startFleet } from '../support/sinks/fleet.ts';
@@ -17,12 +18,14 @@ const loads = {
 export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
   const env = { ...fastEnv, TOKENS: `load:write:${token}` };
   const start = async () => startFleet({ DATABASE_URL: await fresh(), env, ms_max: 30 * 60_000 });
-  const [withSinks, without] = [await start(), await start()];
+  const [withReaders, without] = [await start(), await start()];
   const far = await fastSides();
   const names = Object.keys(far.specs);
-  for (const name of names) await withSinks.put(name, far.specs[name] as object);
-  await withSinks.upToDate(...names);
-  const numbers: Record<string, unknown> = {};
+  for (const name of names) await withReaders.put(name, far.specs[name] as object);
+  for (const { name, rule } of ready) await withReaders.putRule(name, rule);
+  const paths = [...names.map((name) => `/api/sinks/${name}`), ...ready.map(({ name }) => `/api/rules/${name}`)];
+  await withReaders.allRead(paths);
+  const numbers: Record<string, unknown> = { sinks: names.length, rules: ready.length };
   const claims: Record<string, boolean> = {};
   for (const [load, { callers, rows }] of Object.entries(loads)) {
     const ratios: number[] = [];
@@ -42,14 +45,14 @@ export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
     for (let turn = 0; turn < Number(turns); turn += 1) {
       const per_s: [number, number] = [0, 0];
       for (const i of turn % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-        per_s[i] = await measure(i === 0 ? withSinks : without, i);
+        per_s[i] = await measure(i === 0 ? withReaders : without, i);
         total[i] += per_s[i];
         if (i === 1) continue;
-        // The other service's turn is without the sinks' work.
-        const states = await Promise.all(names.map(withSinks.sink));
+        // The other service's turn is without the work of these readers.
+        const states = await Promise.all(names.map(withReaders.sink));
         behind.push(Math.max(...states.map(({ lag_events }) => lag_events)));
         const from = performance.now();
-        await withSinks.upToDate(...names);
+        await withReaders.allRead(paths);
         drain_s.push((performance.now() - from) / 1_000);
       }
       ratios.push(per_s[0] / per_s[1]);
@@ -67,6 +70,6 @@ export const writes: FaultRun = async ({ fresh, say, args: [turns = '6'] }) => {
     claims[`${load} POSTs: at least 0.9 times the events a second of without`] = total[0] / total[1] >= 0.9;
   }
   far.close();
-  await Promise.all([withSinks.end(), without.end()]);
+  await Promise.all([withReaders.end(), without.end()]);
   return { numbers, claims };
 };

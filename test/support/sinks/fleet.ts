@@ -78,15 +78,16 @@ export async function startFleet({ DATABASE_URL, n_instances = 1, env = {}, ms_m
 
   const sink = (name: string) => get<SinkState>(`/api/sinks/${name}`);
 
-  /** Waits until sinks have sent everything; rejects when one is held. */
-  const upToDate = async (...names: string[]) => {
-    for (const name of names)
-      await until(`the sink ${name} is up to date`, async () => {
-        const state = await sink(name);
-        if (state.status === 'held') throw new Error(`the sink ${name} is ${JSON.stringify(state)}`);
+  /** Waits until sinks and rules, by their paths, have read everything; rejects when one is held. */
+  const allRead = async (paths: string[]) => {
+    for (const path of paths)
+      await until(`${path} is up to date`, async () => {
+        const state = await get<SinkState>(path);
+        if (state.status === 'held') throw new Error(`${path} is ${JSON.stringify(state)}`);
         return state.status === 'up to date';
       });
   };
+  const upToDate = (...sinks: string[]) => allRead(sinks.map((name) => `/api/sinks/${name}`));
 
   /** Kills an instance with SIGKILL and starts it again; resolves when it is killed, with what resolves when it is ready. */
   async function kill(i = 0): Promise<{ ready: Promise<void> }> {
@@ -141,10 +142,12 @@ export async function startFleet({ DATABASE_URL, n_instances = 1, env = {}, ms_m
     get,
     until,
     sink,
+    allRead,
     upToDate,
     kill,
     disturb,
     put: (name: string, spec: object) => send('PUT', `/api/sinks/${name}`, spec),
+    putRule: (name: string, rule: object) => send('PUT', `/api/rules/${name}`, rule),
     write: (events: object | object[]) => send('POST', '/api/logs', events),
     /** The newest id. */
     head: async () => (await get<{ logs: { id: number }[] }>('/api/logs?limit=1')).logs[0]?.id ?? 0,
