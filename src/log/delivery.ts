@@ -12,7 +12,7 @@ export const loopLimits = {
   turn_ms: 10_000,
   /** How much longer than their own work deliveries rest, while this process does nothing but store events. */
   rest_factor: 9,
-  rest_ms_max: 1_000,
+  rest_ms_max: 5_000,
   /** The length of a pass, where a platform wakes the process up for each. */
   pass_ms: 20_000,
   /** The steps of a pass, each with at most one request: Cloudflare allows 50 requests for each time that a Worker is woken. */
