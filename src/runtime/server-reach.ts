@@ -10,6 +10,8 @@ export const serverReach =
   (allowed: readonly Network[]): Reach =>
   async (url, init) => {
     const target = new URL(url);
+    // A reference may lead to an address of another kind of sink. It would be asked without TLS.
+    if (!/^https?:$/.test(target.protocol)) throw new ReachFault(`${target.host} is asked by HTTP only`, true);
     const { answer_bytes_max = reachBounds.answer_bytes_max } = init;
     const timeout = AbortSignal.timeout(reachBounds.request_ms_max);
     const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;

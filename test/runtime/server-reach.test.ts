@@ -32,6 +32,7 @@ it('reads no more than 64 KiB of an answer, and follows no redirect', async () =
 it.each([
   ['an address that is not allowed', `http://127.0.0.1:${port}/`, [], true],
   ['a name that leads to one', `http://localhost:${port}/`, [], true],
+  ['an address of another protocol', `tls://127.0.0.1:${port}/`, [loopback], true],
   ['a name that nobody has', 'http://nobody.invalid/', [loopback], true],
   ['a port where nobody listens', 'http://127.0.0.1:1/', [loopback], false],
 ])('fails for %s', async (_what, url, allowed, lasting) => {
