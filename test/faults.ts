@@ -3,6 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { alerts } from './faults/alerts.ts';
 import { away } from './faults/away.ts';
 import { poison } from './faults/poison.ts';
 import type { FaultRun } from './faults/run.ts';
@@ -14,7 +15,7 @@ import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
 
-const runs: Record<string, FaultRun> = { shipping, away, poison, s3, splunk, syslog, writes };
+const runs: Record<string, FaultRun> = { alerts, shipping, away, poison, s3, splunk, syslog, writes };
 
 const [name = '', ...args] = process.argv.slice(2);
 const run = runs[name];

@@ -23,7 +23,9 @@ export function oracle(rule: Rule, events: OracleEvent[], end: number): OracleAl
 }
 
 export const sortAlerts = (alerts: OracleAlert[]): OracleAlert[] =>
-  alerts.toSorted((a, b) => a.at - b.at || a.last_id - b.last_id || a.first_id - b.first_id || a.n - b.n);
+  alerts
+    .map(({ group, n, first_id, last_id, at }) => ({ group, n, first_id, last_id, at }))
+    .toSorted((a, b) => a.at - b.at || a.last_id - b.last_id || a.first_id - b.first_id || a.n - b.n);
 
 type Own = Omit<OracleAlert, 'group'>;
 
