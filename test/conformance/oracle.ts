@@ -159,8 +159,18 @@ const between = fc
     };
   });
 
+const inIds = fc.tuple(some(fc.integer({ min: 0, max: 450 })), fc.constantFrom('first_id', 'last_id')).map(
+  ([bounds, name]): Parameter => ({
+    name,
+    values: bounds.map(String),
+    // The widest of several bounds applies.
+    holds: ({ id }) =>
+      name === 'first_id' ? bounds.some((bound) => id >= bound) : bounds.some((bound) => id <= bound),
+  }),
+);
+
 /** A query of different parameters: all of them must match. */
-export const question = fc.uniqueArray(fc.oneof(exactly, exactly, searching, inMetadata, between), {
+export const question = fc.uniqueArray(fc.oneof(exactly, exactly, searching, inMetadata, between, inIds), {
   maxLength: 3,
   selector: ({ name }) => name,
 });
