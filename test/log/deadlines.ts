@@ -39,6 +39,7 @@ const search = fc.oneof(
   fc.constantFrom(...words),
   fc.string({ minLength: 1, maxLength: 6 }).filter((text) => text.trim() !== ''),
 );
+const id = fc.constantFrom('1', '100064', '999000', '9000000');
 /** Values that many, few and no entries have. A field without any here takes texts that none has. */
 const values: Record<string, fc.Arbitrary<string>> = {
   event_type: fc.constantFrom('UPDATE', 'CREATE', 'PAYMENT', 'DELETE', 'REFUND', 'NONE'),
@@ -47,6 +48,8 @@ const values: Record<string, fc.Arbitrary<string>> = {
   user_id: fc.constantFrom('user-3', 'user-19', 'user-13333', 'nobody'),
   service: fc.constantFrom('checkout', 'warehouse', 'none'),
   session_id: fc.constantFrom('session-100', 'session-7', 'none'),
+  first_id: id,
+  last_id: id,
   start_date: time,
   end_date: time,
   search,
