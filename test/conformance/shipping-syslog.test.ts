@@ -66,7 +66,8 @@ notOn(reasons.noOpenssl, !(await has('openssl', 'version'))).describe('syslog', 
     await put('other', { ...trust, url: far.url.replace('localhost', '[::ffff:127.0.0.1]') });
     await eventually('it fails', async () => (await sink('other')).status === 'failing');
     expect((await sink('other')).cursor).toBeLessThan(ids[0] ?? 0);
-    expect(far.requests).toEqual([]);
+    // With TLS 1.3 the receiver may take the connection for open before it hears that it was refused.
+    expect(far.requests.flat()).toEqual([]);
   });
 
   it('trusts an authority of its own where the runtime can, and says so where it cannot', async () => {
