@@ -102,7 +102,8 @@ async function takeTurn(
     due_ms = await stepDelivery({ ...parts, answered }, name, giveUp);
     const committing_ms = 1_000 * (appends.seconds.sum - committing_s);
     const rest = n_running() * rest_ms({ step_ms: parts.now() - started, answering_ms, committing_ms });
-    if (due_ms === 0 && rest > 0) await pause(Math.min(rest, loopLimits.rest_ms_max), stopped);
+    // Also after the last step: with more readers than turns at the same time, those that wait are then as slow.
+    if (rest > 0) await pause(Math.min(rest, loopLimits.rest_ms_max), stopped);
   }
   return due_ms;
 }
