@@ -53,5 +53,21 @@ export const red: Record<string, Case> = {
   'a tear-down that throws': passes,
 };
 
+const failOnce = (n_tests: number) => () => {
+  for (let n = 0; n < n_tests; n += 1) {
+    let attempts = 0;
+    it(`passes at the second attempt only ${n}`, () => {
+      attempts += 1;
+      expect(attempts, 'the first attempt').toBe(2);
+    });
+  }
+};
+
+/** What fails at a first attempt. */
+export const unsteady: Record<string, Case> = {
+  'one test that fails once': failOnce(1),
+  'three tests that fail once': failOnce(3),
+};
+
 /** The case of this run. */
 export const current = process.env.EXIT_STATUS_CASE ?? '';

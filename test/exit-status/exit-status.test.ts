@@ -2,12 +2,12 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { describe, expect, inject, it } from 'vitest';
 import { root, run } from '../support/command.ts';
-import { green, red } from './cases.ts';
+import { green, red, unsteady } from './cases.ts';
 
 const vitest = `${root}node_modules/.bin/vitest`;
 const args = ['run', '--config', 'test/exit-status/vitest.config.ts'];
-const suite = (env: Record<string, string>) =>
-  run(vitest, args, { env: { TEST_DATABASE_URL: inject('serverUrl'), ...env } });
+const suite = (env: Record<string, string>, ...more: string[]) =>
+  run(vitest, [...args, ...more], { env: { TEST_DATABASE_URL: inject('serverUrl'), ...env } });
 
 describe('the suite ends with 1 after', () => {
   it.each(Object.keys(red))('%s', { timeout: 300_000 }, async (name) => {
@@ -24,6 +24,31 @@ describe('the suite ends with 1 after', () => {
     const { status } = await suite({ EXIT_STATUS_FILE: 'test/exit-status/nothing.ts' });
     expect(status).toBe(1);
   });
+});
+
+describe('a test that fails once', () => {
+  const twice = '--retry=1';
+
+  it.each(Object.keys(unsteady))('fails the suite: %s', { timeout: 300_000 }, async (name) => {
+    expect((await suite({ EXIT_STATUS_CASE: name })).status).toBe(1);
+  });
+
+  it('is named where it gets a second attempt, as in .ci/run', { timeout: 300_000 }, async () => {
+    const { status, stdout, stderr } = await suite({ EXIT_STATUS_CASE: 'one test that fails once' }, twice);
+    expect(status, stdout + stderr).toBe(0);
+    expect(stderr).toMatch(
+      /^PASSED ONLY AT THE SECOND ATTEMPT: node: test\/exit-status\/case\.ts: passes at .* only 0: the first attempt/m,
+    );
+    expect(stdout).toMatch(/^1 passed, 0 failed, 0 skipped$/m);
+  });
+
+  it.each(['three tests that fail once', 'a failed test'])(
+    'fails the suite also then: %s',
+    { timeout: 300_000 },
+    async (name) => {
+      expect((await suite({ EXIT_STATUS_CASE: name }, twice)).status).toBe(1);
+    },
+  );
 });
 
 describe('the suite ends with 0 after', () => {
