@@ -29,17 +29,13 @@ export const finderLimits = {
   again_ms: 250,
 } as const;
 
-/** Does one step of a reader that was taken. Resolves to when the next one is due, as stepDelivery. */
-export async function stepFinder(
-  {
-    store,
-    notify,
-  }: { store: Pick<Store, 'derive' | 'deliveries'> & FinderStore; notify?: ((id: number) => void) | undefined },
+/** Appends what a reader that was taken has found, and moves it. Resolves to when its next step is due, as stepDelivery. */
+export async function moveFound(
+  { store, notify }: { store: Pick<Store, 'derive' | 'deliveries'>; notify?: ((id: number) => void) | undefined },
   row: Delivery,
   end: Newest,
-  finder: Finder,
+  { to, events, state, wake_at, quiet_until }: Found,
 ): Promise<number | null> {
-  const { to, events, state, wake_at, quiet_until } = await finder.find(row, end, store);
   const { idle_ms, again_ms } = finderLimits;
   const due_ms = to < end.id ? 0 : idle_ms;
   const move: Move = {

@@ -1,6 +1,6 @@
 /** One step of a delivery: takes the lease, reads the next range, sends it, and moves the cursor, unless another took over. */
 
-import { type Finder, type FinderStore, stepFinder } from './delivery-finder.ts';
+import { type Finder, type FinderStore, moveFound } from './delivery-finder.ts';
 import {
   type Before,
   deliveryLimits,
@@ -52,19 +52,11 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
   if (row.log_id !== end.log_id || row.cursor > end.id)
     return moved(row, row.cursor, heldBecause(replaced, row.pending, state));
   const sink = await openSink(parts, row);
-  if (sink instanceof SinkFault) {
-    const wrong = { verdict: 'wrong', reason: sink.message } as const;
-    const range = {
-      from: row.cursor,
-      to: row.cursor,
-      pending: row.pending as Pending | null,
-      unsettled: [],
-      sent: [],
-      more: false,
-    };
-    return moved(row, row.cursor, outcomeOf(range, wrong, beforeOf(row, state, 1)).move);
+  if (sink instanceof SinkFault) return failed(row, { verdict: 'wrong', reason: sink.message });
+  if ('find' in sink) {
+    const found = await sink.find(row, end, store).catch((error) => report(`the reader ${name} failed`, error));
+    return found ? moveFound(parts, row, end, found) : failed(row, { verdict: 'again', reason: unread });
   }
-  if ('find' in sink) return stepFinder(parts, row, end, sink);
   const read = await nextRange(store, row, state, sink, end);
   const [first] = read.unsettled;
   if (!first) return moved(row, read.to, passed(state, read.more ? 0 : deliveryLimits.idle_ms));
@@ -88,6 +80,20 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
   if (!answer) return null;
   const { to, move } = outcomeOf(read, answer, beforeOf(row, state, sink.limits.events_max));
   return moved(row, to, move);
+
+  /** Nothing could be done. */
+  function failed(row: Delivery, why: Sent): Promise<number | null> {
+    const { cursor, pending } = row;
+    const nothing = {
+      from: cursor,
+      to: cursor,
+      pending: pending as Pending | null,
+      unsettled: [],
+      sent: [],
+      more: false,
+    };
+    return moved(row, cursor, outcomeOf(nothing, why, beforeOf(row, state, 1)).move);
+  }
 
   function beforeOf({ attempts, last_ok_at }: Delivery, state: State, events_max: number): Before {
     return { state, attempts, events_max, neverKept: last_ok_at === null, random: parts.random };
@@ -163,6 +169,8 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
     return lost ? null : answer;
   }
 }
+
+const unread = 'The log could not be read for it: the log of the service says why.';
 
 const replaced =
   'The log was replaced, or restored from a backup, and this reader had read further. Delete it and make it anew at the id it is to go on from.';

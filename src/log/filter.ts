@@ -30,6 +30,8 @@ type Row = {
   label: string;
   input: 'text' | 'search' | 'date' | 'list' | 'id';
   chars_max: number;
+  /** The column that it is compared with exactly. */
+  column?: PgColumn;
   /** How many values it takes, where that is not `values_max`. */
   values_max?: number;
   /** Why the value is invalid, or null. */
@@ -62,6 +64,7 @@ const exact = (
   label,
   input,
   chars_max,
+  column,
   fault: noFault,
   sql: (values) => inArray(column, values),
   not: (values) => (column.notNull ? notInArray(column, values) : either(isNull(column), notInArray(column, values))),
@@ -268,20 +271,9 @@ export const filterOf = (terms: Term[]): Filter => ({
 export const withoutField = (filter: Filter, key: string): Filter =>
   filterOf(filter.terms.filter((term) => term.key !== key));
 
-/** The columns by which events are grouped. */
-const groupColumns: Record<string, PgColumn> = {
-  event_type: log.event_type,
-  entity_type: log.entity_type,
-  entity_id: log.entity_id,
-  user_id: log.user_id,
-  service: log.service,
-  trace_id: log.trace_id,
-  session_id: log.session_id,
-};
-
 /** The value of a field, as text, or undefined where a key has no one value: a time or the text that is searched. */
 export function valueSql(key: string): SQL | undefined {
-  const column = Object.hasOwn(groupColumns, key) ? groupColumns[key] : undefined;
+  const column = rowOf.get(key)?.column;
   if (column) return sql`${column}`;
   if (!key.startsWith(metadataPrefix) || pathFault(key)) return undefined;
   const steps = readingsOf(key).map((path) =>

@@ -11,15 +11,14 @@ import type { Reads } from './reads.ts';
 import { isRollupFilter, rollupTotal } from './rollup-counts.ts';
 
 import { type Database, activityLogs as log } from './schema.ts';
-import { countWindow, idWindow, readWhole, readWindows } from './whole-reads.ts';
+import { countWindow, idWindow, readWhole, readWindows, wholeLimits } from './whole-reads.ts';
 
 export const totalLimits = {
   /** A count that reads rows stops here and is marked as inexact. */
   total_rows_max: 100_000,
   /** The deadline of the total of a list, */
   total_ms_max: 50,
-  /** which is longer for a log of at most this many entries: counting those takes a few milliseconds, unless the machine is busy. */
-  short_log_rows_max: 20_000,
+  /** which is longer for a log that is short enough to be read at once: that takes a few milliseconds, unless the machine is busy. */
   short_log_ms_max: 1_000,
   /** How long a count is kept: a log that was replaced by another one must not be answered from it for longer. */
   kept_ms_max: 60_000,
@@ -164,7 +163,7 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
 }
 
 const listTotalMs = (newest: number) =>
-  newest <= totalLimits.short_log_rows_max ? totalLimits.short_log_ms_max : totalLimits.total_ms_max;
+  newest <= wholeLimits.short_rows_max ? totalLimits.short_log_ms_max : totalLimits.total_ms_max;
 
 const tookTooLong = () =>
   unavailable(

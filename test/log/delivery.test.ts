@@ -1,6 +1,7 @@
 /** The lease of a delivery: one process at a time, and who has lost it moves nothing. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Finder } from '../../src/log/delivery-finder.ts';
 import type { Delivery, Move } from '../../src/log/delivery-rows.ts';
 import type { Sink } from '../../src/log/delivery-sink.ts';
 import { stepDelivery } from '../../src/log/delivery-step.ts';
@@ -115,6 +116,30 @@ describe.each(databases)('a delivery on %s', async (name) => {
     await Promise.all(late);
     expect(await cursorOf(reader)).toBe(2);
     expect(await deliveries.due('another', 100)).toContain(reader);
+  });
+
+  it('whose reader cannot read the log says so and keeps what it knows, until it can', async () => {
+    const reader = await made();
+    let isBroken = false;
+    const finder: Finder = {
+      find: async (_row, { id }) => {
+        if (isBroken) throw new Error('canceling statement due to statement timeout');
+        return { to: Math.min(id, 4), events: [], state: { seen: 4 }, wake_at: null, quiet_until: null };
+      },
+    };
+    const reported: string[] = [];
+    const report = (what: string, error: unknown) => void reported.push(`${what}: ${error}`);
+    const parts = { store, open: () => finder, me: 'me', lease_ms, random: () => 0, now: Date.now, report };
+    await stepDelivery(parts, reader, never);
+    isBroken = true;
+    await stepDelivery(parts, reader, never);
+    const failing = await deliveries.one(reader);
+    expect(failing).toMatchObject({ cursor: 4, state: { seen: 4 }, attempts: 1 });
+    expect(failing?.last_error).toBe('The log could not be read for it: the log of the service says why.');
+    expect(reported).toEqual([`the reader ${reader} failed: Error: canceling statement due to statement timeout`]);
+    isBroken = false;
+    await stepDelivery(parts, reader, never);
+    expect(await deliveries.one(reader)).toMatchObject({ cursor: 4, attempts: 0, last_error: null });
   });
 
   it('whose lease ran out unnoticed is mine again in another epoch', async () => {

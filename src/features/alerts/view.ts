@@ -3,7 +3,7 @@
 import type { DeliveryState } from '../../log/delivery-rows.ts';
 import { type Status, statusOf } from '../../log/delivery-status.ts';
 import type { Mute } from './find.ts';
-import { openGroups } from './fold.ts';
+import { openGroups } from './fold-groups.ts';
 import { type Rule, ruleOf } from './rule.ts';
 import { ruleName } from './spec.ts';
 import { condition, eventsHref } from './words.ts';

@@ -1,7 +1,7 @@
 /** What a rule and its alerts are in words, and the address of exactly the events of an alert. */
 import { formatDuration } from '../../page/format.ts';
 import { logHref } from '../../page/links.ts';
-import type { Verdict } from './fold.ts';
+import type { Verdict } from './fold-verdicts.ts';
 import type { Rule } from './rule.ts';
 
 /** The address of the events that an alert is about. */

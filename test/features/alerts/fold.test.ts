@@ -1,15 +1,9 @@
 /** The fold of a rule: it agrees with an oracle, whatever the steps in which it is run and however often it is stored between. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  advance,
-  begin,
-  evaluate,
-  type Fold,
-  readFold,
-  type Verdict,
-  writeFold,
-} from '../../../src/features/alerts/fold.ts';
+import { advance, evaluate } from '../../../src/features/alerts/fold.ts';
+import { begin, type Fold, readFold, writeFold } from '../../../src/features/alerts/fold-groups.ts';
+import type { Verdict } from '../../../src/features/alerts/fold-verdicts.ts';
 import { type Rule, ruleLimits, ruleOf } from '../../../src/features/alerts/rule.ts';
 import { type OracleEvent, oracle, sortAlerts } from '../../support/alerts/oracle.ts';
 

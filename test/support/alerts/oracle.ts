@@ -2,7 +2,7 @@
  * What rules must make of a complete list of events, said a second time and in another way: each type is decided from all
  * events of its group at once, without a state that is carried on. Only alerts, and no limit of an hour.
  */
-import type { Verdict } from '../../../src/features/alerts/fold.ts';
+import type { Verdict } from '../../../src/features/alerts/fold-verdicts.ts';
 import type { Rule } from '../../../src/features/alerts/rule.ts';
 
 export type OracleEvent = { id: number; at: number; group: string | null; value: string | null; matched: number[] };
