@@ -14,6 +14,7 @@ import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
 import type { Position } from './log/position.ts';
+import type { Derivation } from './log/reader.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
 import type { Settings } from './settings.ts';
@@ -112,6 +113,8 @@ export type Feature = {
    * requests or events.
    */
   metrics?(parts: Parts): Promise<Metric[]> | Metric[];
+  /** What it derives from the log (log/reader.ts), into the tables of its tables.ts. */
+  derivations?: readonly Derivation[];
   /** How it opens its readers (log/delivery.ts), which are those of its kind: they send events, or append what they find. */
   deliveries?: { kind: string; open(outbound: Outbound): OpenReader };
 };

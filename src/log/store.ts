@@ -22,7 +22,7 @@ import { historyOf } from './history.ts';
 import { listOf } from './list.ts';
 import { matchesOf } from './matches.ts';
 import { pastMonths } from './past-months.ts';
-import { type Step, stepReader } from './reader.ts';
+import { type Derivation, type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
@@ -111,10 +111,10 @@ export function createStore(
     return n;
   }
 
-  /** Counts the next entries into the rollup, as a step of reader.ts. */
-  async function rollUp(ids_max?: number, ids_min?: number): Promise<Step> {
+  /** One step of a reader that derives rows (reader.ts). */
+  async function stepDerivation(derivation: Derivation, ids_max?: number, ids_min?: number): Promise<Step> {
     room.forFewRows();
-    return readCommitted((tx) => stepReader(tx, rollup, ids_max, ids_min));
+    return readCommitted((tx) => stepReader(tx, derivation, ids_max, ids_min));
   }
 
   /** Makes this month's partition and those ahead, and leaves no time before them without one. */
@@ -161,7 +161,11 @@ export function createStore(
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
     drain,
-    rollUp,
+    stepDerivation,
+    /** Counts the next entries into the rollup. */
+    rollUp: (ids_max?: number, ids_min?: number) => stepDerivation(rollup, ids_max, ids_min),
+    /** For the tables of a feature. */
+    reads,
     makePartitions,
     ready: readiness.ready,
   };

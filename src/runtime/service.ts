@@ -9,13 +9,14 @@ import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import { version } from '../http/version.ts';
 import { runDeliveries } from '../log/delivery.ts';
-import { readerLimits, runReader } from '../log/reader.ts';
+import { readerLimits } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Outbound, Parts } from '../parts.ts';
 import { type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
+import { runDerivations } from './derivations.ts';
 import { gzip } from './gzip.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { openPglite } from './pglite.ts';
@@ -120,7 +121,7 @@ export async function openService(
       tail.stopped,
     );
     wake = delivering.wake;
-    reading = Promise.all([runReader(() => store.rollUp(ids_max), report, tail.stopped), delivering.ended]);
+    reading = Promise.all([runDerivations(features, store, ids_max, report, tail.stopped), delivering.ended]);
   };
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));

@@ -1,5 +1,7 @@
-/** The Worker's cron schedule, each minute: makes the partitions of the next months, moves the inbox into the log, and counts. */
+/** The Worker's cron schedule, each minute: makes the partitions of the next months, moves the inbox into the log, and derives. */
+import { features } from '../features/index.ts';
 import type { Settings } from '../settings.ts';
+import { catchUp } from './derivations.ts';
 import { openRequestDatabase } from './worker-database.ts';
 
 /** Runs the schedule once. Rejects with the driver's error: Cloudflare shows a failed run. */
@@ -8,7 +10,7 @@ export async function runSchedule(settings: Settings): Promise<void> {
   try {
     await store.makePartitions();
     while ((await store.drain()) > 0);
-    while ((await store.rollUp()).remaining > 0);
+    await catchUp(features, store);
   } finally {
     await end();
   }

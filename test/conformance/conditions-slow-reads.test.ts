@@ -35,8 +35,9 @@ async function slowDatabase(): Promise<string> {
   return url;
 }
 
+/** Each path reads the row itself. Statistics without a filter come from the rollup once it has got past the slow row. */
 function promises(service: Awaited<ReturnType<typeof startService>>): void {
-  it.each(['/api/logs', '/api/logs?user_id!=ana', '/api/logs/stats', '/api/logs/1'])(
+  it.each(['/api/logs', '/api/logs?user_id!=ana', '/api/logs/stats?user_id!=ana', '/api/logs/1'])(
     'GET %s gets a 503 with the reason soon after the deadline',
     async (path) => {
       const started = Date.now();

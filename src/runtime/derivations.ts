@@ -1,0 +1,46 @@
+/** The readers that derive rows from the log: the one that counts, and those of the features. */
+import { limitConcurrency } from '../http/concurrency.ts';
+import { type Derivation, runReader } from '../log/reader.ts';
+import { rollup } from '../log/rollup-rows.ts';
+import type { Store } from '../log/store.ts';
+import type { Feature, Report } from '../parts.ts';
+
+const derivationsOf = (features: readonly Feature[]): Derivation[] => [
+  rollup,
+  ...features.flatMap(({ derivations = [] }) => derivations),
+];
+
+/**
+ * Runs them all until the signal fires. They step in turn: together, their catch-ups would take all connections of the
+ * writers. A reader that fails does not stop the others.
+ */
+export async function runDerivations(
+  features: readonly Feature[],
+  store: Pick<Store, 'stepDerivation'>,
+  ids_max: number,
+  report: Report,
+  stopped: AbortSignal,
+): Promise<void> {
+  const derivations = derivationsOf(features);
+  const inTurn = limitConcurrency(1, derivations.length, 'Too many readers.');
+  const run = (derivation: Derivation) =>
+    runReader(
+      () => inTurn(() => store.stepDerivation(derivation, ids_max)),
+      (what, error) => report(`${what}: ${derivation.name}`, error),
+      stopped,
+    );
+  await Promise.all(derivations.map(run));
+}
+
+/** Steps each until it has caught up. Rejects with the first failure, after the others have caught up. */
+export async function catchUp(features: readonly Feature[], store: Pick<Store, 'stepDerivation'>): Promise<void> {
+  const failures: unknown[] = [];
+  for (const derivation of derivationsOf(features)) {
+    try {
+      while ((await store.stepDerivation(derivation)).remaining > 0);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
