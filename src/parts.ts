@@ -15,6 +15,7 @@ import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
 import type { Position } from './log/position.ts';
 import type { Derivation } from './log/reader.ts';
+import type { Entry } from './log/schema.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
 import type { Settings } from './settings.ts';
@@ -108,6 +109,8 @@ export type Feature = {
   navigation?: NavigationEntry;
   /** What it makes of a search: a link beside the filter, whose address ends in the filter as one parameter. */
   ofSearch?: NavigationEntry;
+  /** What it knows of an event: links below the event's details. */
+  ofEvent?(entry: Entry): NavigationEntry[];
   /**
    * What it adds to a scrape of GET /metrics, read at each scrape: it must be cheap, and no label may take values from
    * requests or events.

@@ -13,7 +13,7 @@ import { type Position, positionOf, writePosition } from '../log/position.ts';
 import { displayOptionsOf, displayOptionsRoutes } from '../page/display-options.ts';
 import { documentEnd, documentStart } from '../page/layout.ts';
 import { logHref } from '../page/links.ts';
-import { readerOf } from '../page/reader.ts';
+import { linksOfEvent, readerOf } from '../page/reader.ts';
 import { type App, allowMethods, type Env, logHeader, type Parts, requireRight } from '../parts.ts';
 import { liveRoutes } from './live-routes.ts';
 import { countWithin, isComplete, noCounts } from './page-counts.ts';
@@ -119,9 +119,10 @@ export function logRoutes(app: App, parts: Parts): void {
     const [entry, newest] = Number.isSafeInteger(id) ? await Promise.all([store.one(id), store.head()]) : [null, 0];
     if (!entry) throw new Problem(404, `There is no event ${c.req.param('id')} in this log.`);
     const display = displayOptionsOf(c);
+    const links = linksOfEvent(c, parts, entry);
     if (isFragment(c))
-      return c.html(html`${eventDetails(entry, browserQuery(c, display), display, true)}${clearProblem()}`);
-    return c.html(eventPage(entry, newest, readerOf(c, parts), display));
+      return c.html(html`${eventDetails(entry, links, browserQuery(c, display), display, true)}${clearProblem()}`);
+    return c.html(eventPage(entry, links, newest, readerOf(c, parts), display));
   });
 
   for (const path of ['', '/counts', '/:id{[0-9]+}']) allowMethods(app, `/logs${path}`, 'GET');

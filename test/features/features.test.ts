@@ -72,6 +72,7 @@ describe('a feature', async () => {
     name: 'reports',
     routes: (app, parts) => app.get('/reports', requireRight(parts, 'export'), (c) => c.text('a report')),
     navigation: { path: '/reports', label: 'Reports', right: 'export' },
+    ofEvent: ({ id }) => [{ path: `/reports/${id}`, label: 'Report of this', right: 'export' }],
   };
 
   it('adds its routes and its entry in the menu, for those who have the right', async () => {
@@ -81,6 +82,12 @@ describe('a feature', async () => {
     for (const path of ['/logs', '/logs/1']) {
       expect(await (await get(path, 'admin')).text()).toContain(link);
       expect(await (await get(path, 'guest')).text()).not.toContain(link);
+    }
+    // Of an event: on its page, and in its row.
+    for (const headers of [{}, { 'hx-request-type': 'partial' }]) {
+      const ofEvent = '<a href="/reports/1" hx-boost="false">Report of this</a>';
+      expect(await (await get('/logs/1', 'admin', { headers })).text()).toContain(ofEvent);
+      expect(await (await get('/logs/1', 'guest', { headers })).text()).not.toContain('/reports/1');
     }
     expect((await get('/reports', 'admin')).status).toBe(200);
     expect((await get('/reports', 'guest')).status).toBe(403);

@@ -9,6 +9,7 @@ import { type DisplayOptions, formatExactTime, visible, visibleJson, visibleText
 import { filterLinks, plainLink } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref, excludeHref, filterHref, onlyHref, type Query, timeRangeHref } from '../../page/links.ts';
+import type { Link } from '../../page/menu-and-help.ts';
 
 const around_ms = 30_000;
 /** A branch with more keys is initially closed. */
@@ -72,7 +73,7 @@ const names: [keyof Entry, string][] = [
   ['event_uid', 'Event uid'],
 ];
 
-const relatedLinks = (entry: Entry): Markup => {
+const relatedLinks = (entry: Entry, links: Link[]): Markup => {
   const ms = Date.parse(entry.timestamp);
   const near = timeRangeHref(new URLSearchParams(), ms - around_ms, ms + around_ms);
   const { entity_type, entity_id, user_id, trace_id } = entry;
@@ -80,11 +81,17 @@ const relatedLinks = (entry: Entry): Markup => {
     entity_id === null ? '' : html` <a href="${filterHref({ entity_type, entity_id })}">Same entity</a>`
   }${user_id === null ? '' : html` <a href="${filterHref({ user_id })}">Same user</a>`}${
     trace_id === null ? '' : html` <a href="${filterHref({ trace_id })}">Same trace</a>`
-  } <button type="button" class="copy" value="json-${entry.id}">Copy as JSON</button></p>`;
+  }${links.map(({ path, label }) => html` <a href="${path}" ${plainLink()}>${label}</a>`)} <button type="button" class="copy" value="json-${entry.id}">Copy as JSON</button></p>`;
 };
 
-/** The body of an open row and of the event's own page. Links of its values extend `query`. */
-export const eventDetails = (entry: Entry, query: Query, display: DisplayOptions, isInRow: boolean): Markup => {
+/** The body of an open row and of the event's own page. Links of its values extend `query`; `links` are the features'. */
+export const eventDetails = (
+  entry: Entry,
+  links: Link[],
+  query: Query,
+  display: DisplayOptions,
+  isInRow: boolean,
+): Markup => {
   const { metadata } = entry;
   const { changes, rest } =
     metadata !== null && isBranch(metadata) && !Array.isArray(metadata)
@@ -104,5 +111,5 @@ ${entry.unreadable === undefined ? '' : html`<dt>Unreadable</dt><dd>${visible(en
 </dl>
 <div>${changes.length > 0 ? changesTable(changes) : ''}${hasRest ? html`<section class="tree">${isInRow ? html`<h3>Metadata</h3>` : html`<h2>Metadata</h2>`}${tree(rest, 'metadata', query)}</section>` : ''}
 <details class="json"><summary>JSON</summary><pre id="json-${entry.id}" tabindex="0">${visibleJson(entry)}</pre></details></div>
-${relatedLinks(entry)}</div>`;
+${relatedLinks(entry, links)}</div>`;
 };
