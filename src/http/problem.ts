@@ -97,7 +97,7 @@ const lostConnection =
 /**
  * Transient SQLSTATEs: class 08 (connection), 53 (resources), 57 (operator intervention), 58 (system),
  * 25006 (read-only, in a failover), 40 (rollback), 55P03 (the lock was not available within 2 s), 26000 (a pooler gave
- * the connection another session between the two halves of a statement: seen behind PgBouncer when queries are cancelled).
+ * the connection another session between the two halves of a statement).
  */
 const transientStates = /^(08|53|57|58|40)|^25006$|^55P03$|^26000$/;
 

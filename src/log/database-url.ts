@@ -16,7 +16,6 @@ export type DatabaseAddress = {
   target: string | null;
   connections_max: number | null;
   connect_timeout_s: number | null;
-  is_prepare_allowed: boolean;
   /** Parameters of the session, as the startup message has them. */
   session: Record<string, string>;
   /** One sentence for each parameter that has no effect. */
@@ -65,7 +64,6 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
     target: null,
     connections_max: null,
     connect_timeout_s: null,
-    is_prepare_allowed: true,
     session: {},
     notes: [],
   };
@@ -200,12 +198,8 @@ const uses: Record<string, Use> = {
   schema: (address, value) => {
     if (value !== 'public') address.session.search_path = `"${value.replaceAll('"', '""')}", public`;
   },
-  pgbouncer: oneOf(['true', 'false'], (address, value) => {
-    address.is_prepare_allowed = value === 'false';
-  }),
-  prepare: oneOf(['true', 'false'], (address, value) => {
-    address.is_prepare_allowed = value === 'true';
-  }),
+  pgbouncer: oneOf(['true', 'false'], () => {}),
+  prepare: oneOf(['true', 'false'], () => {}),
   connection_limit: count((address, n) => {
     address.connections_max = Math.max(1, n);
   }),

@@ -59,7 +59,10 @@ export function postgresClient(
     ...(password && { password }),
     ...(database && { database }),
     ...(target && { target_session_attrs: target as 'primary' }),
-    ...(!address.is_prepare_allowed && { prepare: false }),
+    // The driver would name its COMMIT and ROLLBACK. A transaction pooler may run them on a session that has not heard of
+    // the name: the error aborts the transaction, the driver repeats its COMMIT, PostgreSQL answers that by rolling back,
+    // and the driver reports success. Our own statements have no name in either case: Drizzle asks for none.
+    prepare: false,
     ...(sockets
       ? { socket: sockets(address, tls), ssl: false }
       : { ssl: tls, ...(address.is_tls_direct && { sslnegotiation: 'direct' }) }),

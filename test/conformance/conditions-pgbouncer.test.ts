@@ -55,5 +55,21 @@ notOn(reasons.embedded).describe('behind PgBouncer', () => {
       await sql`insert into activity_inbox (event_type, entity_type) values ('INBOX', 'order')`;
       expect(await streamed).toHaveLength(1);
     });
+
+    // Such a database makes the service write in transactions of several statements (store.ts).
+    it('every acknowledged event is stored where transactions begin as repeatable read', async () => {
+      await sql.unsafe(
+        `alter database ${new URL(direct).pathname.slice(1)} set default_transaction_isolation = 'repeatable read'`,
+      );
+      const isolated = await startService({ place: { DATABASE_URL: await pgBouncerTo(direct, 5) } });
+      const readers = Array.from({ length: n_writers }, () => isolated.request('/api/logs'));
+      const written: Entry[] = [];
+      for (let n = 0; n < n_writers; n++) written.push(...(await isolated.write(order(n, { user_id: 'isolated' }))));
+      for (const reader of await Promise.all(readers)) expect(reader.status).toBe(200);
+      const { logs } = (await (await isolated.request('/api/logs?user_id=isolated&limit=1000')).json()) as {
+        logs: Entry[];
+      };
+      expect(logs.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(written.map(({ id }) => id));
+    });
   });
 });

@@ -126,7 +126,7 @@ describe('a parameter', () => {
     ['target_session_attrs=any', { target: null }],
     ['schema=public', { session: {} }],
     ['schema=my"app', { session: { search_path: '"my""app", public' } }],
-    ['pgbouncer=true&connection_limit=1', { is_prepare_allowed: false, connections_max: 1 }],
+    ['pgbouncer=true&connection_limit=1', { connections_max: 1 }],
     ['connect_timeout=15', { connect_timeout_s: 15 }],
     ['application_name=shop', { session: { application_name: 'shop' } }],
     ['options=-c%20search_path%3Dapp', { session: { options: '-c search_path=app' } }],
