@@ -4,5 +4,6 @@ import { alerts } from './alerts/feature.ts';
 import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
+import { unusual } from './unusual/feature.ts';
 
-export const features: readonly Feature[] = [alerts, metrics, sinks, status];
+export const features: readonly Feature[] = [alerts, metrics, sinks, status, unusual];

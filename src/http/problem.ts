@@ -11,7 +11,7 @@ export const titles = {
   405: 'Method not allowed',
   413: 'Too large',
   415: 'Unsupported content type',
-  422: 'Not a valid event',
+  422: 'Not valid',
   426: 'WebSocket only',
   500: 'Our fault',
   503: 'Not now',

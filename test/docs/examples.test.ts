@@ -19,6 +19,7 @@ const examples = (language: string) =>
   blocks.filter((block) => block.language === language && block.page !== 'docs/monitoring.md').map(({ text }) => text);
 
 const isReader = /\/api\/(sinks|rules)\//;
+const isScore = /\/api\/unusual\/score/;
 
 describe('the examples', async () => {
   const users = 'admin:admin:admin123 guest:guest:guest123';
@@ -31,7 +32,9 @@ describe('the examples', async () => {
   };
   const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
   const curls = examples('sh').filter((text) => text.startsWith('curl'));
-  const [write = '', ask = '', follow = '', ...others] = curls.filter((text) => !isReader.test(text));
+  const [write = '', ask = '', follow = '', ...others] = curls.filter(
+    (text) => ![isReader, isScore].some((is) => is.test(text)),
+  );
 
   it('write with curl', async () => {
     expect(JSON.parse(await shell(write))).toMatchObject({ id: 1, entity_id: '55', description: 'Order 55 taken' });
@@ -45,6 +48,10 @@ describe('the examples', async () => {
 
   it.each(others)('ask with curl: %s', async (command) => {
     expect(JSON.parse(await shell(command))).toMatchObject({ logs: [], total: 0 });
+  });
+
+  it.each(curls.filter((text) => isScore.test(text)))('score a series with curl: %s', async (command) => {
+    expect(JSON.parse(await shell(command))).toMatchObject({ scores: Array(3).fill(expect.any(Number)) });
   });
 
   it.each(curls.filter((text) => isReader.test(text)))('make a sink or a rule with curl: %s', async (command) => {
