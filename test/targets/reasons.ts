@@ -58,4 +58,5 @@ export const reasons = {
     on: ['machine'],
     because: 'no rsyslog with rsyslog-openssl, or no syslog-ng on this machine (.ci/run installs both)',
   },
+  noSwift: { on: ['machine'], because: 'no OpenStack Swift on this machine (.ci/run installs its four servers)' },
 } as const satisfies Record<string, Reason>;

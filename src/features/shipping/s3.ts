@@ -8,7 +8,7 @@ const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).pa
 const sha256Hex = async (bytes: Uint8Array<ArrayBuffer>) =>
   hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
 /** RFC 3986, with the slash kept: what S3 calls the canonical URI. */
-const encodePath = (path: string) =>
+export const encodePath = (path: string) =>
   encodeURIComponent(path)
     .replace(/%2F/g, '/')
     .replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
