@@ -73,11 +73,11 @@ const sockets = ['shipping-syslog'];
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // JIT makes a statement of a rule slower or faster, and its answer the same: a rule's claims are about answers.
-  if (jit) return [...beforeDatabase, ...browsers, ...sockets, 'rules'];
+  if (jit) return [...beforeDatabase, ...browsers, ...sockets, 'digests', 'rules'];
   if (database !== 'pglite') return [];
   // How Bun reaches far sides, holds slow followers and runs rules is claimed on PostgreSQL, and how the embedded database
   // does on Node.
-  const onBun = runtime === 'bun' ? ['conditions-readers', 'rules', 'shipping'] : [];
+  const onBun = runtime === 'bun' ? ['conditions-readers', 'digests', 'rules', 'shipping'] : [];
   return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 

@@ -1,9 +1,11 @@
 /** The features: capabilities that read the log, a folder each. This list is the only place that names them. */
 import type { Feature } from '../parts.ts';
 import { alerts } from './alerts/feature.ts';
+import { digests } from './digests/feature.ts';
 import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
 import { unusual } from './unusual/feature.ts';
 
-export const features: readonly Feature[] = [alerts, metrics, sinks, status, unusual];
+/** In the order of the menu. */
+export const features: readonly Feature[] = [unusual, digests, alerts, sinks, status, metrics];

@@ -17,6 +17,7 @@ import { type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { runDerivations } from './derivations.ts';
+import { doEachMinute } from './each-minute.ts';
 import { gzip } from './gzip.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { openPglite } from './pglite.ts';
@@ -29,6 +30,7 @@ import { serverReach } from './server-reach.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 60 * 60 * 1000;
+const minute_ms = 60 * 1000;
 
 export type Service = {
   app: App;
@@ -126,8 +128,12 @@ export async function openService(
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
   }, partitions_ms);
+  const minutely = setInterval(() => {
+    if (migrated) void doEachMinute(features, store, report);
+  }, minute_ms);
   const close = async () => {
     clearInterval(maintenance);
+    clearInterval(minutely);
     tail.stop();
     // Before the database: a request whose answer has come still moves its cursor.
     await reading;

@@ -2,6 +2,8 @@
 import { features } from '../features/index.ts';
 import type { Settings } from '../settings.ts';
 import { catchUp } from './derivations.ts';
+import { doEachMinute } from './each-minute.ts';
+import { report } from './report.ts';
 import { openRequestDatabase } from './worker-database.ts';
 
 /** Runs the schedule once. Rejects with the driver's error: Cloudflare shows a failed run. */
@@ -11,6 +13,7 @@ export async function runSchedule(settings: Settings): Promise<void> {
     await store.makePartitions();
     while ((await store.drain()) > 0);
     await catchUp(features, store);
+    await doEachMinute(features, store, report);
   } finally {
     await end();
   }

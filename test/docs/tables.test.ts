@@ -106,9 +106,11 @@ describe('the request tables', () => {
     .filter(({ method, path }) => ['GET', 'POST'].includes(method) && !path.includes('*'))
     .map(({ method, path }) => `${method} ${path.replace(/\{.*\}/, '')}`);
 
-  it('of docs/api.md and docs/viewer.md have every address of the service', () => {
-    const pages = ['api', 'viewer', 'shipping', 'alerts', 'unusual'];
-    const documented = pages.flatMap((page) => table(`docs/${page}.md`, 'request'));
+  it('of the pages have every address of the service', () => {
+    const pages = readdirSync(new URL('docs', root)).filter(
+      (name) => /\.md$/.test(name) && textOf(`docs/${name}`).includes('\n| request |'),
+    );
+    const documented = pages.flatMap((page) => table(`docs/${page}`, 'request'));
     expect(first(documented).toSorted()).toEqual([...new Set(routes)].toSorted());
   });
 });
@@ -245,8 +247,13 @@ describe('docs/architecture.md', () => {
     expect(named.toSorted()).toEqual(readdirSync(new URL('src', root)).toSorted());
   });
 
-  it('has every table of the database', () => {
-    const tables = Object.values(schema).flatMap((value) => (is(value, PgTable) ? [getTableName(value)] : []));
+  it('has every table of the database', async () => {
+    const ofFeatures = readdirSync(new URL('src/features', root))
+      .map((name) => new URL(`src/features/${name}/tables.ts`, root))
+      .filter((file) => existsSync(file))
+      .map((file) => import(file.href));
+    const schemas = [schema, ...(await Promise.all(ofFeatures))].flatMap((all) => Object.values(all));
+    const tables = schemas.flatMap((value) => (is(value, PgTable) ? [getTableName(value)] : []));
     expect(first(table(file, 'table')).toSorted()).toEqual(tables.toSorted());
   });
 

@@ -64,6 +64,7 @@ inChromium.describe('accessibility', async () => {
     ['the page of an event', '/logs/1', async () => {}],
     ['the page of the sinks', '/sinks', async () => {}],
     ['the page of a sink', '/sinks/far', async () => {}],
+    ['a digest', `/digests/${new Date().toISOString().slice(0, 10)}`, async () => {}],
   ];
   it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {
     const page = await open(path, 'admin', { viewport: { width: 1200, height: 900 } });
