@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { appendMeasurements } from './append.ts';
 import { countMeasurements } from './count.ts';
 import { type BenchDatabases, openBenchDatabases } from './databases.ts';
+import { deriveMeasurements } from './derive.ts';
 import { exportMeasurements } from './export.ts';
 import { pageMeasurements } from './first-page.ts';
 import { followMeasurements } from './follow.ts';
@@ -27,6 +28,7 @@ const measurements: Measurement[] = [
   ...exportMeasurements,
   ...followMeasurements,
   ...rollupMeasurements,
+  ...deriveMeasurements,
   ...guestMeasurements,
   ...pageMeasurements,
   ...listMeasurements,

@@ -5,7 +5,8 @@ import { rollup } from '../log/rollup-rows.ts';
 import type { Store } from '../log/store.ts';
 import type { Feature, Report } from '../parts.ts';
 
-const derivationsOf = (features: readonly Feature[]): Derivation[] => [
+/** All of them, in the order in which they step. */
+export const derivationsOf = (features: readonly Feature[]): Derivation[] => [
   rollup,
   ...features.flatMap(({ derivations = [] }) => derivations),
 ];
