@@ -84,6 +84,8 @@ export type Parts = {
     | 'HEARTBEAT_MS'
     | 'OUTBOUND_ALLOW'
     | 'PUBLIC_URL'
+    | 'SIGN_IN_TYPES'
+    | 'SIGN_OUT_TYPES'
     | 'STALL_MS_MAX'
     | 'UNSENT_BYTES_MAX'
   >;

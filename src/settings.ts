@@ -3,6 +3,7 @@ import type { User } from './auth/auth.ts';
 import { readTokens, readUsers } from './auth/credentials.ts';
 import { type Network, readNetwork } from './http/addresses.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
+import { entryLimits, isLonger } from './log/entry.ts';
 
 type Setting<T> = { fallback: string; read(text: string): T };
 
@@ -47,6 +48,8 @@ export const settingRows = {
   OUTBOUND_ALLOW: setting('', readNetworks),
   SINK_LEASE_MS: setting('8000', whole(500, 600_000)),
   SHUTDOWN_MS_MAX: setting('8000', whole(0, 600_000)),
+  SIGN_IN_TYPES: setting('LOGIN,SIGN_IN,LOGON,USER_LOGIN,ConsoleLogin', readEventTypes),
+  SIGN_OUT_TYPES: setting('LOGOUT,SIGN_OUT,LOGOFF,USER_LOGOUT', readEventTypes),
 } as const;
 
 /** What each setting means, for docs/settings.md. Not in the rows: the bundle for Workers leaves this out. */
@@ -77,6 +80,8 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
     'networks that sinks may reach although they are loopback, private or link-local, such as `127.0.0.0/8 10.0.0.0/8`, separated by white space',
   SINK_LEASE_MS: 'after how long another process goes on with the sinks of one that has died, in ms',
   SHUTDOWN_MS_MAX: 'how long running requests may take after SIGTERM, in ms',
+  SIGN_IN_TYPES: 'the event types by which somebody signs in, separated by commas; visits show them',
+  SIGN_OUT_TYPES: 'the event types by which somebody signs out',
 };
 
 export type Settings = { [K in keyof typeof settingRows]: ReturnType<(typeof settingRows)[K]['read']> };
@@ -209,6 +214,13 @@ function readNetworks(text: string): Network[] {
       if (!network) throw new Error('must be networks such as 10.0.0.0/8 or fd00::/8');
       return network;
     });
+}
+
+function readEventTypes(text: string): string[] {
+  const types = text.split(',').map((type) => type.trim());
+  if (types.includes('') || types.some((type) => isLonger(type, entryLimits.label_chars_max)))
+    throw new Error('must be event types such as LOGIN, separated by commas');
+  return types;
 }
 
 function readSwitch(text: string): boolean {

@@ -44,6 +44,8 @@ describe('an invalid value is refused by name', () => {
       (url): [string, string, RegExp] => ['DATABASE_URL', url, /postgres:\/\//],
     ),
     ['DATA_DIR', 'a\0b', /path/],
+    ['SIGN_IN_TYPES', 'LOGIN,,LOGON', /event types such as LOGIN/],
+    ['SIGN_OUT_TYPES', 'x'.repeat(256), /event types such as LOGIN/],
     ...['yes', 'true', '1', 'ON', 'on off'].map((value): [string, string, RegExp] => ['MIGRATE', value, /on or off/]),
     ...['log.example.com', 'ftp://log.example.com', '/logs'].map((url): [string, string, RegExp] => [
       'PUBLIC_URL',

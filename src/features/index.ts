@@ -6,6 +6,7 @@ import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
 import { unusual } from './unusual/feature.ts';
+import { visits } from './visits/feature.ts';
 
 /** In the order of the menu. */
-export const features: readonly Feature[] = [unusual, digests, alerts, sinks, status, metrics];
+export const features: readonly Feature[] = [visits, unusual, digests, alerts, sinks, status, metrics];

@@ -24,7 +24,7 @@ import { isoOf, plainIsoOf, readDatabaseTime } from './instant.ts';
  * timestamptz(3), read as RFC 3339 in UTC. Milliseconds, because a JS `Date` holds no more: a cursor that loses the
  * microseconds loses rows. Strings, because PostgreSQL writes the session's offset and the drivers parse dates differently.
  */
-const instant = customType<{ data: string; driverData: string }>({
+export const instant = customType<{ data: string; driverData: string }>({
   dataType: () => 'timestamp (3) with time zone',
   fromDriver: (value) => plainIsoOf(value) ?? isoOf(readDatabaseTime(value)),
 });
