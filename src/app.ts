@@ -1,6 +1,7 @@
 /** createApp(parts): the whole service as a function of its parts. Knows no runtime; catches every error once. */
 import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
+import { aggregateRoute } from './api/aggregate.ts';
 import { exportRoute } from './api/export.ts';
 import { followRoutes } from './api/follow.ts';
 import { listRoutes } from './api/list.ts';
@@ -57,6 +58,7 @@ export function createApp(parts: Parts): App {
   });
   writeRoute(app, parts);
   listRoutes(app, parts);
+  aggregateRoute(app, parts);
   exportRoute(app, parts);
   followRoutes(app, parts);
   logRoutes(app, parts);

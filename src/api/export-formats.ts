@@ -61,9 +61,10 @@ const cellValue = (entry: Entry, column: (typeof csvColumns)[number]): string | 
 const needsQuotes = /[",\r\n\ufeff]|^ | $/;
 const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
 const cellOf = (text: string) => (needsQuotes.test(text) ? quoted(text) : text);
-const guardedCell = (text: string) => (formula.test(text) ? quoted(`'${text}`) : cellOf(text));
+/** A text as a cell of CSV that no spreadsheet takes for a formula. */
+export const guardedCell = (text: string) => (formula.test(text) ? quoted(`'${text}`) : cellOf(text));
 
-const newline = '\r\n';
+export const newline = '\r\n';
 
 /** A line of a CSV whose texts are written by `cell`. */
 function csvLine(entry: Entry, cell: (text: string) => string): string {

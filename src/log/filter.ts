@@ -2,8 +2,9 @@
  * What may be asked of the log: one row a parameter, with its label, its input, the check of its value and the SQL. The API,
  * the page, the live stream, the export and the table in docs/filters.md all come from these rows.
  */
-import { and, gte, ilike, inArray, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, gte, ilike, inArray, isNotNull, isNull, lte, not, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { PgColumn } from 'drizzle-orm/pg-core';
+import { readAddress } from '../http/addresses.ts';
 import { badField, Problem } from '../http/problem.ts';
 import { entryLimits, isLonger, textFault } from './entry.ts';
 import { latest_ms, parseInstant } from './instant.ts';
@@ -28,7 +29,7 @@ type Row = {
   /** What it is called in the line of src/log/syntax.ts; nothing for the text that stands there by itself. */
   word: string;
   label: string;
-  input: 'text' | 'search' | 'date' | 'list' | 'id';
+  input: 'text' | 'search' | 'date' | 'list' | 'unlisted';
   chars_max: number;
   /** The column that it is compared with exactly. */
   column?: PgColumn;
@@ -92,6 +93,12 @@ export function periodOf(terms: Term[]): { first_ms: number; last_ms: number } {
   };
 }
 
+/** The last id that the terms allow, or null. */
+export function lastIdOf(terms: Term[]): number | null {
+  const ids = terms.flatMap(({ key, values }) => (key === 'last_id' ? values.map(Number) : []));
+  return ids.length > 0 ? Math.max(...ids) : null;
+}
+
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 
@@ -107,6 +114,24 @@ const containsText = (value: string): SQL => {
 
 const { label_chars_max, identifier_chars_max, service_chars_max, trace_id_chars_max } = entryLimits;
 const time_chars_max = 40;
+/** An IPv6 address that ends in an IPv4 address. */
+const address_chars_max = 45;
+
+const utc = sql`(${log.timestamp} at time zone 'UTC')`;
+const hourOfWeek = sql`((extract(isodow from ${utc}) - 1) * 24 + extract(hour from ${utc}))::integer`;
+
+/** The fields that an event may be without, by their parameters. */
+const optionalColumns = {
+  entity_id: log.entity_id,
+  ip_address: log.ip_address,
+  service: log.service,
+  session_id: log.session_id,
+  trace_id: log.trace_id,
+  user_id: log.user_id,
+} as const;
+const optionalKeys = Object.keys(optionalColumns);
+const isOptional = (key: string): key is keyof typeof optionalColumns => Object.hasOwn(optionalColumns, key);
+const columnsOf = (keys: string[]): PgColumn[] => keys.filter(isOptional).map((key) => optionalColumns[key]);
 
 export const filterRows: Row[] = [
   exact('event_type', 'type', 'Event', log.event_type, label_chars_max, 'list'),
@@ -147,10 +172,34 @@ export const filterRows: Row[] = [
   exact('trace_id', 'trace', 'Trace', log.trace_id, trace_id_chars_max),
   exact('session_id', 'session', 'Session', log.session_id, identifier_chars_max),
   {
+    ...exact('ip_address', 'address', 'Address', log.ip_address, address_chars_max),
+    fault: (value) => (readAddress(value) ? null : 'must be an IPv4 or IPv6 address'),
+  },
+  {
+    key: 'without',
+    word: 'without',
+    label: 'Without',
+    input: 'unlisted',
+    chars_max: 20,
+    fault: (value) => (isOptional(value) ? null : `must be one of ${optionalKeys.join(', ')}`),
+    // All of them must be empty: a count by two fields has a group without either.
+    sql: (values) => and(...columnsOf(values).map((column) => isNull(column))) ?? sql`true`,
+    not: (values) => and(...columnsOf(values).map((column) => isNotNull(column))) ?? sql`true`,
+  },
+  {
+    key: 'hour_of_week',
+    word: 'hour_of_week',
+    label: 'Hour of the week',
+    input: 'unlisted',
+    chars_max: 3,
+    fault: (value) => (/^\d+$/.test(value) && Number(value) < 168 ? null : 'must be a whole number from 0 to 167'),
+    sql: (values) => inArray(hourOfWeek, values.map(Number)),
+  },
+  {
     key: 'first_id',
     word: 'first_id',
     label: 'First id',
-    input: 'id',
+    input: 'unlisted',
     chars_max: id_chars_max,
     fault: idFault,
     sql: (values) => gte(log.id, Math.min(...values.map(Number))),
@@ -159,7 +208,7 @@ export const filterRows: Row[] = [
     key: 'last_id',
     word: 'last_id',
     label: 'Last id',
-    input: 'id',
+    input: 'unlisted',
     chars_max: id_chars_max,
     fault: idFault,
     sql: (values) => lte(log.id, Math.max(...values.map(Number))),
@@ -179,6 +228,10 @@ export const filterSentences: Record<string, string> = {
   service: 'which service wrote it',
   trace_id: 'the trace it belongs to',
   session_id: 'the session it belongs to',
+  ip_address: 'the address that it came from',
+  without:
+    'it has nothing in this field: `entity_id`, `ip_address`, `service`, `session_id`, `trace_id` or `user_id`; given twice, in neither',
+  hour_of_week: 'its hour of the week in UTC, from 0 (Monday from midnight to one o’clock) to 167',
   first_id: 'its own id is this one or larger',
   last_id: 'its own id is this one or smaller',
 };
@@ -223,7 +276,9 @@ export type Filter = { terms: Term[]; key: string; where: SQL | undefined };
 export const isTimeKey = (key: string): boolean => key === 'start_date' || key === 'end_date';
 
 /** Parameters that do not select events but say how they are returned. */
-export type Paging = 'limit' | 'offset' | 'before' | 'after' | 'count' | 'format' | 'live' | 'on' | 'last';
+export type Paging =
+  | ('limit' | 'offset' | 'before' | 'after' | 'count' | 'format' | 'live' | 'on' | 'last')
+  | ('group_by' | 'measure' | 'interval' | 'compare');
 
 /**
  * Reads a filter from a query string. An empty value is ignored; a repeated parameter means any of its values (search

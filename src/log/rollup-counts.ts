@@ -1,8 +1,12 @@
-/** Totals, statistics, facets and histograms from the rollup: exact, for filters of event type, entity type, service and time. */
+/**
+ * Totals, statistics, facets and histograms from the rollup: exact, for filters of event type, entity type, service, time
+ * and a last id that is near the newest one.
+ */
 import { and, asc, desc, inArray, lte, notInArray, or, type SQL, sql } from 'drizzle-orm';
-import { type Filter, isTimeKey, periodOf, type Term } from './filter.ts';
+import { gapOf, isUsableGap } from './derived-rows.ts';
+import { type Filter, isTimeKey, lastIdOf, periodOf, type Term } from './filter.ts';
 import { earliest_ms, latest_ms, writeDatabaseTime } from './instant.ts';
-import { type Groups, gapSql, isUsableGap, rollupRows, type Window } from './rollup-rows.ts';
+import { type Groups, rollup, rollupRows, type Window } from './rollup-rows.ts';
 import type { Database } from './schema.ts';
 
 export const rollupKeys = ['event_type', 'entity_type', 'service'] as const;
@@ -14,11 +18,18 @@ const day_ms = 24 * hour_ms;
 
 /** Whether every term of the filter is about what the rollup counts by. */
 export const isRollupFilter = ({ terms }: Filter): boolean =>
-  terms.every(({ key }) => isRollupKey(key) || isTimeKey(key));
+  terms.every(
+    ({ key, values }) =>
+      isRollupKey(key) ||
+      isTimeKey(key) ||
+      key === 'last_id' ||
+      (key === 'without' && values.every((value) => value === 'service')),
+  );
 
 /** The terms about labels, but for one key, as a condition on rollupRows. A missing service is ''. */
-function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {
+export function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {
   const conditions = terms.flatMap(({ key, negated, values }) => {
+    if (key === 'without' && without !== 'service') return [negated ? sql`service <> ''` : sql`service = ''`];
     if (!isRollupKey(key) || key === without) return [];
     const column = sql.identifier(key);
     return [negated ? notInArray(sql`${column}`, values) : inArray(sql`${column}`, values)];
@@ -27,7 +38,7 @@ function labelsMatch(terms: Term[], without?: RollupKey): SQL | undefined {
 }
 
 /** The window of the terms, and within it of a period in epoch milliseconds. */
-function windowOf(terms: Term[], { from = -Infinity, to = Infinity } = {}): Window {
+export function windowOf(terms: Term[], { from = -Infinity, to = Infinity } = {}): Window {
   const { first_ms, last_ms } = periodOf(terms);
   const first = Math.max(first_ms, from);
   const before = Math.min(last_ms + 1, to);
@@ -48,9 +59,12 @@ async function lastDayOf(tx: Database, { from, before }: Window): Promise<Window
 }
 
 const sum = sql<number>`coalesce(sum(n), 0)`.mapWith(Number);
-const counted = (window: Window, groups?: Groups) => sql`(${rollupRows(window, groups)}) as counted`;
+const counted = (terms: Term[], window: Window, groups?: Groups) =>
+  sql`(${rollupRows(window, groups, lastIdOf(terms))}) as counted`;
+const gapFor = (terms: Term[]) => gapOf(rollup, lastIdOf(terms));
 /** As hours alone: a day has at most 24, and the statement is planned for fewer parts. */
-const countedLastDay = async (tx: Database, window: Window) => counted(await lastDayOf(tx, window), 'hours');
+const countedLastDay = async (tx: Database, terms: Term[]) =>
+  counted(terms, await lastDayOf(tx, windowOf(terms)), 'hours');
 
 /** The number of matching entries; null where the rollup cannot say: another filter, or a reader that is behind. */
 export async function rollupTotal(
@@ -59,11 +73,11 @@ export async function rollupTotal(
   of: 'all' | 'last day' = 'all',
 ): Promise<number | null> {
   if (!isRollupFilter(filter)) return null;
-  const window = windowOf(filter.terms);
+  const { terms } = filter;
   const [row] = await tx
-    .select({ n: sum, gap: gapSql })
-    .from(of === 'all' ? counted(window) : await countedLastDay(tx, window))
-    .where(labelsMatch(filter.terms));
+    .select({ n: sum, gap: gapFor(terms) })
+    .from(of === 'all' ? counted(terms, windowOf(terms)) : await countedLastDay(tx, terms))
+    .where(labelsMatch(terms));
   return row && isUsableGap(row.gap) ? row.n : null;
 }
 
@@ -72,11 +86,11 @@ export type StatsRow = { event_type: string | null; entity_type: string | null; 
 /** The rows of the statistics as countsOf reads them from entries: by event type, by entity type, and of all. */
 export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRow[] | null> {
   if (!isRollupFilter(filter)) return null;
-  const window = windowOf(filter.terms);
-  const labels = labelsMatch(filter.terms);
+  const { terms } = filter;
+  const labels = labelsMatch(terms);
   const lastDay = tx
     .select({ n: sum })
-    .from(await countedLastDay(tx, window))
+    .from(await countedLastDay(tx, terms))
     .where(labels);
   const rows = await tx
     .select({
@@ -84,9 +98,9 @@ export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRo
       entity_type: sql<string | null>`entity_type`,
       n: sum,
       recent: sql<number>`(${lastDay})`.mapWith(Number),
-      gap: gapSql,
+      gap: gapFor(terms),
     })
-    .from(counted(window))
+    .from(counted(terms, windowOf(terms)))
     .where(labels)
     .groupBy(sql`grouping sets ((event_type), (entity_type), ())`)
     .orderBy(desc(sum), asc(sql`event_type`), asc(sql`entity_type`));
@@ -114,9 +128,9 @@ export async function rollupLabels(
   // One row without a key has the gap, also where nothing matches.
   const ranked = sql`(
     with cube as materialized (
-      select event_type, entity_type, service, sum(n) as n from ${counted(windowOf(terms))} group by 1, 2, 3
+      select event_type, entity_type, service, sum(n) as n from ${counted(terms, windowOf(terms))} group by 1, 2, 3
     )
-    ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapSql}, 0) as ranked`;
+    ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapFor(terms)}, 0) as ranked`;
   const rows = await tx
     .select({
       key: sql<RollupKey | null>`key`,
@@ -148,9 +162,9 @@ export async function rollupBars(
       event_type: sql<string>`event_type`,
       n: sum,
       is_all: sql<number>`grouping(event_type)`.mapWith(Number),
-      gap: gapSql,
+      gap: gapFor(filter.terms),
     })
-    .from(counted(windowOf(filter.terms, { from, to }), groupsOf(filter.terms, { from, to, bucket_ms })))
+    .from(counted(filter.terms, windowOf(filter.terms, { from, to }), groupsOf(filter.terms, { from, to, bucket_ms })))
     .where(labelsMatch(filter.terms))
     .groupBy(sql`grouping sets ((bar, event_type), ())`)
     // A day with a bound within it may be counted and taken off again.

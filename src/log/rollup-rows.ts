@@ -3,26 +3,13 @@
  * newest.
  */
 import { type SQL, sql } from 'drizzle-orm';
+import { aboveCursor, cursorOf, takenOff } from './derived-rows.ts';
 import { writeDatabaseTime } from './instant.ts';
 import type { Derivation } from './reader.ts';
-import {
-  activityLogs as log,
-  logBatches,
-  logIdentity,
-  logReaders,
-  logRollup,
-  logRollupDay,
-  logRollupDayType,
-  logRollupMonth,
-} from './schema.ts';
+import { activityLogs as log, logRollup, logRollupDay, logRollupDayType, logRollupMonth } from './schema.ts';
 
 const hour_ms = 3_600_000;
 const day_ms = 24 * hour_ms;
-
-export const rollupLimits = {
-  /** The number of entries above the reader's cursor that a count reads. A larger gap is counted from rows alone. */
-  gap_ids_max: 40_000,
-} as const;
 
 /** The reader that counts: the functions derive_rollup_<version> and forget_rollup of the migrations. */
 export const rollup: Derivation = { name: 'rollup', version: 1 };
@@ -39,21 +26,11 @@ export type Groups = 'none' | 'hours' | { bounds: string[]; byTypeOnly: boolean 
  */
 export type Window = { from: number; before: number };
 
-const own = sql`from ${logReaders} where ${logReaders.name} = ${rollup.name} and ${logReaders.version} = ${rollup.version}
-  and ${logReaders.log_id} = (select ${logIdentity.log_id} from ${logIdentity})`;
-const cursor = sql`(select ${logReaders.cursor} ${own})`;
-
-const head = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`;
-
-/** How many entries are above the cursor, in the snapshot of the statement; null where no reader of this version counts. */
-export const gapSql = sql<unknown>`(select ${head} - ${logReaders.cursor} ${own})`;
-
-export const isUsableGap = (gap: unknown): boolean =>
-  gap !== null && Number(gap) >= 0 && Number(gap) <= rollupLimits.gap_ids_max;
+const cursor = cursorOf(rollup);
 
 type Unit = 'hour' | 'day' | 'month';
 /** The beginning of the hour, day or month (UTC), and of the next one unless it begins there. */
-function floor(unit: Unit, ms: number): number {
+export function floor(unit: Unit, ms: number): number {
   if (!Number.isFinite(ms)) return ms;
   const date = new Date(ms);
   date.setUTCMinutes(0, 0, 0);
@@ -61,7 +38,7 @@ function floor(unit: Unit, ms: number): number {
   if (unit === 'month') date.setUTCDate(1);
   return date.getTime();
 }
-function ceil(unit: Unit, ms: number): number {
+export function ceil(unit: Unit, ms: number): number {
   const start = floor(unit, ms);
   if (start === ms) return ms;
   const next = new Date(start);
@@ -71,7 +48,7 @@ function ceil(unit: Unit, ms: number): number {
 
 const instant = (ms: number) => sql`${writeDatabaseTime(ms)}::timestamptz`;
 
-function within(column: SQL, { from, before }: Window): SQL {
+export function within(column: SQL, { from, before }: Window): SQL {
   const conditions = [
     sql`true`,
     ...(from === Number.NEGATIVE_INFINITY ? [] : [sql`${column} >= ${instant(from)}`]),
@@ -130,22 +107,22 @@ function daysWithBounds(window: Window, bounds: string[], whole: typeof days): S
   ];
 }
 
-const entries = (ids: SQL, window: Window) => sql`
+const entries = (ids: SQL, window: Window, n: 1 | -1 = 1) => sql`
   select ${log.timestamp} as at, ${log.event_type} as event_type, ${log.entity_type} as entity_type,
-         coalesce(${log.service}, '')::varchar(100) as service, 1::bigint as n
+         coalesce(${log.service}, '')::varchar(100) as service, ${n}::bigint as n
   from ${log} where ${ids} and ${within(sql`${log.timestamp}`, window)}`;
 
 /**
  * A subquery with the columns at, event_type, entity_type, service, n that counts each entry of the window once. `at` is
- * the entry's time or the beginning of its hour, day or month. `groups` says how the caller groups them in time.
+ * the entry's time or the beginning of its hour, day or month. `groups` says how the caller groups them in time. Entries
+ * above the id `upto` are not counted: those that are derived already are in the rows once more, with n = -1.
  *
  * The largest unit covers the middle of the window, the next smaller one the two edges that are left of it, and so on
  * down to the entries. Where no whole unit is in the window, its bounds have crossed: then the edge before it covers all.
  */
-export function rollupRows(window: Window, groups: Groups = 'none'): SQL {
-  const parts: SQL[] = [
-    entries(sql`${log.id} > ${cursor} and ${log.id} <= ${cursor} + ${rollupLimits.gap_ids_max}::bigint`, window),
-  ];
+export function rollupRows(window: Window, groups: Groups = 'none', upto: number | null = null): SQL {
+  const parts: SQL[] = [entries(aboveCursor(rollup, upto), window)];
+  if (upto !== null) parts.push(entries(takenOff(rollup, upto), window, -1));
   const add = (rows: (window: Window) => SQL | SQL[], from: number, before: number) => {
     if (from < before) parts.push(...[rows({ from, before })].flat());
   };

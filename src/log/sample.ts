@@ -102,11 +102,14 @@ const capped = (tx: Database, where: SQL | undefined) =>
  * The matching rows in ranges of ids. Ids are dense, so all ranges have the same number of rows. The filter is applied
  * outside (`offset 0`): inside, the planner could scan a field's index once for every range.
  */
-function sampled(tx: Database, where: SQL | undefined, newest: number, range_ids: number): CountSource {
+const sampled = (tx: Database, where: SQL | undefined, newest: number, range_ids: number): CountSource =>
+  tx.select(fields).from(sampledRows(newest, range_ids)).where(where).as('source');
+
+/** The sampled entries, under the name of the log. */
+export function sampledRows(newest: number, range_ids: number): SQL {
   const { sample_ranges } = sampleLimits;
   const start = sql`(i * ${newest}::bigint / ${sample_ranges}::bigint)`;
-  const ranges = sql`generate_series(0::bigint, ${sample_ranges - 1}::bigint) as i cross join lateral (
+  return sql`generate_series(0::bigint, ${sample_ranges - 1}::bigint) as i cross join lateral (
     select * from ${log} where ${log.id} > ${start} and ${log.id} <= ${start} + ${range_ids}::bigint offset 0
   ) as ${sql.identifier(getTableName(log))}`;
-  return tx.select(fields).from(ranges).where(where).as('source');
 }

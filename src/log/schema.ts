@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  bit,
   boolean,
   check,
   customType,
@@ -265,6 +266,46 @@ export const logRollupDayType = pgTable(
     n: bigint({ mode: 'number' }).notNull(),
   },
   (t) => [primaryKey({ name: 'log_rollup_day_type_pkey', columns: [t.version, t.day, t.event_type] })],
+);
+
+/**
+ * The number of entries of each user, day of `timestamp` (UTC) and event type; `hours` are those of the day, the leftmost bit
+ * is the first one. Entries without a user are counted under ''.
+ */
+export const logUserDay = pgTable(
+  'log_user_day',
+  {
+    version: rollupLabels.version,
+    day: instant().notNull(),
+    user_id: varchar({ length: identifier_chars_max }).notNull(),
+    event_type: rollupLabels.event_type,
+    n: bigint({ mode: 'number' }).notNull(),
+    hours: bit({ dimensions: 24 }).notNull(),
+    first_id: bigint({ mode: 'number' }).notNull(),
+    last_id: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'log_user_day_pkey', columns: [t.version, t.day, t.user_id, t.event_type] })],
+);
+
+/**
+ * The entry in which a subject first had a value. Rows are inserted only: counting every sight costs ten times as much.
+ * A subject has at most 1,000 values of a kind; the next one is stored as '', and none after it.
+ */
+export const logSeen = pgTable(
+  'log_seen',
+  {
+    version: integer().notNull(),
+    /** What is seen of what: see seenKinds in seen.ts. */
+    kind: text().notNull(),
+    subject: text().notNull(),
+    value: text().notNull(),
+    first_id: bigint({ mode: 'number' }).notNull(),
+    first_at: instant().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'log_seen_pkey', columns: [t.version, t.kind, t.subject, t.value] }),
+    index('log_seen_first_id').on(t.first_id),
+  ],
 );
 
 /**

@@ -1,6 +1,7 @@
 /** The SQL of the log: append, since, page, drain; exports are in export-pages.ts, counting is in counts.ts and breakdown.ts. */
 import { inArray, sql } from 'drizzle-orm';
 import { isWrongIsolation } from '../http/problem.ts';
+import { aggregateOf } from './aggregate.ts';
 import { appendRows } from './append-logs.ts';
 import { createAppendMeter } from './append-meter.ts';
 import { type Appended, appendQueue } from './append-queue.ts';
@@ -28,6 +29,7 @@ import { type Reads, sharedReads } from './reads.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
+import { seenOf } from './seen.ts';
 import { sinceOf } from './since.ts';
 import { rowColumns, storedRows, toEntry } from './stored-row.ts';
 import { vitalsOf } from './vitals.ts';
@@ -160,6 +162,8 @@ export function createStore(
     ...growthOf(reads),
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),
+    ...aggregateOf(reads, head),
+    ...seenOf(reads),
     drain,
     stepDerivation,
     /** Counts the next entries into the rollup. */

@@ -1,13 +1,17 @@
-/** The readers that derive rows from the log: the one that counts, and those of the features. */
+/** The readers that derive rows from the log: those that count, the one of first sights, and those of the features. */
 import { limitConcurrency } from '../http/concurrency.ts';
 import { type Derivation, runReader } from '../log/reader.ts';
 import { rollup } from '../log/rollup-rows.ts';
+import { seen } from '../log/seen.ts';
 import type { Store } from '../log/store.ts';
+import { userDays } from '../log/user-days.ts';
 import type { Feature, Report } from '../parts.ts';
 
 /** All of them, in the order in which they step. */
 export const derivationsOf = (features: readonly Feature[]): Derivation[] => [
   rollup,
+  userDays,
+  seen,
   ...features.flatMap(({ derivations = [] }) => derivations),
 ];
 

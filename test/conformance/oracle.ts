@@ -34,6 +34,7 @@ const values = {
   service: ['s', 't%'],
   trace_id: ['4bf92f', 'T'],
   session_id: ['s', '\\'],
+  ip_address: ['10.0.0.1', '2001:db8::1'],
 } as const;
 type Column = keyof typeof values;
 const columns = Object.keys(values) as Column[];
@@ -66,6 +67,7 @@ const event = fc.record({
   service: nullable('service'),
   trace_id: nullable('trace_id'),
   session_id: nullable('session_id'),
+  ip_address: nullable('ip_address'),
   description: fc.option(snippet(6)),
   metadata,
   timestamp: fc.constantFrom(...moments),
@@ -115,9 +117,33 @@ const exactly = fc
   .constantFrom(...columns)
   .chain((column) =>
     fc
-      .tuple(some(fc.constantFrom<string>(...values[column], 'nobody')), fc.boolean())
+      .tuple(
+        some(fc.constantFrom<string>(...values[column], column === 'ip_address' ? '10.0.0.2' : 'nobody')),
+        fc.boolean(),
+      )
       .map(([texts, negated]) => anyOrNone(column, texts, negated, (entry, value) => entry[column] === value)),
   );
+
+const optional = ['entity_id', 'ip_address', 'service', 'session_id', 'trace_id', 'user_id'] as const;
+const without = fc.tuple(some(fc.constantFrom(...optional)), fc.boolean()).map(
+  ([keys, negated]): Parameter => ({
+    name: negated ? 'without!' : 'without',
+    values: keys,
+    // Without all of them, or with each of them.
+    holds: (entry) => keys.every((key) => (entry[key] === null) !== negated),
+  }),
+);
+
+const inHours = some(fc.integer({ min: 0, max: 167 })).map(
+  (hours): Parameter => ({
+    name: 'hour_of_week',
+    values: hours.map(String),
+    holds: ({ timestamp }) => {
+      const date = new Date(timestamp);
+      return hours.includes(((date.getUTCDay() + 6) % 7) * 24 + date.getUTCHours());
+    },
+  }),
+);
 
 const searching = fc
   .tuple(some(snippet(3).filter((text) => text !== '')), fc.boolean())
@@ -170,10 +196,13 @@ const inIds = fc.tuple(some(fc.integer({ min: 0, max: 450 })), fc.constantFrom('
 );
 
 /** A query of different parameters: all of them must match. */
-export const question = fc.uniqueArray(fc.oneof(exactly, exactly, searching, inMetadata, between, inIds), {
-  maxLength: 3,
-  selector: ({ name }) => name,
-});
+export const question = fc.uniqueArray(
+  fc.oneof(exactly, exactly, searching, inMetadata, between, inIds, without, inHours),
+  {
+    maxLength: 3,
+    selector: ({ name }) => name,
+  },
+);
 
 export const queryOf = (parameters: Parameter[]) =>
   new URLSearchParams(parameters.flatMap(({ name, values }) => values.map((value) => [name, value])));

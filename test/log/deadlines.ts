@@ -10,6 +10,7 @@ import { ask, derived } from '../../bench/ask.ts';
 import { openBenchDatabases, type Place } from '../../bench/databases.ts';
 import { fillLog, generateLog, session } from '../../bench/generate.ts';
 import { authorization, type RunningServer, startServer } from '../../bench/service.ts';
+import { aggregateLimits } from '../../src/log/aggregate.ts';
 import { deadlineLimits } from '../../src/log/deadlines.ts';
 import { filterRows } from '../../src/log/filter.ts';
 import { listLimits } from '../../src/log/list.ts';
@@ -48,6 +49,9 @@ const values: Record<string, fc.Arbitrary<string>> = {
   user_id: fc.constantFrom('user-3', 'user-19', 'user-13333', 'nobody'),
   service: fc.constantFrom('checkout', 'warehouse', 'none'),
   session_id: fc.constantFrom('session-100', 'session-7', 'none'),
+  ip_address: fc.constantFrom('10.0.0.1', '2001:db8::1'),
+  without: fc.constantFrom('user_id', 'service', 'ip_address'),
+  hour_of_week: fc.constantFrom('0', '100', '167'),
   first_id: id,
   last_id: id,
   start_date: time,
@@ -80,6 +84,8 @@ const addresses: [path: string, deadline_ms: number][] = [
   ['/api/logs?limit=50&count=exact', read_ms_max],
   ['/api/logs?limit=20&offset=9000&count=none', list_ms_max],
   ['/api/logs/stats?', read_ms_max],
+  ['/api/logs/aggregate?group_by=user_id', aggregateLimits.aggregate_ms_max],
+  ['/api/logs/aggregate?interval=day&measure=entities', aggregateLimits.aggregate_ms_max],
   ['/logs?', statement_ms_max],
   ['/logs/counts?', statement_ms_max],
   ['/api/logs/stream?after=0', read_ms_max],

@@ -2,9 +2,9 @@
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { derivedLimits } from '../../src/log/derived-rows.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { isRollupFilter, rollupBars, rollupTotal } from '../../src/log/rollup-counts.ts';
-import { rollupLimits } from '../../src/log/rollup-rows.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
@@ -71,7 +71,7 @@ describe.each(databases)('the rollup on %s', async (name) => {
 
 describe.each(databases)('a rollup that is too far behind on %s', async (name) => {
   const { db, store } = await openStore(name);
-  const head = rollupLimits.gap_ids_max + 1;
+  const head = derivedLimits.gap_ids_max + 1;
 
   it('is not used; the store counts rows until the reader has caught up', async () => {
     await db.transaction(async (tx) => {

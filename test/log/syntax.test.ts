@@ -13,7 +13,8 @@ const query = (line: string) => {
 const faults = (line: string) => readSyntax(line).faults.map(({ word, reason }) => `${word} ${reason}`);
 const line = (text: string) => writeSyntax(readFilter(new URLSearchParams(text)).terms);
 
-const fieldNames = 'type, entity, id, user, from, to, service, trace, session, first_id, last_id, meta.<path>';
+const fieldNames =
+  'type, entity, id, user, from, to, service, trace, session, address, without, hour_of_week, first_id, last_id, meta.<path>';
 
 describe('a line', () => {
   it.each([

@@ -22,16 +22,16 @@ export const hiddenRangeInputs = ({ range, query }: PageQuery): Markup => {
 
 const listId = (key: string) => `known-${key}`;
 
-/** A field for each row of the filter table except the times and the ids. Repeated and negated parameters are hidden inputs. */
+/** A field for each row of the filter table except the times and those that only links need. Repeated and negated parameters are hidden inputs. */
 export const fieldsForm = ({ terms, range, query }: PageQuery): Markup => {
-  const hasField = new Set(filterRows.flatMap(({ key, input }) => (input === 'id' ? [] : [key])));
+  const hasField = new Set(filterRows.flatMap(({ key, input }) => (input === 'unlisted' ? [] : [key])));
   const plain = ({ key, negated, values }: Term) => !negated && values.length === 1 && hasField.has(key);
   const shown = new Map(terms.filter(plain).map(({ key, values }) => [key, values[0]]));
   const hidden = [...writeFilter(terms.filter((term) => !plain(term)))];
   const times = range.last ? [['last', range.last] as const] : [...query].filter(([key]) => isTimeKey(key));
   return html`<form id="fields-form" role="search" aria-label="By field" action="/logs" method="get" ${filterForm()}>
 ${filterRows
-  .filter(({ key, input }) => !isTimeKey(key) && input !== 'id')
+  .filter(({ key, input }) => !isTimeKey(key) && input !== 'unlisted')
   .map(
     ({ key, label, input, chars_max }, i) =>
       html`<label>${label} <input${i === 0 ? html` autofocus` : ''} name="${key}" type="text" value="${shown.get(key) ?? ''}" maxlength="${chars_max * 2}" autocomplete="off" autocapitalize="none" spellcheck="false"${input === 'list' ? html` list="${listId(key)}"` : ''}></label>`,

@@ -1,0 +1,67 @@
+/** First sights: the entry in which a user, a service or anybody first had a value. */
+import { and, desc, eq, gte, inArray, lt, sql } from 'drizzle-orm';
+import { isoOf } from './instant.ts';
+import type { Derivation } from './reader.ts';
+import type { Reads } from './reads.ts';
+import { logSeen } from './schema.ts';
+
+/**
+ * The reader of first sights. It is of the log and of no feature: features do not import each other, and more than one
+ * asks for it.
+ */
+export const seen: Derivation = { name: 'seen', version: 1 };
+
+/**
+ * What is seen of a subject. `action`: event type and entity type, as a JSON array, of anybody (the subject is ''), of a
+ * service or of a user. `user_network`: the /24 of an IPv4 address, the /48 of an IPv6 address. `user_agent`: the browser,
+ * or the first word of the user agent. `user_slot`: the two hours of the day (UTC), by their first one.
+ */
+export const seenKinds = [
+  'action',
+  'service_action',
+  'user_action',
+  'user_network',
+  'user_agent',
+  'user_slot',
+] as const;
+export type SeenKind = (typeof seenKinds)[number];
+
+/** `value` is '' where the subject has more values than are kept. `first_at` is the entry's `timestamp`. */
+export type Seen = { kind: SeenKind; subject: string; value: string; first_id: number; first_at: string };
+
+export type SeenQuery = {
+  kinds: readonly SeenKind[];
+  subject?: string | undefined;
+  /** In epoch ms; `before` is exclusive. */
+  from?: number | undefined;
+  before?: number | undefined;
+  rows_max: number;
+};
+
+export function seenOf(reads: Reads) {
+  /** The newest first sights, by the ids of their entries. Up to a second late: what is above the reader's cursor is not in it. */
+  const firstSeen = ({ kinds, subject, from, before, rows_max }: SeenQuery): Promise<Seen[]> =>
+    reads((db) =>
+      db
+        .select({
+          kind: sql<SeenKind>`${logSeen.kind}`,
+          subject: logSeen.subject,
+          value: logSeen.value,
+          first_id: logSeen.first_id,
+          first_at: logSeen.first_at,
+        })
+        .from(logSeen)
+        .where(
+          and(
+            eq(logSeen.version, seen.version),
+            inArray(logSeen.kind, [...kinds]),
+            subject === undefined ? undefined : eq(logSeen.subject, subject),
+            from === undefined ? undefined : gte(logSeen.first_at, isoOf(from)),
+            before === undefined ? undefined : lt(logSeen.first_at, isoOf(before)),
+          ),
+        )
+        .orderBy(desc(logSeen.first_id), logSeen.kind)
+        .limit(rows_max),
+    );
+  return { firstSeen };
+}
