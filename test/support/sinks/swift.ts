@@ -1,5 +1,5 @@
 /** OpenStack Swift with its S3 API, where Debian's packages are installed: a proxy, and one server each for its accounts, containers and objects. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +14,15 @@ import { freePort } from '../postgres-server.ts';
 const storage = ['account', 'container', 'object'] as const;
 const program = (name: string) => `/usr/bin/swift-${name}-server`;
 
-export const hasSwift = () => ['proxy', ...storage].every((name) => existsSync(program(name)));
+// Swift keeps what it knows of an object in attributes of its file, which not every file system has.
+const tryAttributes = `
+import os, tempfile
+with tempfile.NamedTemporaryFile(dir=${JSON.stringify(tmpdir())}) as file: os.setxattr(file.name, 'user.edgetrail', b'1')
+`;
+
+export const hasSwift = () =>
+  ['proxy', ...storage].every((name) => existsSync(program(name))) &&
+  spawnSync('/usr/bin/python3', ['-c', tryAttributes]).status === 0;
 
 export type SwiftSide = {
   url: string;
