@@ -2,11 +2,23 @@
 import type { Feature } from '../parts.ts';
 import { alerts } from './alerts/feature.ts';
 import { digests } from './digests/feature.ts';
+import { entities } from './entities/feature.ts';
 import { metrics } from './metrics/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
+import { traces } from './traces/feature.ts';
 import { unusual } from './unusual/feature.ts';
 import { visits } from './visits/feature.ts';
 
 /** In the order of the menu. */
-export const features: readonly Feature[] = [visits, unusual, digests, alerts, sinks, status, metrics];
+export const features: readonly Feature[] = [
+  visits,
+  unusual,
+  digests,
+  alerts,
+  sinks,
+  status,
+  metrics,
+  traces,
+  entities,
+];

@@ -64,3 +64,6 @@ export const timeRangeHref = (query: Query, from: number, to_ms: number) =>
 export const filterHref = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
 
 export const eventHref = (id: number) => `/logs/${id}`;
+
+/** A text as one step of a path; null for the steps that browsers take out of an address, also where they are escaped. */
+export const addressPart = (text: string): string | null => (/^\.{0,2}$/.test(text) ? null : encodeURIComponent(text));

@@ -16,6 +16,7 @@ import {
 import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
+import { table } from '../../page/table.ts';
 import type { Build } from '../../parts.ts';
 
 export type Status = {
@@ -38,13 +39,6 @@ const time = (ms: number, display: DisplayOptions): Markup =>
 /** Terms with their texts. */
 const facts = (rows: [string, Markup | string][]): Markup =>
   html`<dl>${rows.map(([term, text]) => html`<dt>${term}</dt><dd>${text}</dd>`)}</dl>`;
-
-const table = (caption: string, heads: string[], rows: (Markup | string)[][]): Markup =>
-  html`<table class="changes"><caption>${caption}</caption><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>${rows.map(
-    ([first, ...others]) => html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
-`,
-  )}</tbody></table>`;
 
 const bytesOfLog = ({ tables }: Sizes): number => tables.reduce((sum, { bytes }) => sum + bytes, 0);
 

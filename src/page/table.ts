@@ -1,0 +1,21 @@
+/** Tables of the pages, and texts in their cells. Data in, markup out. */
+import { html } from 'hono/html';
+import { truncate, visible } from './format.ts';
+import type { Markup } from './layout.ts';
+
+/** A table whose rows are cells; the first cell of a row is its header. */
+export const table = (caption: Markup | string, heads: string[], rows: (Markup | string)[][]): Markup =>
+  html`<table class="changes"><caption>${caption}</caption><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+<tbody>${rows.map(
+    ([first, ...others]) => html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
+`,
+  )}</tbody></table>`;
+
+const name_chars_max = 80;
+const unbroken_chars_max = 14;
+
+/** A name in a cell. A longer one may be broken anywhere: see `.changes bdi` in public/style.css. */
+export const nameCell = (text: string | null): Markup => {
+  const shown = visible(truncate(text ?? '', name_chars_max));
+  return shown.length > unbroken_chars_max ? html`<bdi>${shown}</bdi>` : html`<span dir="auto">${shown}</span>`;
+};

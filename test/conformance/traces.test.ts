@@ -1,0 +1,191 @@
+/** Traces and entities: what belongs together, and what a thing was like after each of its events. */
+import { describe, expect, it } from 'vitest';
+import type { Entry } from '../../src/log/schema.ts';
+import { startService } from '../support/harness.ts';
+
+const service = await startService();
+
+const get = async <T>(path: string): Promise<T> => (await service.request(path)).json() as Promise<T>;
+const totalOf = async (link: string) => (await get<{ total: number }>(`/api${link}`)).total;
+const at = (ms: number) => new Date(Date.UTC(2026, 2, 1, 12) + ms).toISOString();
+
+type Sum = { n: number; from: string; link: string };
+type Trace = {
+  total: number;
+  total_is_exact: boolean;
+  from: string;
+  to: string;
+  services: { service: string | null; others?: true; n: number; link: string }[];
+  events: Entry[];
+  unread: Sum | null;
+};
+
+describe('a trace', () => {
+  const event = (i: number, more: object = {}) => ({
+    event_type: 'UPDATE',
+    entity_type: 'order',
+    entity_id: String(i % 7),
+    trace_id: 'trace/1?',
+    timestamp: at((i * 37) % 1_000),
+    service: `service-${i % 6}`,
+    ...more,
+  });
+  const address = `/traces/${encodeURIComponent('trace/1?')}`;
+
+  it('has all events in the order of their time, and each service with a link to its own', async () => {
+    await service.write([
+      ...Array.from({ length: 600 }, (_, i) => event(i, i < 3 ? { service: null } : {})),
+      event(1, { trace_id: 'another' }),
+    ]);
+    const trace = await get<Trace>(`/api${address}`);
+    expect(trace).toMatchObject({ total: 600, total_is_exact: true, from: at(0), to: at(999), unread: null });
+    const order = trace.events.map(({ timestamp, id }) => [timestamp, id] as const);
+    expect(order).toEqual(order.toSorted(([a, i], [b, j]) => (a === b ? i - j : a < b ? -1 : 1)));
+    expect(new Set(order.map(([, id]) => id)).size).toBe(600);
+    expect(trace.services.map(({ service }) => service).toSorted()).toEqual(
+      [null, ...Array.from({ length: 6 }, (_, i) => `service-${i}`)].toSorted(),
+    );
+    for (const { n, link } of trace.services) expect([link, await totalOf(link)]).toEqual([link, n]);
+  });
+
+  it('is drawn up to 500 events, each a link, and the rest is summed by lane', async () => {
+    const page = await (await service.request(address, { headers: { accept: 'text/html' } })).text();
+    const figure = /<figure[\s\S]*<\/figure>/.exec(page)?.[0] ?? '';
+    expect(figure).not.toContain('style=');
+    const ticks = [...figure.matchAll(/<a href="\/logs\/(\d+)"><title>/g)].map(([, id]) => Number(id));
+    const { events } = await get<Trace>(`/api${address}`);
+    expect(ticks.toSorted((a, b) => a - b)).toEqual(
+      events
+        .slice(0, 500)
+        .map(({ id }) => id)
+        .toSorted((a, b) => a - b),
+    );
+    const sums = [...figure.matchAll(/<a href="(\/logs\?[^"]*)"><title>([\d,]+) events? more/g)];
+    let left = 0;
+    for (const [, link = '', n = ''] of sums) {
+      expect([link, await totalOf(link.replaceAll('&amp;', '&'))]).toEqual([link, Number(n)]);
+      left += Number(n);
+    }
+    expect(left).toBe(100);
+  });
+
+  it('that no event has is not found', async () => {
+    for (const path of ['/traces/none', '/api/traces/none']) expect((await service.request(path)).status).toBe(404);
+    expect((await service.request(`/api/traces/${'x'.repeat(101)}`)).status).toBe(400);
+    expect((await service.request('/api/traces/none', { as: null })).status).toBe(401);
+    expect((await service.request('/api/traces/none', { as: 'writer' })).status).toBe(403);
+    expect((await service.request('/api/traces/none', { method: 'POST' })).status).toBe(405);
+  });
+});
+
+type Relations = { n_keys: number; exact: boolean; related: { entity_id: string; n: number; shared: number }[] };
+type View = {
+  total: number;
+  at: number | null;
+  state: {
+    exists: boolean | null;
+    whole: boolean;
+    fields: Record<string, unknown>;
+    set_by: Record<string, number>;
+  };
+  events: (Entry & { changes: unknown[] })[];
+  older: number | null;
+  users: { users: { user_id: string | null; n: number }[]; more: boolean };
+  traces: Relations;
+  sessions: Relations;
+};
+
+describe('an entity', () => {
+  const events: object[] = [
+    { event_type: 'CREATE', metadata: { name: 'Cup', price: 5, tags: ['a'] } },
+    { event_type: 'UPDATE', metadata: { changes: { price: { from: 5, to: 6 } }, reason: 'sale' } },
+    { event_type: 'UPDATE', metadata: { before: { name: 'Cup', tags: ['a'] }, after: { name: 'Mug' } } },
+    { event_type: 'UPDATE', metadata: { old_price: 6, new_price: 7 } },
+    { event_type: 'VIEW', metadata: { price: 'not a change' } },
+    { event_type: 'DELETE', metadata: null },
+    { event_type: 'CREATE', metadata: { name: 'Jug' } },
+  ];
+  const states: [boolean, object][] = [
+    [true, { name: 'Cup', price: 5, tags: ['a'] }],
+    [true, { name: 'Cup', price: 6, tags: ['a'] }],
+    [true, { name: 'Mug', price: 6 }],
+    [true, { name: 'Mug', price: 7 }],
+    [true, { name: 'Mug', price: 7 }],
+    [false, { name: 'Mug', price: 7 }],
+    [true, { name: 'Jug' }],
+  ];
+  const address = `/entities/product/${encodeURIComponent('cup 1/a')}`;
+  const product = { entity_type: 'product', entity_id: 'cup 1/a' };
+  let ids: number[] = [];
+
+  it('has the state after each of its events, by their time and not by their arrival', async () => {
+    const dated = events.map((event, i) => ({
+      ...product,
+      ...event,
+      timestamp: at(i * 1_000),
+      user_id: i < 5 ? 'ana' : null,
+    }));
+    const written = (await service.write(dated.toReversed())).toReversed();
+    ids = written.map(({ id }) => id);
+    for (const [i, [exists, fields]] of states.entries()) {
+      const view = await get<View>(`/api${address}?at=${ids[i]}`);
+      expect(view).toMatchObject({ total: 7, at: ids[i], state: { exists, whole: true } });
+      expect(view.state.fields).toEqual(fields);
+      expect(view.events.map(({ id }) => id)).toEqual(ids.slice(0, i + 1).toReversed());
+    }
+    expect((await get<View>(`/api${address}?at=${ids[3]}`)).state.set_by).toEqual({ name: ids[2], price: ids[3] });
+    const now = await get<View>(`/api${address}`);
+    expect(now).toMatchObject({ at: null, state: { fields: { name: 'Jug' } }, older: null });
+    expect(now.events.at(-2)?.changes).toEqual([{ field: 'price', from: 5, to: 6 }]);
+    expect(now.users).toMatchObject({
+      more: false,
+      users: [
+        { user_id: 'ana', n: 5 },
+        { user_id: null, n: 2 },
+      ],
+    });
+  });
+
+  it('is an address with an event of its own', async () => {
+    const [other] = await service.write({ event_type: 'CREATE', entity_type: 'product', entity_id: 'other' });
+    expect((await service.request(`/api${address}?at=${other?.id}`)).status).toBe(404);
+    expect((await service.request(`/api${address}?at=x`)).status).toBe(400);
+    for (const path of ['/entities/product/none', '/api/entities/product/none'])
+      expect((await service.request(path)).status).toBe(404);
+    expect((await service.request(`/api${address}`, { as: 'writer' })).status).toBe(403);
+  });
+
+  it('knows what shares its traces and its sessions, and how often', async () => {
+    const of = (entity_id: string, more: object) => ({ event_type: 'UPDATE', entity_type: 'part', entity_id, ...more });
+    await service.write([
+      of('main', { trace_id: 't1', session_id: 's1' }),
+      of('main', { trace_id: 't2' }),
+      of('near', { trace_id: 't1' }),
+      of('near', { trace_id: 't2' }),
+      of('near', { trace_id: 't2' }),
+      of('far', { trace_id: 't1' }),
+      of('far', { trace_id: 't3' }),
+      of('visitor', { session_id: 's1' }),
+    ]);
+    const { traces, sessions } = await get<View>('/api/entities/part/main');
+    expect(traces).toMatchObject({ n_keys: 2, exact: true });
+    expect(traces.related.map(({ entity_id, n, shared }) => [entity_id, n, shared])).toEqual([
+      ['near', 3, 2],
+      ['far', 1, 1],
+    ]);
+    expect(sessions.related.map(({ entity_id, n }) => [entity_id, n])).toEqual([['visitor', 1]]);
+    const page = await (await service.request('/entities/part/main', { headers: { accept: 'text/html' } })).text();
+    const link = /entities\/part\/near"[\s\S]*?href="(\/logs[^"]*)">3</.exec(page)?.[1]?.replaceAll('&amp;', '&') ?? '';
+    expect(await totalOf(link)).toBe(3);
+  });
+
+  it('is linked from the event, as its trace is', async () => {
+    const [event] = await service.write({ ...product, event_type: 'VIEW', trace_id: 'trace/1?' });
+    const page = await (await service.request(`/logs/${event?.id}`, { headers: { accept: 'text/html' } })).text();
+    expect(page).toContain(`href="${address}?at=${event?.id}"`);
+    expect(page).toContain('href="/traces/trace%2F1%3F"');
+    const [dots] = await service.write({ event_type: 'VIEW', entity_type: '..', entity_id: '.', trace_id: '..' });
+    const plain = await (await service.request(`/logs/${dots?.id}`, { headers: { accept: 'text/html' } })).text();
+    expect(plain).not.toMatch(/href="\/(entities|traces)\//);
+  });
+});
