@@ -73,12 +73,15 @@ const sockets = ['shipping-syslog'];
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // JIT makes statements of rules, visits, traces and counts slower or faster, and their answers the same, which is what is claimed.
-  if (jit) return [...beforeDatabase, ...browsers, ...sockets, 'aggregate', 'digests', 'rules', 'traces', 'visits'];
+  if (jit)
+    return [...beforeDatabase, ...browsers, ...sockets, 'aggregate', 'boards', 'digests', 'rules', 'traces', 'visits'];
   if (database !== 'pglite') return [];
   // How Bun reaches far sides, holds slow followers, counts, runs rules and tells of visits and traces is claimed on PostgreSQL,
   // and how the embedded database does on Node.
   const onBun =
-    runtime === 'bun' ? ['aggregate', 'conditions-readers', 'digests', 'rules', 'shipping', 'traces', 'visits'] : [];
+    runtime === 'bun'
+      ? ['aggregate', 'boards', 'conditions-readers', 'digests', 'rules', 'shipping', 'traces', 'visits']
+      : [];
   return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 

@@ -1,6 +1,7 @@
 /** The features: capabilities that read the log, a folder each. This list is the only place that names them. */
 import type { Feature } from '../parts.ts';
 import { alerts } from './alerts/feature.ts';
+import { boards } from './boards/feature.ts';
 import { digests } from './digests/feature.ts';
 import { entities } from './entities/feature.ts';
 import { metrics } from './metrics/feature.ts';
@@ -12,6 +13,7 @@ import { visits } from './visits/feature.ts';
 
 /** In the order of the menu. */
 export const features: readonly Feature[] = [
+  boards,
   visits,
   unusual,
   digests,

@@ -24,6 +24,8 @@ export type AggregateQuery = {
   measure: Measure;
   /** How many groups are named; the others are counted together. */
   limit: number;
+  /** How long the entries are read at once, where that is not `aggregate_ms_max`. */
+  ms_max?: number;
   /** The groups to name, where they are those of another period and not the largest ones. */
   named?: readonly (readonly string[])[];
 };

@@ -86,7 +86,7 @@ export function aggregateOf(reads: Reads, head: () => Promise<number>) {
       query.filter,
       newest,
       (tx) => ranked(tx, query, base(sql`${log}`)),
-      aggregate_ms_max,
+      query.ms_max ?? aggregate_ms_max,
     );
     if (rows) return answer(query, cursor, rows);
     if (reads.deadline_ms !== null) return null;

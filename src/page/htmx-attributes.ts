@@ -125,9 +125,16 @@ export const sseStream = (url: string, target: string) =>
   });
 
 /** A part of a response with a target of its own. */
-export const partial = (target: string, swap: 'innerHTML' | 'outerHTML' | 'beforeend', markup: unknown) =>
-  raw(`<hx-partial ${attributes({ 'hx-target': target, 'hx-swap': swap })}>${String(markup)}</hx-partial>`);
+export const partial = (
+  target: string,
+  swap: 'innerHTML' | 'outerHTML' | 'innerMorph' | 'beforeend',
+  markup: unknown,
+) => raw(`<hx-partial ${attributes({ 'hx-target': target, 'hx-swap': swap })}>${String(markup)}</hx-partial>`);
 
 /** For an element that is asked for again every two seconds, and replaced by the response. */
 export const pollState = (url: string) =>
   attributes({ 'hx-get': url, 'hx-trigger': 'every 2s', 'hx-target': 'this', 'hx-swap': 'outerHTML', ...problems });
+
+/** For an element of a board, which asks every five seconds for what has changed. Without a change there is no answer. */
+export const pollBoard = (url: string) =>
+  attributes({ 'hx-get': url, 'hx-trigger': 'every 5s', 'hx-swap': 'none', 'hx-sync': 'this:drop', ...problems });
