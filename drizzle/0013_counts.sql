@@ -48,51 +48,57 @@ END $$;
 -- Keeps the event in which a subject first had a value. The events of a step have larger ids than those of the steps before:
 -- a value that is stored already was seen earlier, and the first 1,000 values of a subject are the same ones whatever the
 -- step sizes. What the service itself wrote (service = edgetrail) is left out.
-CREATE FUNCTION derive_seen_1(after bigint, upto bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION derive_seen_1(after bigint, upto bigint) RETURNS void
+  -- The planner knows nothing of the facts of a step, and little of a table that grows with each: it must neither compare all
+  -- of the one with all of the other, nor keep a plan that reads the whole table because that was empty.
+  LANGUAGE plpgsql SET enable_nestloop = 'off' SET enable_seqscan = 'off' AS $$
 BEGIN
   WITH fresh AS MATERIALIZED (
-    SELECT l.id, l."timestamp", l.user_id, l.service, l.ip_address, l.user_agent,
-           jsonb_build_array(l.event_type, l.entity_type)::text AS action
+    SELECT l.id, l."timestamp", l.event_type, l.entity_type, l.user_id, l.service, l.ip_address, l.user_agent
     FROM activity_logs l
     WHERE l.id > after AND l.id <= upto AND l.service IS DISTINCT FROM 'edgetrail'
   ), facts AS (
-    SELECT f.kind, f.subject, f.value, min(f.id) AS first_id
+    SELECT 'action' AS kind, '' AS subject, jsonb_build_array(e.event_type, e.entity_type)::text AS value, min(e.id) AS first_id
+    FROM fresh e GROUP BY e.event_type, e.entity_type
+    UNION ALL
+    SELECT 'service_action', e.service, jsonb_build_array(e.event_type, e.entity_type)::text, min(e.id)
+    FROM fresh e WHERE e.service IS NOT NULL GROUP BY e.service, e.event_type, e.entity_type
+    UNION ALL
+    SELECT 'user_action', e.user_id, jsonb_build_array(e.event_type, e.entity_type)::text, min(e.id)
+    FROM fresh e WHERE e.user_id IS NOT NULL GROUP BY e.user_id, e.event_type, e.entity_type
+    UNION ALL
+    SELECT 'user_network', e.user_id, e.network::text, min(e.id)
+    FROM (SELECT f.user_id, f.id, network(set_masklen(f.ip_address, CASE family(f.ip_address) WHEN 4 THEN 24 ELSE 48 END)) AS network
+          FROM fresh f WHERE f.user_id IS NOT NULL AND f.ip_address IS NOT NULL) e
+    GROUP BY e.user_id, e.network
+    UNION ALL
+    -- The browser, in the order in which they name each other; of any other client the first word up to its version.
+    SELECT 'user_agent', g.user_id, g.family, min(g.id)
     FROM (
-      SELECT 'action' AS kind, '' AS subject, e.action AS value, e.id FROM fresh e
-      UNION ALL
-      SELECT 'service_action', e.service, e.action, e.id FROM fresh e
-      UNION ALL
-      SELECT 'user_action', e.user_id, e.action, e.id FROM fresh e
-      UNION ALL
-      SELECT 'user_network', e.user_id,
-             network(set_masklen(e.ip_address, CASE family(e.ip_address) WHEN 4 THEN 24 ELSE 48 END))::text, e.id
-      FROM fresh e
-      UNION ALL
-      -- The browser, in the order in which they name each other; of any other client the first word up to its version.
-      SELECT 'user_agent', e.user_id,
+      SELECT e.user_id, min(e.id) AS id,
              CASE WHEN e.user_agent LIKE '%Edg%/%' THEN 'Edge' WHEN e.user_agent LIKE '%OPR/%' THEN 'Opera'
                   WHEN e.user_agent LIKE '%Firefox/%' OR e.user_agent LIKE '%FxiOS/%' THEN 'Firefox'
                   WHEN e.user_agent LIKE '%Chrom%/%' OR e.user_agent LIKE '%CriOS/%' THEN 'Chrome'
                   WHEN e.user_agent LIKE '%Safari/%' THEN 'Safari'
-                  ELSE substring(e.user_agent FROM '^[^/ ]{1,60}') END, e.id
-      FROM fresh e
-      UNION ALL
-      SELECT 'user_slot', e.user_id,
-             lpad((extract(hour FROM e."timestamp" AT TIME ZONE 'UTC')::integer / 2 * 2)::text, 2, '0'), e.id
-      FROM fresh e
-    ) f
-    WHERE f.subject IS NOT NULL AND f.value IS NOT NULL
-    GROUP BY 1, 2, 3
+                  ELSE substring(e.user_agent FROM '^[^/ ]{1,60}') END AS family
+      FROM fresh e WHERE e.user_id IS NOT NULL AND e.user_agent IS NOT NULL GROUP BY e.user_id, e.user_agent
+    ) g WHERE g.family IS NOT NULL GROUP BY g.user_id, g.family
+    UNION ALL
+    SELECT 'user_slot', e.user_id, lpad((e.slot * 2)::text, 2, '0'), min(e.id)
+    FROM (SELECT f.user_id, f.id, extract(hour FROM f."timestamp" AT TIME ZONE 'UTC')::integer / 2 AS slot
+          FROM fresh f WHERE f.user_id IS NOT NULL) e
+    WHERE e.slot IS NOT NULL GROUP BY e.user_id, e.slot
   ), cut AS (
     -- A row of an index has at most 2,704 bytes.
     SELECT f.kind, f.subject, f.first_id,
            CASE WHEN octet_length(f.value) > 1000 THEN left(f.value, 150) || '…' || md5(f.value) ELSE f.value END AS value
     FROM facts f
   ), news AS MATERIALIZED (
-    SELECT c.*, row_number() OVER (PARTITION BY c.kind, c.subject ORDER BY c.first_id) AS place
+    SELECT c.*, row_number() OVER (PARTITION BY c.kind, c.subject COLLATE "C" ORDER BY c.first_id) AS place
     FROM cut c
+    -- OFFSET 0 makes it a look at the key for each fact, and no join.
     WHERE NOT EXISTS (SELECT FROM log_seen s
-                      WHERE s.version = 1 AND s.kind = c.kind AND s.subject = c.subject AND s.value = c.value)
+                      WHERE s.version = 1 AND s.kind = c.kind AND s.subject = c.subject AND s.value = c.value OFFSET 0)
   ), known AS MATERIALIZED (
     SELECT w.kind, w.subject,
            (SELECT count(*) FROM log_seen s WHERE s.version = 1 AND s.kind = w.kind AND s.subject = w.subject) AS n
