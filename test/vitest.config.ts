@@ -67,21 +67,20 @@ const browsers = ['*-browser', 'viewer*'];
 /** Files about a runtime's sockets: the database behind them makes no difference. */
 const sockets = ['shipping-syslog'];
 
+/** Files about what is derived from the log, or read from many of its events. */
+const understanding = ['aggregate', 'boards', 'digests', 'patterns', 'traces', 'visits'];
+
 /**
  * The conformance files that do not run on a target, because it cannot make a difference to their claims. Of a runtime's
  * two databases, the sign-in page and what ends before the database run on PostgreSQL.
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
-  // JIT makes statements of rules, visits, traces and counts slower or faster, and their answers the same, which is what is claimed.
-  if (jit)
-    return [...beforeDatabase, ...browsers, ...sockets, 'aggregate', 'boards', 'digests', 'rules', 'traces', 'visits'];
+  // JIT makes these statements slower or faster, and their answers the same, which is what is claimed.
+  if (jit) return [...beforeDatabase, ...browsers, ...sockets, ...understanding, 'rules'];
   if (database !== 'pglite') return [];
-  // How Bun reaches far sides, holds slow followers, counts, runs rules and tells of visits and traces is claimed on PostgreSQL,
-  // and how the embedded database does on Node.
-  const onBun =
-    runtime === 'bun'
-      ? ['aggregate', 'boards', 'conditions-readers', 'digests', 'rules', 'shipping', 'traces', 'visits']
-      : [];
+  // How Bun reaches far sides, holds slow followers, runs rules and understands the log is claimed on PostgreSQL, and how the
+  // embedded database does on Node.
+  const onBun = runtime === 'bun' ? ['conditions-readers', 'rules', 'shipping', ...understanding] : [];
   return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 

@@ -6,10 +6,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
 import type { Part } from './part.ts';
 
-const parts: readonly Part[] = [nab];
+const parts: readonly Part[] = [nab, loghub];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

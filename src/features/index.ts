@@ -5,6 +5,7 @@ import { boards } from './boards/feature.ts';
 import { digests } from './digests/feature.ts';
 import { entities } from './entities/feature.ts';
 import { metrics } from './metrics/feature.ts';
+import { patterns } from './patterns/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
 import { traces } from './traces/feature.ts';
@@ -16,6 +17,7 @@ export const features: readonly Feature[] = [
   boards,
   visits,
   unusual,
+  patterns,
   digests,
   alerts,
   sinks,

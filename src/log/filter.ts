@@ -51,6 +51,10 @@ const timeFault = (value: string) =>
 const id_chars_max = 15;
 const idFault = (value: string) => (/^\d+$/.test(value) ? null : 'must be the id of an event');
 
+const pattern_chars = 16;
+/** A function of the migrations. No index has it: that would mask each description at each write. */
+export const patternKey = sql<string>`pattern_key(${log.service}, ${log.description})`;
+
 /** A column compared exactly. The negation includes rows without a value. */
 const exact = (
   key: string,
@@ -196,6 +200,16 @@ export const filterRows: Row[] = [
     sql: (values) => inArray(hourOfWeek, values.map(Number)),
   },
   {
+    key: 'pattern',
+    word: 'pattern',
+    label: 'Pattern',
+    input: 'unlisted',
+    chars_max: pattern_chars,
+    fault: (value) => (/^[0-9a-f]{16}$/.test(value) ? null : 'must be the key of a pattern: 16 hexadecimal digits'),
+    sql: (values) => inArray(patternKey, values),
+    not: (values) => notInArray(patternKey, values),
+  },
+  {
     key: 'first_id',
     word: 'first_id',
     label: 'First id',
@@ -232,6 +246,7 @@ export const filterSentences: Record<string, string> = {
   without:
     'it has nothing in this field: `entity_id`, `ip_address`, `service`, `session_id`, `trace_id` or `user_id`; given twice, in neither',
   hour_of_week: 'its hour of the week in UTC, from 0 (Monday from midnight to one o’clock) to 167',
+  pattern: 'its service and description have this pattern, by its key in [Patterns](patterns.md)',
   first_id: 'its own id is this one or larger',
   last_id: 'its own id is this one or smaller',
 };

@@ -21,6 +21,7 @@ const examples = (language: string) =>
 const isReader = /\/api\/(sinks|rules)\//;
 const isScore = /\/api\/unusual\/score/;
 const isVisits = /\/api\/visits/;
+const isPatterns = /\/api\/patterns/;
 
 describe('the examples', async () => {
   const users = 'admin:admin:admin123 guest:guest:guest123';
@@ -34,7 +35,7 @@ describe('the examples', async () => {
   const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
   const curls = examples('sh').filter((text) => text.startsWith('curl'));
   const [write = '', ask = '', follow = '', ...others] = curls.filter(
-    (text) => ![isReader, isScore, isVisits].some((is) => is.test(text)),
+    (text) => ![isReader, isScore, isVisits, isPatterns].some((is) => is.test(text)),
   );
 
   it('write with curl', async () => {
@@ -53,6 +54,10 @@ describe('the examples', async () => {
 
   it.each(curls.filter((text) => isVisits.test(text)))('ask for visits with curl: %s', async (command) => {
     expect(JSON.parse(await shell(command))).toMatchObject({ visits: expect.any(Array), exact: true });
+  });
+
+  it.each(curls.filter((text) => isPatterns.test(text)))('ask for patterns with curl: %s', async (command) => {
+    expect(JSON.parse(await shell(command))).toMatchObject({ n: 1, groups: [{ pattern: 'Order <*> taken', n: 1 }] });
   });
 
   it.each(curls.filter((text) => isScore.test(text)))('score a series with curl: %s', async (command) => {

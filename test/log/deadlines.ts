@@ -52,6 +52,7 @@ const values: Record<string, fc.Arbitrary<string>> = {
   ip_address: fc.constantFrom('10.0.0.1', '2001:db8::1'),
   without: fc.constantFrom('user_id', 'service', 'ip_address'),
   hour_of_week: fc.constantFrom('0', '100', '167'),
+  pattern: fc.constantFrom('0123456789abcdef', 'e3b0c44298fc1c14'),
   first_id: id,
   last_id: id,
   start_date: time,

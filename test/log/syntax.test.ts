@@ -14,7 +14,7 @@ const faults = (line: string) => readSyntax(line).faults.map(({ word, reason }) 
 const line = (text: string) => writeSyntax(readFilter(new URLSearchParams(text)).terms);
 
 const fieldNames =
-  'type, entity, id, user, from, to, service, trace, session, address, without, hour_of_week, first_id, last_id, meta.<path>';
+  'type, entity, id, user, from, to, service, trace, session, address, without, hour_of_week, pattern, first_id, last_id, meta.<path>';
 
 describe('a line', () => {
   it.each([

@@ -66,6 +66,7 @@ inChromium.describe('accessibility', async () => {
     ['the page of a sink', '/sinks/far', async () => {}],
     ['a board', '/boards/overview?last=30d', (page) => page.locator('figure.bars summary').click()],
     ['the board of a user', '/boards/user?user_id=ana', async () => {}],
+    ['the page of the patterns', '/patterns', async () => {}],
     ['a digest', `/digests/${new Date().toISOString().slice(0, 10)}`, async () => {}],
   ];
   it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {
