@@ -9,8 +9,9 @@ import { parseArgs } from 'node:util';
 import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
 import type { Part } from './part.ts';
+import { visitsPart } from './visits.ts';
 
-const parts: readonly Part[] = [nab, loghub];
+const parts: readonly Part[] = [nab, loghub, visitsPart];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

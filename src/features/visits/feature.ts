@@ -2,9 +2,12 @@
 import type { Feature } from '../../parts.ts';
 import { visitRoutes } from './routes.ts';
 import { visits as derivation } from './tables.ts';
+import { isOfVisit } from './verbs.ts';
 
 export const visits: Feature = {
   name: 'visits',
   routes: visitRoutes,
+  navigation: { path: '/visits', label: 'Visits', right: 'read' },
+  ofEvent: (entry) => (isOfVisit(entry) ? [{ path: `/visits/${entry.id}`, label: 'Its visit', right: 'read' }] : []),
   derivations: [derivation],
 };

@@ -12,6 +12,10 @@ export const visitLimits = {
   /** A visit with more events is listed without what its events say: addresses, signing in and out. */
   told_events_max: 2_000,
   addresses_max: 10,
+  /** Sessions of the user during a visit that belongs to none, which the link to its events leaves out. */
+  sessions_max: 40,
+  /** Events of a user, before the one in question, in which two networks are looked for. */
+  past_events_max: 20_000,
   /** Visits of the same user, in the order of their ends, among which a list looks for those at the same time. */
   neighbours_max: 200,
 } as const;
@@ -209,4 +213,41 @@ export async function countVisits(db: Database, filter: VisitFilter): Promise<nu
     select (select count(*) from ${logVisit} v where ${unchanged} and ${matches(filter)})
          + (select count(*) from beyond v where ${matches(filter)}) as n) as counted`);
   return row?.n ?? 0;
+}
+
+/** Sessions in which the user of a visit without one did something meanwhile: at most `sessions_max` and one more. */
+export async function sessionsBeside(db: Database, { user_id, started, ended }: Visit): Promise<string[]> {
+  const rows = await db
+    .selectDistinct({ session_id: log.session_id })
+    .from(log)
+    .where(
+      sql`${log.user_id} = ${user_id} and ${log.timestamp} between ${started}::timestamptz and ${ended}::timestamptz
+        and ${log.session_id} is not null`,
+    )
+    .limit(visitLimits.sessions_max + 1);
+  return rows.flatMap(({ session_id }) => session_id ?? []);
+}
+
+/** Whether the user went from one of two networks to the other within the gap before a time. */
+export async function wasBetween(
+  db: Database,
+  {
+    user_id,
+    networks,
+    before,
+    gap_ms,
+  }: { user_id: string; networks: [string, string]; before: string; gap_ms: number },
+): Promise<boolean> {
+  const [a, b] = networks.map((network) => sql`${network}::cidr`) as [SQL, SQL];
+  const [row] = await db.select({ seen: sql<boolean>`seen` }).from(sql`(
+    select exists (
+      select from (
+        select is_a, at, lag(is_a) over (order by at, id) as was_a, lag(at) over (order by at, id) as was_at from (
+          select l.id, l."timestamp" as at, l.ip_address, l.ip_address <<= ${a} as is_a from ${log} l
+          where l.user_id = ${user_id} and l."timestamp" < ${before}::timestamptz
+          order by l."timestamp" desc, l.id desc limit ${literal(visitLimits.past_events_max)}
+        ) as past where is_a or past.ip_address <<= ${b}
+      ) as steps where is_a <> was_a and at <= was_at + make_interval(secs => ${literal(gap_ms / 1_000)})
+    ) as seen) as past`);
+  return row?.seen === true;
 }

@@ -98,9 +98,9 @@ export function toldVisitsOf(events: Seen[]) {
 const start_ms = Date.parse('2026-03-01T00:00:00Z');
 const minute_ms = 60_000;
 
-/** Gaps around the longest one that joins, within a few days: whatever comes late bridges something. */
+/** Gaps around the longest one that joins, within two days: what comes late bridges something, or falls into a long visit. */
 const time = fc
-  .tuple(fc.nat(300), fc.constantFrom(0, 0, 0, 1, -1, 29 * minute_ms))
+  .tuple(fc.nat(80), fc.constantFrom(0, 0, 0, 1, -1, 29 * minute_ms))
   .map(([slot, ms]) => new Date(start_ms + slot * 30 * minute_ms + ms).toISOString());
 
 export const event = fc.record({
