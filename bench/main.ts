@@ -8,6 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { appendMeasurements } from './append.ts';
+import { boardMeasurements } from './board.ts';
 import { countMeasurements } from './count.ts';
 import { type BenchDatabases, openBenchDatabases } from './databases.ts';
 import { deriveMeasurements } from './derive.ts';
@@ -33,6 +34,7 @@ const measurements: Measurement[] = [
   ...pageMeasurements,
   ...listMeasurements,
   ...countMeasurements,
+  ...boardMeasurements,
   ...startMeasurements,
 ];
 
