@@ -10,6 +10,9 @@ export type AppendMeter = {
   /** How long each commit took, in seconds, and how many events it had. */
   seconds: Histogram;
   events: Histogram;
+  /** For how long this process has stored events (`busyMs`), without the time that goes on since `busy_since`. */
+  busy_ms: number;
+  busy_since: number | null;
   /** Events that wait for the next commit. */
   n_waiting: number;
   /** Events that writers were told are stored, those among them that had been stored before, and rows of the inbox. */
@@ -21,8 +24,14 @@ export type AppendMeter = {
 export const createAppendMeter = (): AppendMeter => ({
   seconds: createHistogram(commit_bounds_s),
   events: createHistogram(commit_bounds_events),
+  busy_ms: 0,
+  busy_since: null,
   n_waiting: 0,
   n_received: 0,
   n_duplicates: 0,
   n_drained: 0,
 });
+
+/** For how long events were committed, and their writers answered and the next ones read, up to now. */
+export const busyMs = ({ busy_ms, busy_since }: AppendMeter): number =>
+  busy_since === null ? busy_ms : busy_ms + performance.now() - busy_since;

@@ -8,13 +8,11 @@ import {
   outcomeOf,
   type Pending,
   passed,
-  type Range,
   type State,
 } from './delivery-outcome.ts';
+import { canLinger, firstOf, nextRange, type Read } from './delivery-range.ts';
 import type { Delivery } from './delivery-rows.ts';
 import { type OpenReader, type Sent, type Sink, SinkFault } from './delivery-sink.ts';
-import { readFilter } from './filter.ts';
-import type { Newest } from './history.ts';
 import type { Entry } from './schema.ts';
 import type { Store } from './store.ts';
 
@@ -37,8 +35,6 @@ export type StepParts = {
 /** A lingering delivery looks at the log again at least this often: a batch may be full by then. */
 const linger_look_ms = 5_000;
 
-const encoder = new TextEncoder();
-
 /**
  * Does one step of a delivery. Resolves to when the next one is due, in ms, or to null when it is not ours or must wait for a
  * person. Rejects with the database's errors, and leaves the lease then to run out.
@@ -57,11 +53,13 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
     const found = await sink.find(row, end, store).catch((error) => report(`the reader ${name} failed`, error));
     return found ? moveFound(parts, row, end, found) : failed(row, { verdict: 'again', reason: unread });
   }
+  const oldest = canLinger(row, state, sink, end) ? await firstOf(store, row, end) : undefined;
+  if (oldest && lingers_ms(sink, oldest) > 0) return lingering(row, oldest, lingers_ms(sink, oldest));
   const read = await nextRange(store, row, state, sink, end);
   const [first] = read.unsettled;
   if (!first) return moved(row, read.to, passed(state, read.more ? 0 : deliveryLimits.idle_ms));
   const wait_ms = read.isFull || row.pending ? 0 : lingers_ms(sink, first);
-  if (wait_ms > 0) return moved(row, first.id - 1, passed(state, Math.min(wait_ms, linger_look_ms)));
+  if (wait_ms > 0) return lingering(row, first, wait_ms);
   if (sink.by_range && !row.pending) {
     // Before it is sent: whoever repeats it after us repeats this range, and the far side knows it again.
     const range = {
@@ -110,6 +108,11 @@ export async function stepDelivery(parts: StepParts, name: string, stopped: Abor
 
   function lingers_ms({ limits: { linger_ms = 0 } }: Sink, { created_at }: Entry): number {
     return Date.parse(created_at) + linger_ms - parts.now();
+  }
+
+  /** Nothing is sent yet, and the next look begins with this event. */
+  function lingering(from: Delivery, { id }: Entry, wait_ms: number): Promise<number | null> {
+    return moved(from, id - 1, passed(state, Math.min(wait_ms, linger_look_ms)));
   }
 
   /** Sends, and prolongs the lease until the answer is there; null when the lease was lost meanwhile or the process ends. */
@@ -184,65 +187,3 @@ async function openSink({ open, report }: StepParts, row: Delivery): Promise<Sin
     return new SinkFault('It cannot be opened: the log of the service says why.');
   }
 }
-
-type Read = Range & { lines: string[]; isFull: boolean };
-
-/** The range that is pending, or the next one: as much as fits into a request. */
-async function nextRange(
-  store: StepParts['store'],
-  { cursor, pending, filter, until }: Delivery,
-  { size }: State,
-  { limits, line, by_range }: Sink,
-  end: Newest,
-): Promise<Read> {
-  const known = pending as Pending | null;
-  const events_max = Math.max(1, Math.min(size ?? limits.events_max, limits.events_max));
-  const stop = { ...end, id: Math.min(end.id, until ?? end.id) };
-  const found = known?.left
-    ? { entries: [...(await store.byIds(known.left)).values()].sort((a, b) => a.id - b.id), cursor: known.to }
-    : await readRange(
-        store,
-        cursor,
-        filter,
-        known ? { ...end, id: known.to } : stop,
-        known ? Number.MAX_SAFE_INTEGER : events_max,
-      );
-  const { entries } = found;
-  const lines: string[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const text = line(entry);
-    bytes += encoder.encode(text).length;
-    // A range that is known by its ids is sent as it is.
-    if (!(known && by_range) && lines.length > 0 && (bytes > limits.bytes_max || lines.length === events_max)) break;
-    lines.push(text);
-  }
-  const isWhole = lines.length === entries.length;
-  const sent = entries.slice(0, lines.length);
-  const to = isWhole || known ? (known?.to ?? found.cursor) : (sent.at(-1)?.id ?? found.cursor);
-  return {
-    from: cursor,
-    pending: known,
-    to,
-    unsettled: known ? entries : sent,
-    sent,
-    lines,
-    more: to < stop.id,
-    isFull: !isWhole || lines.length >= events_max || until === to,
-  };
-}
-
-/** What matches of a range, and the id up to which it was read: one read covers a limited number of ids. */
-async function readRange(store: StepParts['store'], from: number, filter: string, end: Newest, rows_max: number) {
-  const wanted = readFilter(new URLSearchParams(filter));
-  const entries: Entry[] = [];
-  let cursor = from;
-  do {
-    const read = await store.sinceUpto(cursor, wanted, end, Math.min(rows_max - entries.length, read_rows_max));
-    for (const entry of read.entries) entries.push(entry);
-    cursor = read.cursor;
-  } while (cursor < end.id && rows_max === Number.MAX_SAFE_INTEGER);
-  return { entries, cursor };
-}
-
-const read_rows_max = 10_000;

@@ -1,5 +1,7 @@
 /** Deliveries: readers of the log that send it elsewhere. Finds what is due, and does several at once; keeps no state. */
 import { pause } from '../http/pause.ts';
+import { busyMs } from './append-meter.ts';
+import { rest, rest_ms } from './delivery-rest.ts';
 import { type StepParts, stepDelivery } from './delivery-step.ts';
 
 export const loopLimits = {
@@ -10,9 +12,6 @@ export const loopLimits = {
   running_max: 4,
   /** How long one of them may go on while others wait. */
   turn_ms: 10_000,
-  /** How much longer than their own work deliveries rest, while this process does nothing but store events. */
-  rest_factor: 9,
-  rest_ms_max: 5_000,
   /** The length of a pass, where a platform wakes the process up for each. */
   pass_ms: 20_000,
   /** The steps of a pass, each with at most one request: Cloudflare allows 50 requests for each time that a Worker is woken. */
@@ -77,7 +76,13 @@ export function runDeliveries(parts: StepParts, stopped: AbortSignal): DeliveryL
   }
 
   stopped.addEventListener('abort', () => sleeping.abort());
-  return { wake: () => sleeping.abort(), ended: loop() };
+  return {
+    // Each append calls it, and each call of `abort` makes an error with a stack, also when it was called before.
+    wake: () => {
+      if (!sleeping.signal.aborted) sleeping.abort();
+    },
+    ended: loop(),
+  };
 }
 
 /** Steps of one delivery until none is due, for at most one turn. Resolves to when the next one is due, as `stepDelivery`. */
@@ -94,30 +99,17 @@ async function takeTurn(
   const { appends } = parts.store;
   while (due_ms === 0 && !stopped.aborted && parts.now() < until && left.steps > 0) {
     left.steps -= 1;
-    const [started, committing_s] = [parts.now(), appends.seconds.sum];
+    const [started, storing_ms] = [parts.now(), busyMs(appends)];
     let answering_ms = 0;
     const answered = (ms: number) => {
       answering_ms = ms;
     };
     due_ms = await stepDelivery({ ...parts, answered }, name, giveUp);
-    const committing_ms = 1_000 * (appends.seconds.sum - committing_s);
-    const rest = n_running() * rest_ms({ step_ms: parts.now() - started, answering_ms, committing_ms });
+    const times = { step_ms: parts.now() - started, answering_ms, storing_ms: busyMs(appends) - storing_ms };
     // Also after the last step: with more readers than turns at the same time, those that wait are then as slow.
-    if (rest > 0) await pause(Math.min(rest, loopLimits.rest_ms_max), stopped);
+    await rest(n_running() * rest_ms(times), appends, stopped);
   }
   return due_ms;
-}
-
-type StepTimes = { step_ms: number; answering_ms: number; committing_ms: number };
-
-/**
- * How long a delivery that is alone rests after a step: writers come first, and the log is the buffer. Not at all while
- * nobody writes, and the longer the more of the step's time this process was committing events. Waiting for the far side is
- * no work.
- */
-export function rest_ms({ step_ms, answering_ms, committing_ms }: StepTimes): number {
-  if (step_ms <= 0) return 0;
-  return loopLimits.rest_factor * Math.min(1, committing_ms / step_ms) * (step_ms - answering_ms);
 }
 
 export type DeliveryPasses = ReturnType<typeof deliveryPasses>;

@@ -118,6 +118,33 @@ describe.each(databases)('a delivery on %s', async (name) => {
     expect(await deliveries.due('another', 100)).toContain(reader);
   });
 
+  it('whose batch waits reads its first event alone until that is old enough, or until the batch may be full', async () => {
+    const reader = await made();
+    const read: number[] = [];
+    const sinceUpto: typeof store.sinceUpto = async (...asked) => {
+      const found = await store.sinceUpto(...asked);
+      read.push(found.entries.length);
+      return found;
+    };
+    const sink = (events_max: number): Sink => ({
+      limits: { events_max, bytes_max: 1_000, linger_ms: 60_000 },
+      by_range: false,
+      line: () => 'x',
+      send: async () => ({ verdict: 'kept' }),
+    });
+    const stepAt = (now: number, events_max: number) => {
+      const parts = { me: 'me', lease_ms, random: () => 0, now: () => now, report: () => {} };
+      return stepDelivery({ ...parts, open: () => sink(events_max), store: { ...store, sinceUpto } }, reader, never);
+    };
+    expect([await stepAt(Date.now(), 10), await cursorOf(reader)]).toEqual([5_000, 0]);
+    expect(read).toEqual([1]);
+    await deliveries.switchTo(reader, 'paused');
+    await deliveries.switchTo(reader, 'on');
+    expect([await stepAt(Date.now(), 4), await cursorOf(reader)]).toEqual([0, 4]);
+    expect([await stepAt(Date.now() + 60_000, 10), await cursorOf(reader)]).toEqual([1_000, 9]);
+    expect(read).toEqual([1, 4, 1, 5]);
+  });
+
   it('whose reader cannot read the log says so and keeps what it knows, until it can', async () => {
     const reader = await made();
     let isBroken = false;
