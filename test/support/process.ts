@@ -1,7 +1,7 @@
 /** The service as a separate process, as `npm start` runs it: for signals, exit codes and kill -9. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export type ServiceProcess = {
   child: ChildProcess;
@@ -87,6 +87,30 @@ export function cpuOf(pid: number | undefined): number {
   const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
   const fields = after.split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/**
+ * The processor time of this machine that was taken by other processes than this one, its children and theirs, in ms. The
+ * difference of two calls is a share of noise in a measurement.
+ */
+export function cpuOfOthers(): number {
+  const [, ...all] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').split(/ +/).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = all;
+  const parents = new Map<string, { parent: string; ticks: number }>();
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
+    try {
+      const fields = (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1] ?? '').split(' ');
+      // Its own, and that of its children that have ended.
+      const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+      parents.set(pid, { parent: fields[1] ?? '', ticks });
+    } catch {
+      // It has ended meanwhile.
+    }
+  const isOurs = (pid: string): boolean =>
+    pid === String(process.pid) || (parents.has(pid) && isOurs(parents.get(pid)?.parent ?? ''));
+  let ours = 0;
+  for (const [pid, { ticks }] of parents) if (isOurs(pid)) ours += ticks;
+  return (user + nice + system + irq + softirq + steal - ours) * 10;
 }
 
 /** The resident memory of a process of this machine, in bytes. */
