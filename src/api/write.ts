@@ -8,6 +8,7 @@ import { type NewEntry, readEntry } from '../log/entry.ts';
 import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
 import { quickEntry } from '../log/quick-entry.ts';
 import { type App, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
+import { traceReader } from './traceparent.ts';
 
 export const requestLimits = {
   events_max: 1_000,
@@ -20,12 +21,15 @@ const jsonTypes = ['application/json'];
 const ndjsonTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
 
 export function writeRoute(app: App, parts: Parts): void {
-  const { store, tail } = parts;
+  const { store, tail, meter } = parts;
   app.post(writePath, requireRight(parts, 'write'), async (c) => {
     if (!isTrustedOrigin(c, parts.limits))
       throw new Problem(403, 'Events are not accepted from the pages of other sites.');
     const { items, single, faults } = await readItems(c, parts.limits.BODY_BYTES_MAX);
-    const appended = await store.append(checkItems(items, faults));
+    const ofTrace = traceReader(c, () => {
+      meter.traceparents_ignored += 1;
+    });
+    const appended = await store.append(checkItems(items.map(ofTrace), faults));
     tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
     const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
     const [first] = appended;

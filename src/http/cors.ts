@@ -14,7 +14,7 @@ const responseHeaders = {
 
 const preflightHeaders = {
   'access-control-allow-methods': 'GET, POST',
-  'access-control-allow-headers': 'authorization, content-type, last-event-id, if-none-match',
+  'access-control-allow-headers': 'authorization, content-type, last-event-id, if-none-match, traceparent',
   'access-control-max-age': preflight_age_s_max,
 };
 

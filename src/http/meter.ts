@@ -30,6 +30,8 @@ export function createMeter() {
     /** Open live streams. */
     followers: zeros<Transport>(transports),
     cuts: zeros<CutReason>(cutReasons),
+    /** Values of `traceparent` in writes that were not valid. */
+    traceparents_ignored: 0,
 
     /** Counts a response. `route` is the pattern of a route, or null when none serves the request's path and method. */
     answered(method: string, route: string | null, status: number, seconds: number): void {

@@ -199,8 +199,8 @@ export const NewEntry = v.strictObject(
         : 'must be a JSON object',
 );
 
-/** An event as the SDK's caller writes it. */
-export type EntryInput = v.InferInput<typeof NewEntry>;
+/** An event as the SDK's caller writes it. `traceparent` (W3C Trace Context) gives it a trace id, unless it has one. */
+export type EntryInput = v.InferInput<typeof NewEntry> & { traceparent?: string | null | undefined };
 /** The same event checked and filled in: every key present, blanks as null, the time in UTC. */
 export type NewEntry = v.InferOutput<typeof NewEntry>;
 

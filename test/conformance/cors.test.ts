@@ -35,7 +35,7 @@ it.each(programs)('a preflight to %s from a named origin succeeds without creden
       'access-control-allow-origin': origin,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'authorization, content-type, last-event-id, if-none-match',
+      'access-control-allow-headers': 'authorization, content-type, last-event-id, if-none-match, traceparent',
       'access-control-max-age': '7200',
       vary: 'Origin',
     });

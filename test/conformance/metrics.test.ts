@@ -120,12 +120,13 @@ notOn(reasons.noCounters).describe('the numbers of a process', () => {
       invalid: 'edgetrail_refused_requests_total{reason="invalid_event"}',
       notFound: 'edgetrail_refused_requests_total{reason="not_found"}',
       signedOut: 'edgetrail_refused_requests_total{reason="not_signed_in"}',
+      traceparents: 'edgetrail_ignored_traceparents_total',
     };
     const before = await scrape(service);
     const uid = { event_uid: 'metrics-1' };
     await service.write([order(1, uid), order(2)]);
     await service.write([order(1, uid)]);
-    await service.request('/api/logs', json({ event_type: 'A' }));
+    await service.request('/api/logs', json({ event_type: 'A', traceparent: '00-A' }));
     await service.request('/api/logs/999999');
     await service.request('/api/logs', { as: null });
     const after = await scrape(service);
@@ -137,6 +138,7 @@ notOn(reasons.noCounters).describe('the numbers of a process', () => {
       invalid: 1,
       notFound: 1,
       signedOut: 1,
+      traceparents: 1,
     });
   });
 

@@ -78,6 +78,85 @@ describe('a trace', () => {
   });
 });
 
+describe('traceparent', () => {
+  const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const span = '00f067aa0ba902b7';
+  const valid = `00-${trace}-${span}-01`;
+  /** W3C Trace Context §3.2.2 and §4.3: values, and whether their trace id is stored. */
+  const values: [unknown, boolean][] = [
+    [valid, true],
+    [`00-${trace}-${span}-00`, true],
+    [`00-${trace}-${span}-ff`, true],
+    [`01-${trace}-${span}-01`, true],
+    [`01-${trace}-${span}-01-`, true],
+    [`cc-${trace}-${span}-01-what.the-future=holds`, true],
+    [`fe-${trace}-${span}-09-more`, true],
+    [`ff-${trace}-${span}-01`, false],
+    [`ff-${trace}-${span}-01-more`, false],
+    [`00-${'0'.repeat(32)}-${span}-01`, false],
+    [`00-${trace}-${'0'.repeat(16)}-01`, false],
+    [`00-${trace.toUpperCase()}-${span}-01`, false],
+    [`00-${trace}-${span.toUpperCase()}-01`, false],
+    [`00-${trace}-${span}-0A`, false],
+    [`0A-${trace}-${span}-01`, false],
+    [`00-${trace}-${span}-01-more`, false],
+    [`00-${trace}-${span}-01-`, false],
+    [`01-${trace}-${span}-01more`, false],
+    [`00-${trace}-${span}`, false],
+    [`00-${trace.slice(1)}-${span}-01`, false],
+    [`00-${trace}0-${span}-01`, false],
+    [`00_${trace}_${span}_01`, false],
+    [trace, false],
+    ['not a traceparent', false],
+  ];
+  const post = async (body: object, traceparent?: string) => {
+    const response = await service.request('/api/logs', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(traceparent !== undefined && { traceparent }) },
+      body: JSON.stringify(body),
+    });
+    return { status: response.status, ...((await response.json()) as { trace_id: string | null; logs: Entry[] }) };
+  };
+  const plain = { event_type: 'UPDATE', entity_type: 'order' };
+
+  it('of an event or of a request is stored or ignored, and never refused', async () => {
+    expect(values).toHaveLength(24);
+    const events = values.map(([traceparent]) => ({ ...plain, traceparent }));
+    const { status, logs } = await post(events);
+    expect(status).toBe(201);
+    expect(logs.map(({ trace_id }, i) => [values[i]?.[0], trace_id])).toEqual(
+      values.map(([value, isStored]) => [value, isStored ? trace : null]),
+    );
+    for (const [value, isStored] of values)
+      expect({ value, ...(await post(plain, String(value))) }).toMatchObject({
+        value,
+        status: 201,
+        trace_id: isStored ? trace : null,
+      });
+  });
+
+  it('that is no text is ignored', async () => {
+    for (const traceparent of [null, '', 0, true, {}, [valid]])
+      expect(await post({ ...plain, traceparent })).toMatchObject({ status: 201, trace_id: null });
+  });
+
+  it('gives way to that of the event, and both to its trace id', async () => {
+    const own = `00-${'1'.repeat(32)}-${span}-01`;
+    const { logs } = await post(
+      [
+        plain,
+        { ...plain, traceparent: own },
+        { ...plain, traceparent: own, trace_id: 'mine' },
+        { ...plain, trace_id: 'mine' },
+        { ...plain, trace_id: '', traceparent: 'invalid' },
+      ],
+      valid,
+    );
+    expect(logs.map(({ trace_id }) => trace_id)).toEqual([trace, '1'.repeat(32), 'mine', 'mine', trace]);
+    expect(logs.every((entry) => !('traceparent' in entry))).toBe(true);
+  });
+});
+
 type Relations = { n_keys: number; exact: boolean; related: { entity_id: string; n: number; shared: number }[] };
 type View = {
   total: number;

@@ -38,6 +38,12 @@ export const requestMetrics = ({ meter }: Parts): Metric[] => [
     type: 'counter',
     rows: rowsBy('reason', meter.cuts),
   },
+  {
+    name: 'edgetrail_ignored_traceparents_total',
+    help: 'Values of traceparent in writes that were ignored, because they are not valid',
+    type: 'counter',
+    rows: [{ value: meter.traceparents_ignored }],
+  },
 ];
 
 export const appendMetrics = ({ store: { appends } }: Parts): Metric[] => [
