@@ -92,12 +92,12 @@ const usersTable = (users: Users | null, { entity_type, entity_id }: Entity, dis
         'Users with the most events first',
         ['User', 'Events', 'Newest'],
         users.users.map(({ user_id, n, last }) => {
-          const others = users.users.flatMap((user) => user.user_id ?? []);
-          const link =
-            user_id === null
-              ? `${filterHref({ entity_type, entity_id })}${others.map((user) => `&user_id!=${encodeURIComponent(user)}`).join('')}`
-              : filterHref({ entity_type, entity_id, user_id });
-          const count = user_id === null && users.more ? formatCount(n) : html`<a href="${link}">${formatCount(n)}</a>`;
+          const link = filterHref({
+            entity_type,
+            entity_id,
+            ...(user_id === null ? { without: 'user_id' } : { user_id }),
+          });
+          const count = html`<a href="${link}">${formatCount(n)}</a>`;
           return [user_id === null ? html`<i>no user named</i>` : nameCell(user_id), count, time(last, display)];
         }),
       )}${users.more ? html`<p>There are further users.</p>` : ''}`;

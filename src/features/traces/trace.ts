@@ -98,10 +98,10 @@ function lanesOf(trace_id: string, events: Entry[], n_drawn: number, unread: Ent
   const drawn = new Set(events.slice(0, n_drawn));
   const lane = (service: string | null, of: Entry[]): Lane => {
     const others = service === null && of.some((entry) => entry.service !== null);
-    /** A lane's events as a filter: those that name no service cannot be asked for, but the others can be left out. */
+    /** A lane's events as a filter. */
     const linkTo = (range: Record<string, string>) => {
-      const link = filterHref({ trace_id, ...(service !== null && { service }), ...range });
-      return service !== null || own.length === 0 ? link : `${link}&${own.map(excluded).join('&')}`;
+      if (others) return `${filterHref({ trace_id, ...range })}&${own.map(excluded).join('&')}`;
+      return filterHref({ trace_id, ...(service === null ? { without: 'service' } : { service }), ...range });
     };
     const rest = of.filter((entry) => !drawn.has(entry));
     const [first] = rest;
