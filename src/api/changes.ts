@@ -1,4 +1,4 @@
-/** What people may change of the service, sinks and rules: from its own pages alone, and each change is an event of the log. */
+/** What people may change of the service, sinks, rules and boards: from its own pages alone, and each change is an event of the log. */
 import type { Context } from 'hono';
 import * as v from 'valibot';
 import { Problem } from '../http/problem.ts';
@@ -18,11 +18,11 @@ const form_bytes_max = 65_536;
 export function demandOwnPage(c: Context, { limits }: Parts): void {
   const isNoBrowser = !c.req.header('origin') && !c.req.header('sec-fetch-site') && c.req.header('authorization');
   if (!isNoBrowser && !isSameOrigin(c, limits))
-    throw new Problem(403, 'Sinks and rules are not changed from the pages of other sites.');
+    throw new Problem(403, 'Nothing is changed from the pages of other sites.');
 }
 
 /** The name in the address of a request, or in a form. */
-export function nameOf(c: Context, what: 'sink' | 'rule', name = c.req.param('name') ?? ''): string {
+export function nameOf(c: Context, what: 'sink' | 'rule' | 'board', name = c.req.param('name') ?? ''): string {
   if (!nameForm.test(name))
     throw new Problem(
       400,
@@ -93,6 +93,18 @@ export async function changeReader(
   });
   if (id !== null) tail.notifyAppended(id);
   outbound.wake();
+}
+
+/** Appends the event of a change that is kept nowhere else. */
+export async function recordChange(
+  c: Context<Env>,
+  { store, tail }: Parts,
+  entity_type: 'board',
+  name: string,
+  did: NonNullable<Awaited<ReturnType<Change>>>,
+): Promise<void> {
+  const [appended] = await store.append([eventOf(c, entity_type, name, did)]);
+  if (appended) tail.notifyAppended(appended.entry.id);
 }
 
 function eventOf(

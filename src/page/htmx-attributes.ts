@@ -138,3 +138,6 @@ export const pollState = (url: string) =>
 /** For an element of a board, which asks every five seconds for what has changed. Without a change there is no answer. */
 export const pollBoard = (url: string) =>
   attributes({ 'hx-get': url, 'hx-trigger': 'every 5s', 'hx-swap': 'none', 'hx-sync': 'this:drop', ...problems });
+
+/** The header of a response after which the page is loaded anew. */
+export const refreshPage = { 'HX-Refresh': 'true' };

@@ -20,6 +20,8 @@ export type BoardPage = {
   views: PanelView[];
   /** What the page shows, as one word: it is asked for again with it. */
   known: string;
+  /** Its panels, as one word: a page that shows others is loaded anew. */
+  shape: string;
 };
 
 const changed = (address: URLSearchParams, name: string, value: string) => {
@@ -77,8 +79,8 @@ function panelFigure({ board, address }: BoardPage, view: PanelView, i: number):
 }
 
 /** The element that asks for what has changed, every five seconds. */
-const poll = ({ board, address, known }: BoardPage): Markup =>
-  html`<div id="poll" ${pollBoard(`/boards/${board.name}?${String(changed(address, 'known', known))}`)}></div>`;
+const poll = ({ board, address, known, shape }: BoardPage): Markup =>
+  html`<div id="poll" ${pollBoard(`/boards/${board.name}?${String(changed(changed(address, 'known', known), 'shape', shape))}`)}></div>`;
 
 /** What is new of a page that is open: the drawings and the tables, so that an open table stays open. */
 export const boardUpdate = (page: BoardPage): Markup =>
@@ -107,7 +109,7 @@ const inForce = ({ query }: BoardPage): Markup | '' =>
     : html`<p>Only ${query.filter.terms.map(({ key, negated, values }, i) => html`${i > 0 ? ', ' : ''}${words.get(key) ?? key} ${negated ? 'not ' : ''}<bdi>${values.map(nameOf).join(' or ')}</bdi>`)}</p>`;
 
 const boardLinks = (boards: readonly { name: string; title: string }[], current: string): Markup =>
-  html`<nav aria-label="Boards">${boards.map(({ name, title }) => html`<a href="/boards/${name}"${name === current ? html` aria-current="page"` : ''}>${title}</a> `)}</nav>`;
+  html`<nav aria-label="Boards">${boards.map(({ name, title }) => html`<a href="/boards/${name}"${name === current ? html` aria-current="page"` : ''}>${title}</a> `)}<a href="/boards">All boards</a></nav>`;
 
 export const boardPage = (
   page: BoardPage,

@@ -8,6 +8,8 @@ import { both } from '../../../src/features/boards/question.ts';
 import { ticksOf } from '../../../src/features/boards/ticks.ts';
 import { readFilter, writeFilter } from '../../../src/log/filter.ts';
 import { startService } from '../../support/harness.ts';
+import { inChromium } from '../../support/in-chromium.ts';
+import { openPages } from '../../viewer/browser-page.ts';
 
 const valid = new HtmlValidate({ extends: ['html-validate:recommended'], rules: { 'doctype-style': 'off' } });
 const page_bytes_max = 30 * 1024;
@@ -47,6 +49,22 @@ describe('the page of a board', async () => {
       const [drawn = '', table = ''] = figure.split('<table');
       if (drawn.includes('<svg')) expect(hrefs(table)).toEqual(hrefs(drawn));
     }
+  });
+
+  inChromium.describe('that is open', () => {
+    const open = openPages(() => service.url);
+
+    it('keeps the focus and an open table when numbers change', async () => {
+      const page = await open('/boards/service?service=checkout&last=24h');
+      const number = page.locator('#p1 a').first();
+      const before = await number.textContent();
+      await page.locator('figure.bars summary').click();
+      await number.focus();
+      await service.write({ event_type: 'CREATE', entity_type: 'order', service: 'checkout' });
+      await expect.poll(() => number.textContent(), { timeout: 60_000 }).not.toBe(before);
+      expect(await page.evaluate(() => document.activeElement?.id)).toBe('p1-0');
+      expect(await page.locator('figure.bars details').getAttribute('open')).not.toBeNull();
+    });
   });
 });
 
