@@ -1,9 +1,11 @@
 /** First sights: the entry in which a user, a service or anybody first had a value. */
 import { and, desc, eq, gte, inArray, lt, sql } from 'drizzle-orm';
+import { unavailable } from '../http/problem.ts';
+import { withTimeout } from './deadlines.ts';
 import { isoOf } from './instant.ts';
 import type { Derivation } from './reader.ts';
 import type { Reads } from './reads.ts';
-import { logSeen } from './schema.ts';
+import { type Database, logSeen } from './schema.ts';
 
 /**
  * The reader of first sights. It is of the log and of no feature: features do not import each other, and more than one
@@ -39,29 +41,49 @@ export type SeenQuery = {
 };
 
 export function seenOf(reads: Reads) {
-  /** The newest first sights, by the ids of their entries. Up to a second late: what is above the reader's cursor is not in it. */
-  const firstSeen = ({ kinds, subject, from, before, rows_max }: SeenQuery): Promise<Seen[]> =>
-    reads((db) =>
-      db
-        .select({
-          kind: sql<SeenKind>`${logSeen.kind}`,
-          subject: logSeen.subject,
-          value: logSeen.value,
-          first_id: logSeen.first_id,
-          first_at: logSeen.first_at,
-        })
-        .from(logSeen)
-        .where(
-          and(
-            eq(logSeen.version, seen.version),
-            inArray(logSeen.kind, [...kinds]),
-            subject === undefined ? undefined : eq(logSeen.subject, subject),
-            from === undefined ? undefined : gte(logSeen.first_at, isoOf(from)),
-            before === undefined ? undefined : lt(logSeen.first_at, isoOf(before)),
-          ),
-        )
-        .orderBy(desc(logSeen.first_id), logSeen.kind)
-        .limit(rows_max),
-    );
+  async function found(db: Database, { kinds, subject, from, before, rows_max }: SeenQuery): Promise<Seen[]> {
+    const rows = await db
+      .select({
+        kind: sql<SeenKind>`${logSeen.kind}`,
+        subject: logSeen.subject,
+        value: logSeen.value,
+        first_id: logSeen.first_id,
+        first_at: logSeen.first_at,
+      })
+      .from(logSeen)
+      .where(
+        and(
+          eq(logSeen.version, seen.version),
+          inArray(logSeen.kind, [...kinds]),
+          subject === undefined ? undefined : eq(logSeen.subject, subject),
+          from === undefined ? undefined : gte(logSeen.first_at, isoOf(from)),
+          before === undefined ? undefined : lt(logSeen.first_at, isoOf(before)),
+        ),
+      )
+      .orderBy(desc(logSeen.first_id))
+      // An entry has at most one of each kind: those of the last entry are all there, and sorted here they need no sort there.
+      .limit(rows_max + seenKinds.length);
+    return rows.sort((a, b) => b.first_id - a.first_id || (a.kind < b.kind ? -1 : 1)).slice(0, rows_max);
+  }
+
+  /**
+   * The newest first sights, by the ids of their entries. Up to a second late: what is above the reader's cursor is not in
+   * it. Throws a 503 where they are not found in time: those of a period long past, of all subjects.
+   */
+  async function firstSeen(query: SeenQuery): Promise<Seen[]> {
+    if (query.subject !== undefined) return reads((db) => found(db, query));
+    const newest = await withTimeout(reads, async (tx) => {
+      // The planner believes that a time after its statistics has no rows, and reads the whole table for them.
+      await tx.execute(sql`select set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)`);
+      return found(tx, query);
+    });
+    if (newest === null)
+      throw unavailable(
+        'First sights of this period take too long to find: name a user or a service.',
+        'nothing',
+        'timeout',
+      );
+    return newest;
+  }
   return { firstSeen };
 }
