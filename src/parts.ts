@@ -87,6 +87,8 @@ export type Parts = {
     | 'SIGN_IN_TYPES'
     | 'SIGN_OUT_TYPES'
     | 'STALL_MS_MAX'
+    | 'UNUSUAL_KINDS'
+    | 'UNUSUAL_PER_DAY_MAX'
     | 'UNSENT_BYTES_MAX'
   >;
   /** Registers work that continues after the response has begun: a request's database client is closed after it. */
@@ -123,7 +125,7 @@ export type Feature = {
   /** What it does once a minute. Every instance does it: it must do no harm twice. */
   eachMinute?(store: Store): Promise<void>;
   /** How it opens its readers (log/delivery.ts), which are those of its kind: they send events, or append what they find. */
-  deliveries?: { kind: string; open(outbound: Outbound): OpenReader };
+  deliveries?: { kind: string; open(outbound: Outbound, settings: Settings): OpenReader };
 };
 
 /** The response header that names the log by its UUID. */

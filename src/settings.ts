@@ -48,6 +48,8 @@ export const settingRows = {
   OUTBOUND_ALLOW: setting('', readNetworks),
   SINK_LEASE_MS: setting('8000', whole(500, 600_000)),
   SHUTDOWN_MS_MAX: setting('8000', whole(0, 600_000)),
+  UNUSUAL_PER_DAY_MAX: setting('3', readPerDay),
+  UNUSUAL_KINDS: setting('burst first_seen', readUnusualKinds),
   SIGN_IN_TYPES: setting('LOGIN,SIGN_IN,LOGON,USER_LOGIN,ConsoleLogin', readEventTypes),
   SIGN_OUT_TYPES: setting('LOGOUT,SIGN_OUT,LOGOFF,USER_LOGOUT', readEventTypes),
 } as const;
@@ -80,6 +82,9 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
     'networks that sinks may reach although they are loopback, private or link-local, such as `127.0.0.0/8 10.0.0.0/8`, separated by white space',
   SINK_LEASE_MS: 'after how long another process goes on with the sinks of one that has died, in ms',
   SHUTDOWN_MS_MAX: 'how long running requests may take after SIGTERM, in ms',
+  UNUSUAL_PER_DAY_MAX:
+    'how many unusual stories a day may fire, as a mean over 90 days; less than one, such as `0.14`, for one a week; `0`: none, they are only listed',
+  UNUSUAL_KINDS: 'what may fire, of `burst` and `first_seen`: they share the number in equal parts',
   SIGN_IN_TYPES: 'the event types by which somebody signs in, separated by commas; visits show them',
   SIGN_OUT_TYPES: 'the event types by which somebody signs out',
 };
@@ -176,6 +181,21 @@ function distance(a: string, b: string, max: number): number {
     previous = row;
   }
   return previous[b.length] ?? max + 1;
+}
+
+function readPerDay(text: string): number {
+  const value = /^\d{1,4}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 0 && value <= 1_000)) throw new Error('must be a number from 0 to 1000');
+  return value;
+}
+
+const unusualKinds = ['burst', 'first_seen'] as const;
+
+function readUnusualKinds(text: string): (typeof unusualKinds)[number][] {
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  const kinds = unusualKinds.filter((kind) => words.includes(kind));
+  if (kinds.length !== new Set(words).size) throw new Error(`must be of ${unusualKinds.join(' and ')}`);
+  return kinds;
 }
 
 function readHost(text: string): string {

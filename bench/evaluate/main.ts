@@ -6,12 +6,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { activity } from './activity.ts';
 import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
 import type { Part } from './part.ts';
 import { visitsPart } from './visits.ts';
 
-const parts: readonly Part[] = [nab, loghub, visitsPart];
+const parts: readonly Part[] = [nab, activity, loghub, visitsPart];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

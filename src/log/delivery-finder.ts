@@ -2,6 +2,7 @@
 import type { Delivery, Move } from './delivery-rows.ts';
 import type { Json, NewEntry } from './entry.ts';
 import type { Newest } from './history.ts';
+import type { Database } from './schema.ts';
 import type { Store } from './store.ts';
 
 export type Found = {
@@ -16,11 +17,13 @@ export type Found = {
    * takes them after this time. The log says so itself when it appends them, so that no clock but its own decides.
    */
   quiet_until: number | null;
+  /** Writes the rows that were derived, in the transaction that moves the reader. */
+  write?: (db: Database) => Promise<void>;
 };
 
 /** What a kind of readers finds. The same entries must give the same events, whatever the steps. */
 export type Finder = { find(row: Delivery, end: Newest, store: FinderStore): Promise<Found> };
-export type FinderStore = Pick<Store, 'matches' | 'known'>;
+export type FinderStore = Pick<Store, 'matches' | 'known' | 'reads'>;
 
 export const finderLimits = {
   /** The pause of a reader that has read everything. */
@@ -34,7 +37,7 @@ export async function moveFound(
   { store, notify }: { store: Pick<Store, 'derive' | 'deliveries'>; notify?: ((id: number) => void) | undefined },
   row: Delivery,
   end: Newest,
-  { to, events, state, wake_at, quiet_until }: Found,
+  { to, events, state, wake_at, quiet_until, write }: Found,
 ): Promise<number | null> {
   const { idle_ms, again_ms } = finderLimits;
   const due_ms = to < end.id ? 0 : idle_ms;
@@ -48,8 +51,8 @@ export async function moveFound(
     keep: false,
     refused: [],
   };
-  if (events.length === 0) return (await store.deliveries.move(row, to, move)) ? due_ms : null;
-  const appended = await store.derive(row, to, move, events, quiet_until);
+  if (events.length === 0 && !write) return (await store.deliveries.move(row, to, move)) ? due_ms : null;
+  const appended = await store.derive(row, to, move, events, quiet_until, write);
   if (appended === 'early') return again_ms;
   const last = appended?.at(-1);
   if (last) notify?.(last.id);

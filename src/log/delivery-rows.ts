@@ -229,11 +229,14 @@ export async function deriveEvents(
   step: Move,
   events: NewEntry[],
   quiet_until: number | null,
+  write?: (db: Database) => Promise<void>,
 ): Promise<AppendedRow[] | 'early' | null> {
   const derived = db.transaction(
     async (tx) => {
       if (!(await deliveriesOf(tx).move(delivery, to, step))) return null;
-      const appended = await appendRows(tx, events, JSON.stringify(events));
+      // Rows first: an append locks the log until the commit.
+      await write?.(tx);
+      const appended = events.length === 0 ? [] : await appendRows(tx, events, JSON.stringify(events));
       const first = appended.find(({ entry }) => entry)?.entry;
       if (quiet_until !== null && first && (first.id !== to + 1 || Date.parse(first.created_at) <= quiet_until))
         throw new Early();

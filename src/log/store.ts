@@ -150,9 +150,16 @@ export function createStore(
       return changeDeliveries(db, change);
     },
     /** Moves a reader and appends what it has derived, in one commit (delivery-rows.ts). */
-    derive: (row: Delivery, to: number, step: Move, events: NewEntry[], quiet_until: number | null) => {
+    derive: (
+      row: Delivery,
+      to: number,
+      step: Move,
+      events: NewEntry[],
+      quiet_until: number | null,
+      write?: (db: Database) => Promise<void>,
+    ) => {
       room.forEvents(0);
-      return deriveEvents(db, row, to, step, events, quiet_until);
+      return deriveEvents(db, row, to, step, events, quiet_until, write);
     },
     ...matchesOf(reads),
     ...sinceOf(reads, newest),

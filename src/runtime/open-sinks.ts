@@ -1,11 +1,12 @@
 /** The far sides of all deliveries: each feature opens those of its kind. */
 import { type OpenReader, SinkFault } from '../log/delivery-sink.ts';
 import type { Feature, Outbound } from '../parts.ts';
+import type { Settings } from '../settings.ts';
 
 /** Opens a delivery's far side by the feature that has its kind. */
-export function openSinkOf(features: readonly Feature[], outbound: Outbound): OpenReader {
+export function openSinkOf(features: readonly Feature[], outbound: Outbound, settings: Settings): OpenReader {
   const openers = new Map(
-    features.flatMap(({ deliveries }) => (deliveries ? [[deliveries.kind, deliveries.open(outbound)]] : [])),
+    features.flatMap(({ deliveries }) => (deliveries ? [[deliveries.kind, deliveries.open(outbound, settings)]] : [])),
   );
   return (delivery) => {
     const open = openers.get(delivery.kind);

@@ -111,7 +111,7 @@ export async function openService(
     const delivering = runDeliveries(
       {
         store,
-        open: openSinkOf(features, outbound),
+        open: openSinkOf(features, outbound, settings),
         // An embedded database has one process at a time: the next one need not wait for the lease of a killed one.
         me: settings.DATABASE_URL ? crypto.randomUUID() : 'embedded',
         lease_ms: settings.SINK_LEASE_MS,

@@ -90,7 +90,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     };
     this.#passes = deliveryPasses({
       store,
-      open: openSinkOf(features, outbound),
+      open: openSinkOf(features, outbound, settings),
       me: crypto.randomUUID(),
       lease_ms: settings.SINK_LEASE_MS,
       random: Math.random,

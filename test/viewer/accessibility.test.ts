@@ -67,6 +67,7 @@ inChromium.describe('accessibility', async () => {
     ['a board', '/boards/overview?last=30d', (page) => page.locator('figure.bars summary').click()],
     ['the board of a user', '/boards/user?user_id=ana', async () => {}],
     ['the page of the patterns', '/patterns', async () => {}],
+    ['what is unusual', '/unusual', async () => {}],
     ['a digest', `/digests/${new Date().toISOString().slice(0, 10)}`, async () => {}],
   ];
   it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {

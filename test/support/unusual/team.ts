@@ -1,0 +1,26 @@
+/** Three weeks of two people who change orders by day, with what is put into them. */
+export const minute_ms = 60_000;
+export const hour_ms = 60 * minute_ms;
+export const day_ms = 24 * hour_ms;
+
+export type Happened = { at: number } & Record<string, unknown>;
+
+export const team = (start: number, days: number): Happened[] =>
+  Array.from({ length: days * 8 }, (_, i) => {
+    const at = start + Math.floor(i / 8) * day_ms + (8 + (i % 8)) * hour_ms;
+    return [0, 1, 2, 3].flatMap((n): Happened[] =>
+      n <= (i * 7) % 4 ? ['ana', 'bob'].map((user_id) => ({ at: at + n * 7 * minute_ms, user_id })) : [],
+    );
+  }).flat();
+
+export const burst = (at: number, n: number, more: Record<string, unknown> = {}): Happened[] =>
+  Array.from({ length: n }, (_, i) => ({ at: at + i * 20_000, event_type: 'DELETE', ...more }));
+
+/** In the order of time, as events that are written. */
+export const asEvents = (happened: Happened[]) =>
+  happened
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ at, ...event }) => ({
+      ...{ timestamp: new Date(at).toISOString(), event_type: 'UPDATE', entity_type: 'order', user_id: 'ana' },
+      ...{ service: 'shop', ip_address: '10.0.0.7', user_agent: 'Mozilla/5.0 Firefox/130.0', ...event },
+    }));
