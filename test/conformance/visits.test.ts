@@ -64,6 +64,8 @@ describe('a visit', () => {
     const joined = { visit: first, user_id: 'bea', session_id: null, n: 6, last_id: late, signed_in: late };
     const one = await list('user_id=bea');
     expect(one).toMatchObject({ visits: [{ ...joined, started: at(0), ended: at(100) }], total: 1 });
+    const { total } = await read<{ total: number }>(`/api${one.visits[0]?.link}`);
+    expect(total).toBe(6);
     for (const id of [...ids, ...apart, late]) expect(await read(`/api/visits/${id}`)).toEqual(one.visits[0]);
   });
 

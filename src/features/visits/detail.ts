@@ -1,12 +1,12 @@
 /** Everything that the page of a visit shows: its events and their story, what else the same user did meanwhile. */
-import { filterLimits, readFilter } from '../../log/filter.ts';
+import { readFilter } from '../../log/filter.ts';
 import { isoOf } from '../../log/instant.ts';
 import { pageLimits } from '../../log/paging.ts';
 import type { Entry } from '../../log/schema.ts';
 import type { Parts } from '../../parts.ts';
 import { type Moment, momentsOf, type TwoPlaces, twoPlacesOf } from './story.ts';
-import { sessionsBeside, visitLimits, wasBetween } from './tables.ts';
-import { gap_ms, listVisits, type TimedVisit } from './verbs.ts';
+import { wasBetween } from './tables.ts';
+import { gap_ms, listVisits, queryOf, type TimedVisit } from './verbs.ts';
 
 export const detailLimits = {
   /** Events of a visit that its page reads: the latest. */
@@ -19,8 +19,8 @@ export const detailLimits = {
 
 export type Detail = {
   visit: TimedVisit;
-  /** The query of the log that has exactly its events; null where no filter says so. */
-  query: URLSearchParams | null;
+  /** The query of the log that has exactly its events. */
+  query: URLSearchParams;
   /** Its latest events, in the order of their time. */
   events: Entry[];
   moments: Moment[];
@@ -29,24 +29,6 @@ export type Detail = {
   twoPlaces: TwoPlaces[];
 };
 
-/**
- * The filter of a visit. The log's filter has no word for "without a session": the sessions of the user within the time of
- * the visit are excluded by their names.
- */
-function queryOf({ user_id, session_id, started, ended, last_id }: TimedVisit, beside: string[]): URLSearchParams {
-  const query = new URLSearchParams({
-    start_date: started,
-    end_date: ended,
-    last_id: String(last_id),
-    'service!': 'edgetrail',
-  });
-  if (session_id === null) query.set('user_id', user_id ?? '');
-  else query.set('session_id', session_id);
-  for (const session of beside) query.append('session_id!', session);
-  query.sort();
-  return query;
-}
-
 export async function detailOf(parts: Parts, visit: TimedVisit): Promise<Detail> {
   const { store, limits } = parts;
   const read = async (query: URLSearchParams) => {
@@ -54,10 +36,8 @@ export async function detailOf(parts: Parts, visit: TimedVisit): Promise<Detail>
     const { logs } = await store.page(readFilter(query), page);
     return logs.reverse();
   };
-  const beside = visit.session_id === null ? await store.reads((db) => sessionsBeside(db, visit)) : [];
-  const query = queryOf(visit, beside);
-  const isExact = beside.length <= visitLimits.sessions_max && String(query).length <= filterLimits.filter_chars_max;
-  const latest = isExact ? await read(query) : [];
+  const query = queryOf(visit);
+  const latest = await read(query);
   // Of a time of which not all events are there, none is shown: a mark is a link to all events of its times.
   const found = latest.length < visit.n ? latest.filter(({ timestamp }) => timestamp !== latest[0]?.timestamp) : latest;
   const others =
@@ -76,7 +56,7 @@ export async function detailOf(parts: Parts, visit: TimedVisit): Promise<Detail>
         ).visits.filter((other) => other.visit !== visit.visit);
   return {
     visit,
-    query: isExact ? query : null,
+    query,
     events: found,
     moments: momentsOf(found, { in: limits.SIGN_IN_TYPES, out: limits.SIGN_OUT_TYPES }),
     others: others.slice(0, detailLimits.others_max),

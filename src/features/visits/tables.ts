@@ -12,8 +12,6 @@ export const visitLimits = {
   /** A visit with more events is listed without what its events say: addresses, signing in and out. */
   told_events_max: 2_000,
   addresses_max: 10,
-  /** Sessions of the user during a visit that belongs to none, which the link to its events leaves out. */
-  sessions_max: 40,
   /** Events of a user, before the one in question, in which two networks are looked for. */
   past_events_max: 20_000,
   /** Visits of the same user, in the order of their ends, among which a list looks for those at the same time. */
@@ -213,19 +211,6 @@ export async function countVisits(db: Database, filter: VisitFilter): Promise<nu
     select (select count(*) from ${logVisit} v where ${unchanged} and ${matches(filter)})
          + (select count(*) from beyond v where ${matches(filter)}) as n) as counted`);
   return row?.n ?? 0;
-}
-
-/** Sessions in which the user of a visit without one did something meanwhile: at most `sessions_max` and one more. */
-export async function sessionsBeside(db: Database, { user_id, started, ended }: Visit): Promise<string[]> {
-  const rows = await db
-    .selectDistinct({ session_id: log.session_id })
-    .from(log)
-    .where(
-      sql`${log.user_id} = ${user_id} and ${log.timestamp} between ${started}::timestamptz and ${ended}::timestamptz
-        and ${log.session_id} is not null`,
-    )
-    .limit(visitLimits.sessions_max + 1);
-  return rows.flatMap(({ session_id }) => session_id ?? []);
 }
 
 /** Whether the user went from one of two networks to the other within the gap before a time. */

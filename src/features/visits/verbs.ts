@@ -12,10 +12,24 @@ export const gap_ms = 30 * 60_000;
 const late_ms = 24 * 60 * 60_000;
 
 /** `final`: events that come late by a day have been waited for. One that comes later still counts. */
-export type TimedVisit = Visit & { state: 'open' | 'final' };
+export type TimedVisit = Visit & { link: string; state: 'open' | 'final' };
+
+/** The query of the log that has exactly the events of a visit, also when others come later. */
+export function queryOf({ user_id, session_id, started, ended, last_id }: Visit): URLSearchParams {
+  const query = new URLSearchParams({
+    start_date: started,
+    end_date: ended,
+    last_id: String(last_id),
+    'service!': 'edgetrail',
+    ...(session_id === null ? { user_id: user_id ?? '', without: 'session_id' } : { session_id }),
+  });
+  query.sort();
+  return query;
+}
 
 const timed = (visit: Visit, { newest }: Moment): TimedVisit => ({
   ...visit,
+  link: `/logs?${queryOf(visit)}`,
   state: newest !== null && Date.parse(newest) > Date.parse(visit.ended) + gap_ms + late_ms ? 'final' : 'open',
 });
 

@@ -12,7 +12,7 @@ import {
 } from '../../page/format.ts';
 import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
-import { eventHref, filterHref, logHref } from '../../page/links.ts';
+import { eventHref, filterHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { type Detail, detailLimits } from './detail.ts';
 import type { TwoPlaces } from './story.ts';
@@ -65,7 +65,7 @@ const visitsTable = (visits: TimedVisit[], display: DisplayOptions): Markup =>
     visits.map((visit) => [
       html`<a href="/visits/${visit.visit}">${period(visit, display)}</a>`,
       who(visit),
-      formatCount(visit.n),
+      html`<a href="${visit.link}">${formatCount(visit.n)}</a>`,
       addresses(visit),
       notes(visit),
     ]),
@@ -120,18 +120,17 @@ const otherVisit = (other: TimedVisit, visit: TimedVisit, display: DisplayOption
 export function visitPage(detail: Detail, reader: Reader, display: DisplayOptions): Markup {
   const { visit, query, events, moments, others, twoPlaces } = detail;
   const { user_id, n, started, ended, state } = visit;
-  const all = query === null ? null : logHref(query);
   return framedPage(
     `Visit ${visit.visit}`,
     html`<main class="alone"><h1>Visit ${visit.visit}: ${who(visit)}</h1>
 <div class="details"><dl>
 <dt>From</dt><dd>${time(started, display)}</dd>
 <dt>To</dt><dd>${time(ended, display)}, after ${formatDuration((Date.parse(ended) - Date.parse(started)) / 1_000)}; ${state}</dd>
-<dt>Events</dt><dd>${all === null ? html`${formatCount(n)}; the user had too many sessions meanwhile for one filter` : html`<a href="${all}">Its ${formatEventCount(n)}</a>`}</dd>
+<dt>Events</dt><dd><a href="${visit.link}">Its ${formatEventCount(n)}</a></dd>
 <dt>Addresses</dt><dd>${addresses(visit)}</dd>
 </dl></div>
 ${twoPlaces.length > 0 ? html`<ul class="details">${twoPlaces.map((found) => places(found, found.events, display))}</ul>` : ''}
-${events.length === 0 || query === null ? '' : html`<h2>Timeline</h2>${events.length < n ? html`<p>The latest ${formatCount(detailLimits.events_max)} events.</p>` : ''}${timeline(events, moments, query, display)}`}
+${events.length === 0 ? '' : html`<h2>Timeline</h2>${events.length < n ? html`<p>The latest ${formatCount(detailLimits.events_max)} events.</p>` : ''}${timeline(events, moments, query, display)}`}
 <div class="details">${
       moments.length === 0
         ? ''
