@@ -309,6 +309,24 @@ export const logSeen = pgTable(
 );
 
 /**
+ * The number of entries of each pattern, and the smallest and largest of their ids. A pattern is a service and a masked
+ * description; `key` is that of the filter `pattern`. Entries without a service are counted under ''.
+ */
+export const logPattern = pgTable(
+  'log_pattern',
+  {
+    version: integer().notNull(),
+    service: varchar({ length: service_chars_max }).notNull(),
+    key: varchar({ length: 16 }).notNull(),
+    text: text().notNull(),
+    n: bigint({ mode: 'number' }).notNull(),
+    first_id: bigint({ mode: 'number' }).notNull(),
+    last_id: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'log_pattern_pkey', columns: [t.version, t.service, t.key] })],
+);
+
+/**
  * A stored event, as every reader gets it. `unreadable` says which of its values cannot be given out and why; then
  * `metadata_text` may hold its metadata as text (stored-row.ts).
  */

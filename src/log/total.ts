@@ -7,6 +7,7 @@ import { isStatementTimeout, unavailable } from '../http/problem.ts';
 import { withDeadline, withTimeout } from './deadlines.ts';
 import type { Filter } from './filter.ts';
 import type { CountMode } from './paging.ts';
+import { patternTotal } from './pattern-counts.ts';
 import type { Reads } from './reads.ts';
 import { isRollupFilter, rollupTotal } from './rollup-counts.ts';
 
@@ -47,12 +48,16 @@ export async function countRows(tx: Database, where: SQL | undefined, rows_max: 
   return { total: Math.min(found, rows_max), total_is_exact: found <= rows_max };
 }
 
+/** The total from what is derived; null where that cannot say. */
+const derivedTotal = async (tx: Database, filter: Filter): Promise<number | null> =>
+  (await rollupTotal(tx, filter)) ?? patternTotal(tx, filter);
+
 /** `is_rolled`: it comes from the rollup, and may include entries that are newer than the newest id it was asked for. */
 type Counted = Total & { is_rolled: boolean };
 
 /** The total from the rollup, or from rows up to the id `newest`, at most `rows_max` of them. */
 async function count(tx: Database, filter: Filter, newest: number, rows_max: number): Promise<Counted> {
-  const rolled = await rollupTotal(tx, filter);
+  const rolled = await derivedTotal(tx, filter);
   if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
   return { ...(await countRows(tx, and(filter.where, lte(log.id, newest)), rows_max)), is_rolled: false };
 }
@@ -146,7 +151,7 @@ export function totalOf(reads: Reads, head: () => Promise<number>) {
    * newest first, until `ms_max` has passed.
    */
   async function windowedTotal(filter: Filter, newest: number, ms_max?: number): Promise<Counted> {
-    const rolled = await reads((db) => rollupTotal(db, filter));
+    const rolled = await reads((db) => derivedTotal(db, filter));
     if (rolled !== null) return { total: rolled, total_is_exact: true, is_rolled: true };
     const where = and(filter.where, lte(log.id, newest));
     const whole = await readWhole(reads, filter, newest, (tx) => countRows(tx, where, totalLimits.total_rows_max));

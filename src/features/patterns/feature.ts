@@ -3,11 +3,12 @@ import { badField, Problem } from '../../http/problem.ts';
 import { queryOf } from '../../http/request.ts';
 import { faultOf } from '../../log/filter.ts';
 import { wholeNumber } from '../../log/paging.ts';
+import { patterns as derivation } from '../../log/pattern-counts.ts';
 import { displayOptionsOf } from '../../page/display-options.ts';
 import { filterHref } from '../../page/links.ts';
 import { readerOf } from '../../page/reader.ts';
 import { type App, allowMethods, type Feature, type Parts, requireRight } from '../../parts.ts';
-import { patterns as derivation, keyOfEvent, patternLimits } from './tables.ts';
+import { keyOfEvent, patternLimits } from './tables.ts';
 import { patternsOf } from './view.ts';
 import { patternsPage } from './views.ts';
 

@@ -1,45 +1,20 @@
 /** The patterns of the descriptions: what is derived, and the counts of one moment. */
 import { eq, type SQL, sql } from 'drizzle-orm';
-import { bigint, integer, pgTable, primaryKey, text, varchar } from 'drizzle-orm/pg-core';
 import { takingTurns } from '../../log/deadlines.ts';
-import { entryLimits } from '../../log/entry.ts';
 import { patternKey } from '../../log/filter.ts';
-import type { Derivation } from '../../log/reader.ts';
-import { activityLogs as log, logBatches, logIdentity, logReaders } from '../../log/schema.ts';
+import { patternCursor, patternGap, patterns } from '../../log/pattern-counts.ts';
+import { activityLogs as log, logBatches, logPattern } from '../../log/schema.ts';
 import type { Store } from '../../log/store.ts';
-
-/** The functions derive_patterns_<version> and forget_patterns of the migrations. */
-export const patterns: Derivation = { name: 'patterns', version: 1 };
 
 export const patternLimits = {
   /** Patterns of a service that are counted by themselves (pattern_rows in the migration): the first ones. */
   service_keys_max: 5_000,
   /** The most frequent keys of an answer. The others are summed. */
   keys_max: 5_000,
-  /** Events above the reader's cursor that an answer masks and counts itself. */
-  gap_ids_max: 5_000,
 } as const;
 
 /** What all later patterns of a service are counted under. */
 export const other = 'other';
-
-/**
- * The number of entries of each pattern, and the smallest and largest of their ids. A pattern is a service and a masked
- * description; `key` is that of the filter `pattern`. Entries without a service are counted under ''.
- */
-export const logPattern = pgTable(
-  'log_pattern',
-  {
-    version: integer().notNull(),
-    service: varchar({ length: entryLimits.service_chars_max }).notNull(),
-    key: varchar({ length: 16 }).notNull(),
-    text: text().notNull(),
-    n: bigint({ mode: 'number' }).notNull(),
-    first_id: bigint({ mode: 'number' }).notNull(),
-    last_id: bigint({ mode: 'number' }).notNull(),
-  },
-  (t) => [primaryKey({ name: 'log_pattern_pkey', columns: [t.version, t.service, t.key] })],
-);
 
 export type Counted = { service: string; key: string; text: string; n: number; first_id: number; last_id: number };
 /** `upto`: the id up to which all entries are counted. `head`: the newest id. `n`: the sum of all rows, listed or not. */
@@ -48,12 +23,10 @@ export type Counts = { rows: Counted[]; upto: number; head: number; n: number };
 type Row = { [K in keyof Counted]: unknown } & { upto: unknown; head: unknown };
 
 const place = sql`(
-  select head, cursor, case when head - cursor <= ${patternLimits.gap_ids_max} then head else cursor end as upto
+  select head, cursor, case when head - cursor <= ${patternGap.ids_max} then head else cursor end as upto
   from (
     select coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0) as head,
-      coalesce((select ${logReaders.cursor} from ${logReaders} where ${logReaders.name} = ${patterns.name}
-        and ${logReaders.version} = ${patterns.version}
-        and ${logReaders.log_id} = (select ${logIdentity.log_id} from ${logIdentity})), 0) as cursor
+      coalesce(${patternCursor}, 0) as cursor
   ) as ends
 )`;
 

@@ -2,8 +2,9 @@
 import { sql } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { countsByPattern, patternLimits, patterns } from '../../../src/features/patterns/tables.ts';
+import { countsByPattern, patternLimits } from '../../../src/features/patterns/tables.ts';
 import { readFilter } from '../../../src/log/filter.ts';
+import { patternGap, patterns, patternTotal } from '../../../src/log/pattern-counts.ts';
 import { createStore } from '../../../src/log/store.ts';
 import { openPglite } from '../../../src/runtime/pglite.ts';
 import { openPostgres } from '../../../src/runtime/postgres.ts';
@@ -42,6 +43,7 @@ async function recount({ db }: Open, upto: number) {
     .groupBy(sql`1`);
   return new Map((await counted).map((row) => [row.key, row]));
 }
+const filterOf = (keys: string[]) => readFilter(new URLSearchParams(keys.map((key) => ['pattern', key])));
 const rowsOf = async ({ db }: Open) =>
   (await db.select({ row: sql<string>`p::text` }).from(sql`log_pattern p`).orderBy(sql`1`)).map(({ row }) => row);
 
@@ -55,6 +57,14 @@ describe.each(databases)('the patterns on %s', async (name) => {
       await one.store.stepDerivation(patterns, ids_max + 1);
       const counts = await countsByPattern(one.store, null);
       const expected = await recount(one, counts.upto);
+      // The totals of filters come from the same counts.
+      const [first, second] = expected.keys();
+      for (const keys of [[first], [first, second], ['0123456789abcdef']].map((some) =>
+        some.filter((key) => key !== undefined),
+      )) {
+        const n = keys.reduce((sum, key) => sum + (expected.get(key)?.n ?? 0), 0);
+        if (keys.length > 0) expect(await patternTotal(one.db, filterOf(keys))).toBe(n);
+      }
       expect(counts.upto).toBe(counts.head);
       expect(counts.n).toBe(counts.head);
       expect(new Map(counts.rows.map(({ key, n, first_id, last_id }) => [key, { key, n, first_id, last_id }]))).toEqual(
@@ -123,24 +133,36 @@ describe('a service with too many patterns', async () => {
       .from(sql`log_pattern`)
       .where(sql`service = 's'`);
     expect(counted).toEqual({ own: service_keys_max, other: 60 });
+    // A filter by a pattern of `other` is answered from the rows.
+    const [row] = await one.db
+      .select({
+        key: sql<string>`pattern_key('s', ${texts.at(-1)})`,
+        known: sql<string>`pattern_key('s', ${texts[0]})`,
+      })
+      .from(sql`(select) as nothing`);
+    expect(await patternTotal(one.db, filterOf([row?.key ?? '']))).toBeNull();
+    expect(await patternTotal(one.db, filterOf([row?.known ?? '']))).toBe(1);
+    expect(await one.store.total(filterOf([row?.key ?? '']), (await one.store.newest()).id, 'exact')).toMatchObject({
+      total: 2,
+    });
   });
 
   it('is said: events that are not counted yet are named, and not left out of the sum', async () => {
     const open = await openStore('postgres');
     await write(
       open,
-      Array.from({ length: patternLimits.gap_ids_max + 1 }, () => 'a'),
+      Array.from({ length: patternGap.ids_max + 1 }, () => 'a'),
       null,
     );
     expect(await countsByPattern(open.store, null)).toMatchObject({
       upto: 0,
       n: 0,
-      head: patternLimits.gap_ids_max + 1,
+      head: patternGap.ids_max + 1,
     });
     await open.store.stepDerivation(patterns, 1);
     expect(await countsByPattern(open.store, null)).toMatchObject({
-      upto: patternLimits.gap_ids_max + 1,
-      n: patternLimits.gap_ids_max + 1,
+      upto: patternGap.ids_max + 1,
+      n: patternGap.ids_max + 1,
     });
   });
 });

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openPglite } from '../../../src/runtime/pglite.ts';
 import { openPostgres } from '../../../src/runtime/postgres.ts';
+import { plain, table } from '../../docs/pages.ts';
 import { databases, freshDatabase } from '../../support/harness.ts';
 
 const uuid = '1b4e28ba-2fa1-11d2-883f-0016d3cca427';
@@ -58,6 +59,13 @@ describe.each(databases)('the mask on %s', async (name) => {
     // A pattern is its own pattern.
     if (pattern.length < 499) expect(await one(sql`pattern_text(${pattern})`)).toBe(pattern);
   });
+
+  it.each(table('docs/patterns.md', 'masked').map((row) => row.map(plain)))(
+    'hides what docs/patterns.md says: %s',
+    async (_what, text = '', pattern) => {
+      expect(await one(sql`pattern_text(${text})`)).toBe(pattern);
+    },
+  );
 
   it('takes no description for an empty one', async () => {
     expect(await one(sql`pattern_text(null)`)).toBe('');
