@@ -61,6 +61,32 @@ async function openFirst(page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Permalink' }).waitFor();
 }
 
+/** The pages beside the log, each light, dark and narrow. */
+const pages = {
+  board: '/boards/overview',
+  visits: '/visits',
+  visit: '/visits/4002',
+  trace: `/traces/${change('').trace_id}`,
+  entity: '/entities/order/5550',
+  unusual: '/unusual',
+  patterns: '/patterns',
+  digest: `/digests/${new Date().toISOString().slice(0, 10)}`,
+};
+const looks: Record<string, BrowserContextOptions> = {
+  light: {},
+  dark: { colorScheme: 'dark' },
+  narrow: { viewport: { width: 390, height: 844 } },
+};
+
+/** Waits until everything is derived from the events. */
+async function derived(): Promise<void> {
+  const lags = async () => {
+    const text = await (await fetch(`${shop.url}/metrics`)).text();
+    return [...text.matchAll(/^edgetrail_reader_lag_events\{[^}]*\} (\d+)$/gm)].map(([, lag]) => lag);
+  };
+  while ((await lags()).some((lag) => lag !== '0')) await new Promise((resolve) => setTimeout(resolve, 500));
+}
+
 try {
   const history = demoHistory({ n_events: 4_000, days: 7, seed: 7, now_ms: Date.now() });
   while (history.length > 0) await log(history.splice(0, 1_000));
@@ -78,6 +104,10 @@ try {
     await log(Array.from({ length: 12 }, (_, n) => change('SENT', { entity_id: String(n) })));
     await page.getByRole('button', { name: '12 new' }).waitFor();
   });
+  await derived();
+  for (const [name, path] of Object.entries(pages))
+    for (const [look, options] of Object.entries(looks))
+      await take(`pictures/${name}-${look}`, path, undefined, options);
   await take('sign-in', '/sign-in');
   await take('empty', '/logs', undefined, {}, nothing);
 } finally {

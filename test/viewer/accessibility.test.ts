@@ -68,6 +68,7 @@ inChromium.describe('accessibility', async () => {
     ['the board of a user', '/boards/user?user_id=ana', async () => {}],
     ['the page of the patterns', '/patterns', async () => {}],
     ['what is unusual', '/unusual', async () => {}],
+    ['the list of boards', '/boards?filter=user_id%3Dana', async () => {}],
     ['a digest', `/digests/${new Date().toISOString().slice(0, 10)}`, async () => {}],
   ];
   it.each(states)('axe reports no violations: %s, light and dark, narrow and wide', async (_state, path, make) => {
