@@ -65,7 +65,7 @@ async function openFirst(page: Page): Promise<void> {
 const pages = {
   board: '/boards/overview',
   visits: '/visits',
-  visit: '/visits/4002',
+  visit: '/visits/8002',
   trace: `/traces/${change('').trace_id}`,
   entity: '/entities/order/5550',
   unusual: '/unusual',
@@ -78,8 +78,11 @@ const looks: Record<string, BrowserContextOptions> = {
   narrow: { viewport: { width: 390, height: 844 } },
 };
 
-/** Waits until everything is derived from the events. */
+/** Waits until everything is derived from the events; the reader of what is unusual is made at the first question. */
 async function derived(): Promise<void> {
+  const headers = { authorization: `Basic ${btoa('admin:admin123')}` };
+  const unusual = async () => (await fetch(`${shop.url}/unusual`, { headers })).text();
+  while (!(await unusual()).includes('All events are read')) await new Promise((resolve) => setTimeout(resolve, 500));
   const lags = async () => {
     const text = await (await fetch(`${shop.url}/metrics`)).text();
     return [...text.matchAll(/^edgetrail_reader_lag_events\{[^}]*\} (\d+)$/gm)].map(([, lag]) => lag);
@@ -88,7 +91,7 @@ async function derived(): Promise<void> {
 }
 
 try {
-  const history = demoHistory({ n_events: 4_000, days: 7, seed: 7, now_ms: Date.now() });
+  const history = demoHistory({ n_events: 8_000, days: 14, seed: 7, now_ms: Date.now() });
   while (history.length > 0) await log(history.splice(0, 1_000));
   await log(change('PAID'));
   await take('light', '/logs?last=7d');
@@ -104,6 +107,17 @@ try {
     await log(Array.from({ length: 12 }, (_, n) => change('SENT', { entity_id: String(n) })));
     await page.getByRole('button', { name: '12 new' }).waitFor();
   });
+  await log(
+    Array.from({ length: 25 }, (_, n) => ({
+      event_type: 'DELETE',
+      entity_type: 'product',
+      entity_id: `p-${100 + n}`,
+      user_id: 'u-buyer',
+      service: 'orders',
+      description: `Product p-${100 + n} removed`,
+      ip_address: '203.0.113.7',
+    })),
+  );
   await derived();
   for (const [name, path] of Object.entries(pages))
     for (const [look, options] of Object.entries(looks))

@@ -23,7 +23,10 @@ const mute = (name: string, group: string | null, seconds: number): Markup =>
 const openGroup = (name: string, { group, n, since, link }: OpenGroup, display: DisplayOptions): Markup =>
   html`<li><a href="${link}"><bdi>${nameOf(group)}</bdi>: ${formatCount(n)} events</a> since ${time(since, display)} ${mute(name, group, 3_600)}</li>`;
 
-const oneRule = (rule: RuleView, display: DisplayOptions): Markup => html`<h2>${rule.name}: ${rule.type}</h2><dl>
+const oneRule = (
+  rule: RuleView,
+  display: DisplayOptions,
+): Markup => html`<section><h2>${rule.name}: ${rule.type}</h2><dl>
 <dt>When</dt><dd>${visible(rule.condition)}</dd>
 <dt>Status</dt><dd><b>${rule.status}</b></dd>
 ${rule.last_error === null ? '' : html`<dt>Last error</dt><dd>${visible(rule.last_error)}</dd>`}
@@ -35,7 +38,7 @@ ${rule.last_error === null ? '' : html`<dt>Last error</dt><dd>${visible(rule.las
 }</dd>
 ${rule.muted.map(({ group, until }) => html`<dt>Muted</dt><dd><bdi>${nameOf(group)}</bdi> until ${time(until, display)} ${mute(rule.name, group, 0)}</dd>`)}
 </dl>
-${mute(rule.name, null, 3_600)}<a class="button" href="/rules?rule=${rule.name}#spec">Change</a>${actionForm(`/rules/${rule.name}/delete`, `Delete ${rule.name}`)}`;
+${mute(rule.name, null, 3_600)}<a class="button" href="/rules?rule=${rule.name}#spec">Change</a>${actionForm(`/rules/${rule.name}/delete`, `Delete ${rule.name}`)}</section>`;
 
 export const rulesPage = (rules: RuleView[], form: SpecForm, reader: Reader, display: DisplayOptions): Markup => {
   const isOn = new Set(rules.map(({ name }) => name));

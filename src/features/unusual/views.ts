@@ -25,21 +25,21 @@ function storySection(story: StoryView, mayJudge: boolean, display: DisplayOptio
     ['muted', 'Mute'],
     ...(verdict ? [['none', 'Undo']] : []),
   ].filter(([name]) => name !== verdict?.verdict);
-  return html`<h2><a href="/unusual/${id}"><bdi>${visible(subject.name ?? 'Anybody')}</bdi>, ${time(to, display)}</a></h2><dl>
+  return html`<section><h2><a href="/unusual/${id}"><bdi>${visible(subject.name ?? 'Anybody')}</bdi>, ${time(to, display)}</a></h2><dl>
 <dt>What</dt><dd><ul>${facts.map(fact)}</ul></dd>
 <dt>Fired</dt><dd>${fired ? html`<b>yes</b>, <a href="${story.fired_at ?? ''}">with this event</a>` : 'no'}</dd>
 ${verdict ? html`<dt>Verdict</dt><dd><b>${verdict.verdict}</b> by <bdi>${visible(verdict.by ?? '')}</bdi>, <a href="/logs/${verdict.event_id}">${time(verdict.at, display)}</a></dd>` : ''}
-</dl>${mayJudge ? others.map(([name = '', label = '']) => verdictForm(id, name, `${label} ${id}`)) : ''}`;
+</dl>${mayJudge ? others.map(([name = '', label = '']) => verdictForm(id, name, `${label} ${id}`)) : ''}</section>`;
 }
 
 const filterForm = (query: URLSearchParams): Markup => {
   const option = (name: string, value: string, label: string) =>
     html`<option value="${value}"${(query.get(name) ?? '') === value ? html` selected` : ''}>${label}</option>`;
-  return html`<form method="get" action="/unusual">
+  return html`<form method="get" action="/unusual"><fieldset><legend>Filter</legend>
 <label>User <input name="user_id" type="text" value="${query.get('user_id') ?? ''}" autocapitalize="none" spellcheck="false"></label>
 <label>Kind <select name="kind">${option('kind', '', 'all')}${option('kind', 'burst', 'burst')}${option('kind', 'first_seen', 'first seen')}${option('kind', 'behaviour', 'behaviour')}</select></label>
 <label>Fired <select name="fired">${option('fired', '', 'all')}${option('fired', 'true', 'yes')}${option('fired', 'false', 'no')}</select></label>
-<button type="submit">Show</button></form>`;
+<button type="submit">Show</button></fieldset></form>`;
 };
 
 /** `query` is null on the page of one story. */
@@ -59,7 +59,7 @@ ${learning_until === null ? '' : html`<p>Still learning: nothing fires before ${
 ${query ? filterForm(query) : html`<p><a href="/unusual">All</a></p>`}
 <section class="details" aria-label="Stories">${
       stories.length === 0
-        ? html`<p>There is nothing unusual.</p>`
+        ? html`<p>Nothing unusual${status === 'up to date' ? '' : ' so far'}.</p>`
         : stories.map((story) => storySection(story, mayJudge, display))
     }</section>
 ${next === null ? '' : html`<p><a href="/unusual?${next}">Older</a></p>`}</main>`,
