@@ -60,8 +60,8 @@ inChromium.describe('filtering', async () => {
     );
     await page.reload();
     expect(await line(page).inputValue()).toBe('-type:DELETE user:ana "late delivery"');
-    // Three terms, "Clear all" and "Make a rule".
-    expect(await page.getByRole('list', { name: 'Active filters' }).getByRole('listitem').count()).toBe(5);
+    // Three terms, "Clear all", "Add to a board" and "Make a rule".
+    expect(await page.getByRole('list', { name: 'Active filters' }).getByRole('listitem').count()).toBe(6);
   });
 
   it('a chip removes its value; "Clear all" removes the filter', async () => {
