@@ -161,9 +161,6 @@ it('the fields of the responses are those of response_version', async () => {
       'trace_id',
       'session_id',
       'event_uid',
-      'span_id',
-      'parent_span_id',
-      'caused_by',
       'created_at',
     ],
   });

@@ -36,9 +36,6 @@ const event: Entry = {
   service: 'shop',
   trace_id: 't1',
   session_id: null,
-  span_id: null,
-  parent_span_id: null,
-  caused_by: null,
   event_uid: 'u/1',
   created_at: '2026-01-02T03:04:06.007Z',
 };

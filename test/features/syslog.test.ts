@@ -64,9 +64,6 @@ describe('a message', () => {
     service: 'shop',
     trace_id: null,
     session_id: null,
-    span_id: null,
-    parent_span_id: null,
-    caused_by: null,
     event_uid: null,
     created_at: '2026-01-02T03:04:06.007Z',
   };

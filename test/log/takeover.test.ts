@@ -240,9 +240,6 @@ const blank = {
   service: null,
   trace_id: null,
   session_id: null,
-  span_id: null,
-  parent_span_id: null,
-  caused_by: null,
   event_uid: null,
 };
 
