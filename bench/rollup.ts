@@ -1,5 +1,5 @@
 /** What the rollup costs: a step over 20,000 events, and appends beside it. */
-import { readerLimits, runReader } from '../src/log/reader.ts';
+import { readerLimits, runReaders } from '../src/log/reader.ts';
 import { createStore } from '../src/log/store.ts';
 import { openPostgres } from '../src/runtime/postgres.ts';
 import { generateLog } from './generate.ts';
@@ -55,7 +55,7 @@ async function measureBeside(name: string, context: Context): Promise<Row[]> {
     alone.push(await appendFor(turn_ms));
     while ((await store.rollUp()).remaining > 0);
     const over = new AbortController();
-    const reading = runReader(() => store.rollUp(), fail, over.signal);
+    const reading = runReaders([{ name: 'rollup', step: () => store.rollUp() }], fail, over.signal);
     together.push(await appendFor(turn_ms));
     over.abort();
     await reading;

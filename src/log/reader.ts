@@ -44,34 +44,46 @@ export async function stepReader(
   return step ?? { n_ids: 0, remaining: 0 };
 }
 
+/** What a loop steps: a derivation with its database. */
+export type Reader = { name: string; step(): Promise<Step> };
+
 /**
- * Steps until the signal fires: once a second, and during a catch-up after a pause as long as the step, so that writers
- * get the same time. A failure is logged at once, then at most once a minute, and the pause doubles. Resolves after the
- * last step has ended.
+ * Steps all readers until the signal fires, one after the other: together, their catch-ups would take all connections of the
+ * writers. Once a second, and during a catch-up after a pause as long as the steps, so that writers get the same time. A
+ * reader that fails is logged at once, then at most once a minute, and is left out for a time that doubles; the others go on.
+ * Resolves after the last step has ended.
  */
-export async function runReader(
-  step: () => Promise<Step>,
+export async function runReaders(
+  readers: readonly Reader[],
   report: (what: string, error: unknown) => void,
   stopped: AbortSignal,
 ): Promise<void> {
   const { step_ms, retry_ms_max } = readerLimits;
-  let retry_ms: number = step_ms;
-  let reported_at = Number.NEGATIVE_INFINITY;
+  const states = readers.map((reader) => ({
+    ...reader,
+    due: 0,
+    retry_ms: step_ms as number,
+    reported_at: Number.NEGATIVE_INFINITY,
+  }));
   while (!stopped.aborted) {
-    const started = performance.now();
-    let pause_ms: number = step_ms;
-    try {
-      const { remaining } = await step();
-      if (remaining > 0) pause_ms = Math.min(step_ms, performance.now() - started);
-      retry_ms = step_ms;
-    } catch (error) {
-      if (!stopped.aborted && started - reported_at >= retry_ms_max) {
-        report('a reader of the log cannot step', error);
-        reported_at = started;
+    const round = performance.now();
+    let isBehind = false;
+    for (const state of states) {
+      const started = performance.now();
+      if (stopped.aborted || started < state.due) continue;
+      try {
+        const { remaining } = await state.step();
+        isBehind ||= remaining > 0;
+        state.retry_ms = step_ms;
+      } catch (error) {
+        if (!stopped.aborted && started - state.reported_at >= retry_ms_max) {
+          report(`the reader ${state.name} cannot step`, error);
+          state.reported_at = started;
+        }
+        state.due = performance.now() + state.retry_ms;
+        state.retry_ms = Math.min(state.retry_ms * 2, retry_ms_max);
       }
-      pause_ms = retry_ms;
-      retry_ms = Math.min(retry_ms * 2, retry_ms_max);
     }
-    await pause(pause_ms, stopped);
+    await pause(isBehind ? Math.min(step_ms, performance.now() - round) : step_ms, stopped);
   }
 }

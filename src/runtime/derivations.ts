@@ -1,6 +1,5 @@
 /** The readers that derive rows from the log: those that count, the one of first sights, and those of the features. */
-import { limitConcurrency } from '../http/concurrency.ts';
-import { type Derivation, runReader } from '../log/reader.ts';
+import { type Derivation, runReaders } from '../log/reader.ts';
 import { rollup } from '../log/rollup-rows.ts';
 import { seen } from '../log/seen.ts';
 import type { Store } from '../log/store.ts';
@@ -15,27 +14,22 @@ export const derivationsOf = (features: readonly Feature[]): Derivation[] => [
   ...features.flatMap(({ derivations = [] }) => derivations),
 ];
 
-/**
- * Runs them all until the signal fires. They step in turn: together, their catch-ups would take all connections of the
- * writers. A reader that fails does not stop the others.
- */
-export async function runDerivations(
+/** Runs them all until the signal fires. */
+export const runDerivations = (
   features: readonly Feature[],
   store: Pick<Store, 'stepDerivation'>,
   ids_max: number,
   report: Report,
   stopped: AbortSignal,
-): Promise<void> {
-  const derivations = derivationsOf(features);
-  const inTurn = limitConcurrency(1, derivations.length, 'Too many readers.');
-  const run = (derivation: Derivation) =>
-    runReader(
-      () => inTurn(() => store.stepDerivation(derivation, ids_max)),
-      (what, error) => report(`${what}: ${derivation.name}`, error),
-      stopped,
-    );
-  await Promise.all(derivations.map(run));
-}
+): Promise<void> =>
+  runReaders(
+    derivationsOf(features).map((derivation) => ({
+      name: derivation.name,
+      step: () => store.stepDerivation(derivation, ids_max),
+    })),
+    report,
+    stopped,
+  );
 
 /** Steps each until it has caught up. Rejects with the first failure, after the others have caught up. */
 export async function catchUp(features: readonly Feature[], store: Pick<Store, 'stepDerivation'>): Promise<void> {

@@ -1,7 +1,7 @@
 /** Readers of the log: each entry is derived once, by one instance, in one transaction with the cursor. */
 import { type SQL, sql } from 'drizzle-orm';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readerLimits, runReader, type Step, stepReader } from '../../src/log/reader.ts';
+import { readerLimits, runReaders, type Step, stepReader } from '../../src/log/reader.ts';
 import { createStore } from '../../src/log/store.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
@@ -170,24 +170,37 @@ describe('several instances of a reader on PostgreSQL', () => {
   });
 });
 
-describe('the loop of a reader', () => {
-  it('goes on after failures, logs the first of them, and ends with its signal', async () => {
+describe('the loop of the readers', () => {
+  it('goes on after failures, logs the first of them, steps the others meanwhile, and ends with its signal', async () => {
     const stopping = new AbortController();
     const reported: string[] = [];
-    let steps = 0;
-    const looping = runReader(
-      async () => {
-        steps += 1;
-        if (steps <= 2) throw new Error(`failure ${steps}`);
-        return { n_ids: 1, remaining: steps < 20 ? 1 : 0 };
-      },
+    let [steps, others] = [0, 0];
+    const looping = runReaders(
+      [
+        {
+          name: 'first',
+          step: async () => {
+            steps += 1;
+            if (steps <= 2) throw new Error(`failure ${steps}`);
+            return { n_ids: 1, remaining: steps < 20 ? 1 : 0 };
+          },
+        },
+        {
+          name: 'second',
+          step: async () => {
+            others += 1;
+            return { n_ids: 1, remaining: steps < 2 ? 1 : 0 };
+          },
+        },
+      ],
       (what, error) => reported.push(`${what}: ${error}`),
       stopping.signal,
     );
     await eventually('the steps of a catch-up follow each other', () => steps === 20);
     stopping.abort();
     await looping;
-    expect(reported).toEqual(['a reader of the log cannot step: Error: failure 1']);
+    expect(reported).toEqual(['the reader first cannot step: Error: failure 1']);
+    expect(others).toBeGreaterThan(steps);
     expect(steps).toBeLessThanOrEqual(21);
     expect(readerLimits.step_ms).toBe(1_000);
   });
