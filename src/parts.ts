@@ -123,7 +123,7 @@ export type Feature = {
   /** What it derives from the log (log/reader.ts), into the tables of its tables.ts. */
   derivations?: readonly Derivation[];
   /** What it does once a minute. Every instance does it: it must do no harm twice. */
-  eachMinute?(store: Store): Promise<void>;
+  eachMinute?(store: Store, limits: Parts['limits']): Promise<void>;
   /** How it opens its readers (log/delivery.ts), which are those of its kind: they send events, or append what they find. */
   deliveries?: { kind: string; open(outbound: Outbound, settings: Settings): OpenReader };
 };

@@ -83,7 +83,7 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   SINK_LEASE_MS: 'after how long another process goes on with the sinks of one that has died, in ms',
   SHUTDOWN_MS_MAX: 'how long running requests may take after SIGTERM, in ms',
   UNUSUAL_PER_DAY_MAX:
-    'how many unusual stories a day may fire, as a mean over 90 days; less than one, such as `0.14`, for one a week; `0`: none, they are only listed',
+    'how many unusual stories a day may fire, as a mean over 90 days; less than one, such as `0.14`, for one a week; `0`: none, and stories are looked for only after somebody has asked for them',
   UNUSUAL_KINDS: 'what may fire, of `burst` and `first_seen`: they share the number in equal parts',
   SIGN_IN_TYPES: 'the event types by which somebody signs in, separated by commas; visits show them',
   SIGN_OUT_TYPES: 'the event types by which somebody signs out',

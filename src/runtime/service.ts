@@ -129,7 +129,7 @@ export async function openService(
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
   }, partitions_ms);
   const minutely = setInterval(() => {
-    if (migrated) void doEachMinute(features, store, report);
+    if (migrated) void doEachMinute(features, store, settings, report);
   }, minute_ms);
   const close = async () => {
     clearInterval(maintenance);

@@ -13,7 +13,7 @@ export async function runSchedule(settings: Settings): Promise<void> {
     await store.makePartitions();
     while ((await store.drain()) > 0);
     await catchUp(features, store);
-    await doEachMinute(features, store, report);
+    await doEachMinute(features, store, settings, report);
   } finally {
     await end();
   }

@@ -88,6 +88,11 @@ use = egg:swift#slo
 use = egg:swift#dlo
 [app:proxy-server]
 use = egg:swift#proxy
+# Asked before the others listen, the proxy would not ask them again for a minute.
+error_suppression_limit = 1000000
+conn_timeout = 10
+node_timeout = 30
+recoverable_node_timeout = 30
 account_autocreate = true
 `;
 
