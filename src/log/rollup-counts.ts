@@ -104,7 +104,9 @@ export async function rollupStats(tx: Database, filter: Filter): Promise<StatsRo
     .where(labels)
     .groupBy(sql`grouping sets ((event_type), (entity_type), ())`)
     .orderBy(desc(sum), asc(sql`event_type`), asc(sql`entity_type`));
-  return isUsableGap(rows[0]?.gap ?? null) ? rows : null;
+  // Of a label whose entries were all taken off again, nothing is left to be told.
+  const isCounted = (row: StatsRow) => row.n > 0 || (row.event_type === null && row.entity_type === null);
+  return isUsableGap(rows[0]?.gap ?? null) ? rows.filter(isCounted) : null;
 }
 
 export type LabelCount = { key: RollupKey | null; value: string | null; n: number };
@@ -128,7 +130,7 @@ export async function rollupLabels(
   // One row without a key has the gap, also where nothing matches.
   const ranked = sql`(
     with cube as materialized (
-      select event_type, entity_type, service, sum(n) as n from ${counted(terms, windowOf(terms))} group by 1, 2, 3
+      select event_type, entity_type, service, sum(n) as n from ${counted(terms, windowOf(terms))} group by 1, 2, 3 having sum(n) > 0
     )
     ${sql.join(byLabel, sql` union all `)} union all select null, null, ${gapFor(terms)}, 0) as ranked`;
   const rows = await tx
