@@ -13,7 +13,8 @@ const own = ({ name, version }: Derivation) => sql`from ${logReaders} where ${lo
 
 export const cursorOf = (derivation: Derivation) => sql`(select ${logReaders.cursor} ${own(derivation)})`;
 
-const head = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`;
+/** The id of the newest entry. */
+export const headSql = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order by ${logBatches.last_id} desc limit 1), 0)`;
 
 /**
  * How many entries are between the cursor and the last one that is counted: `upto`, or the newest one, in the snapshot of
@@ -22,8 +23,8 @@ const head = sql`coalesce((select ${logBatches.last_id} from ${logBatches} order
 export const gapOf = (derivation: Derivation, upto: number | null = null) => {
   const gap =
     upto === null
-      ? sql`${head} - ${logReaders.cursor}`
-      : sql`case when ${head} >= ${logReaders.cursor} then abs(least(${upto}::bigint, ${head}) - ${logReaders.cursor}) end`;
+      ? sql`${headSql} - ${logReaders.cursor}`
+      : sql`case when ${headSql} >= ${logReaders.cursor} then abs(least(${upto}::bigint, ${headSql}) - ${logReaders.cursor}) end`;
   return sql<unknown>`(select ${gap} ${own(derivation)})`;
 };
 

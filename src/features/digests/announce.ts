@@ -3,7 +3,7 @@ import { readEntry } from '../../log/entry.ts';
 import type { Store } from '../../log/store.ts';
 import { type Digest, digestOf, sentenceOf } from './digest.ts';
 import { dayAfter, dayOf, type Period, readPeriod, weekOf } from './period.ts';
-import { isStored } from './tables.ts';
+import { isStored, rangeOf } from './tables.ts';
 
 export const digestEvent = 'DIGEST';
 /** Above it the event names the digest, and its lists are at /api/digests. */
@@ -21,7 +21,8 @@ export async function announce(store: Pick<Store, 'reads' | 'append'>, now_ms: n
   for (const period of [readPeriod(yesterday), ...(week.to === yesterday ? [week] : [])]) {
     const event_uid = `edgetrail:digest:${period.name}`;
     const digest = await store.reads(async (db) =>
-      (await isStored(db, event_uid)) ? null : digestOf(db, period, today),
+      // Each minute: a day that has no events, or is told of already, is not summed up again.
+      (await rangeOf(db, period)) === null || (await isStored(db, event_uid)) ? null : digestOf(db, period, today),
     );
     if (!digest?.is_final || digest.events <= ownDigests(digest)) continue;
     await store.append([eventOf(digest, period, event_uid)]);

@@ -3,9 +3,9 @@ import type { Database } from '../../log/schema.ts';
 import { type Period, shifted } from './period.ts';
 import {
   type Counted,
-  derivedUpTo,
   digestLimits,
   firstDay,
+  isCounted,
   type Kind,
   type News,
   newOf,
@@ -25,9 +25,9 @@ const isRefusal = (type: string) => /(?<![A-Z])(FAILED|FAILURE|REFUSED|DENIED|RE
 const types_max = 1_000;
 const own_types_max = 20;
 
-const tops = { event_types: 'event_type', entity_types: 'entity_type', users: 'user_id', services: 'service' } as const;
+const tops = { entity_types: 'entity_type', users: 'user_id', services: 'service' } as const;
 const news = { event_types: 'event_type', users: 'user_id', services: 'service' } as const;
-type Tops = Record<keyof typeof tops, { values: Counted[]; distinct: number }>;
+type Tops = Record<'event_types' | keyof typeof tops, { values: Counted[]; distinct: number }>;
 
 export type Digest = {
   name: string;
@@ -54,21 +54,22 @@ export type Digest = {
 
 /** The digest of a period. `today` is the current day (UTC). */
 export async function digestOf(db: Database, period: Period, today: string): Promise<Digest> {
-  const { cursor, head } = await derivedUpTo(db);
+  const isAll = await isCounted(db);
   const range = await rangeOf(db, period);
   const before = shifted(period, -1);
   const top = (kind: Kind, limit?: number) => topOf(db, kind, period, before, limit);
-  const types = (await top('event_type', types_max)).values;
+  const { values: types, distinct } = await top('event_type', types_max);
   return {
     name: period.name,
     from: period.from,
     to: period.to,
-    is_final: period.to < today && cursor >= head,
+    is_final: period.to < today && isAll,
     events: range?.n ?? 0,
     first_id: range?.first_id ?? null,
     last_id: range?.last_id ?? null,
     is_dense: range === null || range.last_id - range.first_id + 1 === range.n,
     usual: await usualOf(db, period),
+    event_types: { values: types.slice(0, digestLimits.named_max), distinct },
     ...(await each(tops, (kind) => top(kind))),
     deletes: types.filter(({ value }) => isDelete(value)).slice(0, digestLimits.named_max),
     refusals: types.filter(({ value }) => isRefusal(value)).slice(0, digestLimits.named_max),

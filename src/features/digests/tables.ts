@@ -1,9 +1,10 @@
 /** Numbers of each day by when events were stored, derived from the log, and the queries of a digest. */
 import { and, asc, desc, eq, gte, inArray, lt, lte, notExists, sql } from 'drizzle-orm';
 import { alias, bigint, date, index, integer, pgTable, primaryKey, varchar } from 'drizzle-orm/pg-core';
+import { cursorOf, headSql } from '../../log/derived-rows.ts';
 import { entryLimits } from '../../log/entry.ts';
 import type { Derivation } from '../../log/reader.ts';
-import { type Database, logBatches, logReaders, logUids } from '../../log/schema.ts';
+import { type Database, logUids } from '../../log/schema.ts';
 import { dayAfter, type Period } from './period.ts';
 
 /** The functions derive_digest_<version> and forget_digest of the migrations. */
@@ -185,17 +186,12 @@ export async function silentOf(db: Database, kind: Kind, { from, to }: Period): 
   return newsOf(rows);
 }
 
-/** Up to which event the numbers are derived, and the newest event. */
-export async function derivedUpTo(db: Database): Promise<{ cursor: number; head: number }> {
+/** Whether the numbers are those of all events of this log: of another one that was restored here they are none. */
+export async function isCounted(db: Database): Promise<boolean> {
   const [row] = await db
-    .select({
-      cursor:
-        sql<number>`coalesce((select ${logReaders.cursor} from ${logReaders} where ${logReaders.name} = ${digest.name}
-        and ${logReaders.version} = ${digest.version}), 0)`.mapWith(Number),
-      head: sql<number>`coalesce((select max(${logBatches.last_id}) from ${logBatches}), 0)`.mapWith(Number),
-    })
-    .from(sql`(values (1)) as one`);
-  return row ?? { cursor: 0, head: 0 };
+    .select({ is: sql<boolean>`coalesce(${cursorOf(digest)}, 0) = ${headSql}` })
+    .from(sql`(select) as nothing`);
+  return row?.is ?? false;
 }
 
 /** Whether an event with this event_uid is stored. */

@@ -178,4 +178,12 @@ describe.each(databases)('digests on %s', async (name) => {
       [dayName(130), `1,000 events on Friday, ${dayName(130)}: 500 times the usual 2.`],
     ]);
   });
+
+  it('are not final where they were derived from another log', async () => {
+    const ask = () => digestOf(db, readPeriod(dayName(121)), dayName(200));
+    while ((await store.stepDerivation(digest)).remaining > 0);
+    expect((await ask()).is_final).toBe(true);
+    await db.execute(sql`update log_readers set log_id = gen_random_uuid() where name = 'digest'`);
+    expect((await ask()).is_final).toBe(false);
+  });
 });
