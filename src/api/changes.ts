@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { Problem } from '../http/problem.ts';
 import { jsonOf, readText } from '../http/request.ts';
 import type { Deliveries } from '../log/delivery-rows.ts';
-import { type Metadata, type NewEntry, readEntry } from '../log/entry.ts';
+import { type Metadata, type NewEntry, own_service, readEntry } from '../log/entry.ts';
 import { refusal } from '../log/filter-text.ts';
 import { type Env, isSameOrigin, type Parts } from '../parts.ts';
 
@@ -114,7 +114,7 @@ function eventOf(
   { type: event_type, description, metadata = {} }: NonNullable<Awaited<ReturnType<Change>>>,
 ): NewEntry {
   const { name: user_id } = c.get('principal');
-  const read = readEntry({ event_type, entity_type, entity_id, user_id, description, metadata, service: 'edgetrail' });
+  const read = readEntry({ event_type, entity_type, entity_id, user_id, description, metadata, service: own_service });
   if ('faults' in read)
     throw new Problem(400, read.faults.map(({ field, reason }) => `${field}: ${reason}`).join('; '));
   return read.entry;

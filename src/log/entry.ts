@@ -3,6 +3,9 @@ import * as v from 'valibot';
 import type { Fault } from '../http/problem.ts';
 import { parseInstant } from './instant.ts';
 
+/** The `service` of what the product itself records. Rules and models do not read it, so that nothing loops. */
+export const own_service = 'edgetrail';
+
 /** Limits of one event. Text is counted in characters (code points), as PostgreSQL counts varchar(n). */
 export const entryLimits = {
   label_chars_max: 255,

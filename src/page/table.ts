@@ -1,15 +1,19 @@
 /** Tables of the pages, and texts in their cells. Data in, markup out. */
 import { html } from 'hono/html';
-import { truncate, visible } from './format.ts';
+import { type DisplayOptions, formatExactTime, truncate, visible } from './format.ts';
 import type { Markup } from './layout.ts';
 
-/** A table whose rows are cells; the first cell of a row is its header. */
-export const table = (caption: Markup | string, heads: string[], rows: (Markup | string)[][]): Markup =>
-  html`<table class="changes"><caption>${caption}</caption><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+/** A table whose rows are cells; the first cell of a row is its header. Without a caption, the heading above it names it. */
+export const table = (caption: Markup | string | null, heads: string[], rows: (Markup | string)[][]): Markup =>
+  html`<table class="changes">${caption === null ? '' : html`<caption>${caption}</caption>`}<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
 <tbody>${rows.map(
     ([first, ...others]) => html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
 `,
   )}</tbody></table>`;
+
+/** A time to the millisecond, of RFC 3339. */
+export const exactTime = (iso: string, display: DisplayOptions): Markup =>
+  html`<time datetime="${iso}">${formatExactTime(Date.parse(iso), display)}</time>`;
 
 const name_chars_max = 80;
 const unbroken_chars_max = 14;

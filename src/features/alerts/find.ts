@@ -2,7 +2,7 @@
 import { shortDigest } from '../../http/digest.ts';
 import type { Finder, FinderStore, Found } from '../../log/delivery-finder.ts';
 import type { Delivery } from '../../log/delivery-rows.ts';
-import type { Json, NewEntry } from '../../log/entry.ts';
+import { type Json, type NewEntry, own_service } from '../../log/entry.ts';
 import { readFilter } from '../../log/filter.ts';
 import type { MatchQuery } from '../../log/matches.ts';
 import { wallClock } from '../../page/time-zone.ts';
@@ -114,7 +114,7 @@ async function eventOf({ name: reader, spec, revision }: Delivery, rule: Rule, v
     ip_address: null,
     user_agent: null,
     timestamp: new Date(at).toISOString(),
-    service: 'edgetrail',
+    service: own_service,
     trace_id: null,
     session_id: null,
     event_uid: `${kind.toLowerCase()}/${name}/${revision}/${digest}/${first_id}-${last_id}/${at}`,

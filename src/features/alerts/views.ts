@@ -1,15 +1,13 @@
 /** The page of the rules. Data in, markup out. */
 import { html } from 'hono/html';
-import { type DisplayOptions, formatCount, formatExactTime, visible } from '../../page/format.ts';
+import { type DisplayOptions, formatCount, visible } from '../../page/format.ts';
 import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { actionForm, type SpecForm, specForm, specText } from '../../page/spec-form.ts';
+import { exactTime } from '../../page/table.ts';
 import { ready } from './ready.ts';
 import type { OpenGroup, RuleView } from './view.ts';
-
-const time = (iso: string, display: DisplayOptions): Markup =>
-  html`<time datetime="${iso}">${formatExactTime(Date.parse(iso), display)}</time>`;
 
 const nameOf = (group: string | null) => (group === null ? 'all' : visible(group));
 
@@ -21,7 +19,7 @@ const mute = (name: string, group: string | null, seconds: number): Markup =>
   );
 
 const openGroup = (name: string, { group, n, since, link }: OpenGroup, display: DisplayOptions): Markup =>
-  html`<li><a href="${link}"><bdi>${nameOf(group)}</bdi>: ${formatCount(n)} events</a> since ${time(since, display)} ${mute(name, group, 3_600)}</li>`;
+  html`<li><a href="${link}"><bdi>${nameOf(group)}</bdi>: ${formatCount(n)} events</a> since ${exactTime(since, display)} ${mute(name, group, 3_600)}</li>`;
 
 const oneRule = (
   rule: RuleView,
@@ -36,7 +34,7 @@ ${rule.last_error === null ? '' : html`<dt>Last error</dt><dd>${visible(rule.las
     ? 'nothing'
     : html`${formatCount(rule.open_groups)}<ul>${rule.open.map((group) => openGroup(rule.name, group, display))}</ul>`
 }</dd>
-${rule.muted.map(({ group, until }) => html`<dt>Muted</dt><dd><bdi>${nameOf(group)}</bdi> until ${time(until, display)} ${mute(rule.name, group, 0)}</dd>`)}
+${rule.muted.map(({ group, until }) => html`<dt>Muted</dt><dd><bdi>${nameOf(group)}</bdi> until ${exactTime(until, display)} ${mute(rule.name, group, 0)}</dd>`)}
 </dl>
 ${mute(rule.name, null, 3_600)}<a class="button" href="/rules?rule=${rule.name}#spec">Change</a>${actionForm(`/rules/${rule.name}/delete`, `Delete ${rule.name}`)}</section>`;
 

@@ -5,7 +5,7 @@ import { readMeasure } from '../../api/aggregate-answer.ts';
 import { checked, nameOf, recordChange } from '../../api/changes.ts';
 import { badField, Problem } from '../../http/problem.ts';
 import { groupKeys } from '../../log/aggregate-sources.ts';
-import type { Metadata } from '../../log/entry.ts';
+import { type Metadata, own_service } from '../../log/entry.ts';
 import { filterOf } from '../../log/filter.ts';
 import { readFilterText } from '../../log/filter-text.ts';
 import type { Entry } from '../../log/schema.ts';
@@ -65,7 +65,7 @@ export function readBoard(body: unknown): BoardSpec {
 
 const ofBoards = (name?: string) =>
   filterOf(
-    Object.entries({ service: 'edgetrail', entity_type: 'board', ...(name !== undefined && { entity_id: name }) }).map(
+    Object.entries({ service: own_service, entity_type: 'board', ...(name !== undefined && { entity_id: name }) }).map(
       ([key, value]) => ({ key, negated: false, values: [value] }),
     ),
   );

@@ -1,5 +1,5 @@
 /** The event by which a finished digest reaches sinks: `DIGEST`, once for each day and week. */
-import { readEntry } from '../../log/entry.ts';
+import { own_service, readEntry } from '../../log/entry.ts';
 import type { Store } from '../../log/store.ts';
 import { type Digest, digestOf, sentenceOf } from './digest.ts';
 import { dayAfter, dayOf, type Period, readPeriod, weekOf } from './period.ts';
@@ -38,7 +38,7 @@ function eventOf(digest: Digest, period: Period, event_uid: string) {
     event_type: digestEvent,
     entity_type: period.days === 1 ? 'day' : 'week',
     entity_id: name,
-    service: 'edgetrail',
+    service: own_service,
     event_uid,
     description: sentenceOf(digest),
     metadata: isShort ? digest : { name, from, to, events, first_id, last_id, usual },

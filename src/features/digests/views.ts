@@ -5,6 +5,7 @@ import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import { filterHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
+import { table } from '../../page/table.ts';
 import { type Digest, sentenceOf } from './digest.ts';
 import { readPeriod, shifted, weekOf } from './period.ts';
 import type { Counted, News } from './tables.ts';
@@ -17,13 +18,6 @@ const value = (text: string): Markup => html`<bdi>${visible(text)}</bdi>`;
 
 const change = ({ n, before }: Counted): string =>
   n === before ? 'as before' : `${n > before ? '+' : '−'}${formatCount(Math.abs(n - before))}`;
-
-const table = (heads: string[], rows: (Markup | string)[][]): Markup =>
-  html`<table class="changes"><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>${rows.map(
-    ([first, ...others]) => html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
-`,
-  )}</tbody></table>`;
 
 const section = (title: string, content: Markup): Markup => html`<section><h2>${title}</h2>${content}</section>`;
 
@@ -39,6 +33,7 @@ const top = (
     : section(
         title,
         html`${table(
+          null,
           [title, 'Events', `Against the ${period} before`],
           values.map((row) => [
             value(row.value),
@@ -147,7 +142,7 @@ export function digestsPage(
     html`<main class="alone"><h1>Digests</h1>${
       rows.length === 0
         ? html`<p>No event was stored yet.</p>`
-        : table(['Day (UTC)', 'Events', 'Share of the busiest', 'Week'], rows)
+        : table(null, ['Day (UTC)', 'Events', 'Share of the busiest', 'Week'], rows)
     }</main>`,
     reader,
     display,

@@ -4,6 +4,7 @@ import { Problem } from '../../http/problem.ts';
 import type { Reached } from '../../http/reach.ts';
 import type { DeliveryState } from '../../log/delivery-rows.ts';
 import { type Judged, type Sink, type SinkBatch, SinkFault } from '../../log/delivery-sink.ts';
+import { own_service } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
 import type { Parts } from '../../parts.ts';
 import { noSuchSink } from './kind.ts';
@@ -52,7 +53,7 @@ const testEvent = (name: string, at: string): Entry => ({
   metadata: { test: true },
   ip_address: null,
   user_agent: null,
-  service: 'edgetrail',
+  service: own_service,
   trace_id: null,
   session_id: null,
   event_uid: null,

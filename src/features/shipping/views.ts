@@ -1,13 +1,14 @@
 /** The pages of the sinks. Data in, markup out. */
 import { html } from 'hono/html';
 import type { Refused } from '../../log/delivery-rows.ts';
-import { type DisplayOptions, formatCount, formatExactTime, visible } from '../../page/format.ts';
+import { type DisplayOptions, formatCount, visible } from '../../page/format.ts';
 import { framedPage } from '../../page/framed-page.ts';
 import { pollState } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { actionForm, type SpecForm, specForm, specText } from '../../page/spec-form.ts';
+import { exactTime } from '../../page/table.ts';
 import type { SinkView } from './view.ts';
 
 /** What a new sink of a kind begins with. */
@@ -35,9 +36,6 @@ export const templates: Record<string, string> = {
   webhook: specText({ kind: 'webhook', url: 'https://', secret: 'env:WEBHOOK_SECRET', filter: '' }),
 };
 
-const time = (iso: string, display: DisplayOptions): Markup =>
-  html`<time datetime="${iso}">${formatExactTime(Date.parse(iso), display)}</time>`;
-
 /** The members of a sink that say how it goes; the others are its spec. */
 const stateKeys = [
   'name',
@@ -63,8 +61,8 @@ ${sink.last_error === null ? '' : html`<dt>Last error</dt><dd>${visible(sink.las
 <dt>Up to event</dt><dd>${formatCount(sink.cursor)}</dd>
 <dt>Behind by</dt><dd>${formatCount(sink.lag_events)} events, ${formatCount(sink.lag_seconds)} s</dd>
 <dt>Refused</dt><dd>${formatCount(sink.refused_events)} events</dd>
-<dt>Last kept</dt><dd>${sink.last_ok_at === null ? 'never' : time(sink.last_ok_at, display)}</dd>
-${sink.next_attempt_at === null ? '' : html`<dt>Next attempt</dt><dd>${time(sink.next_attempt_at, display)}</dd>`}
+<dt>Last kept</dt><dd>${sink.last_ok_at === null ? 'never' : exactTime(sink.last_ok_at, display)}</dd>
+${sink.next_attempt_at === null ? '' : html`<dt>Next attempt</dt><dd>${exactTime(sink.next_attempt_at, display)}</dd>`}
 ${sink.replays.map(({ cursor, until, status }) => html`<dt>Sends again</dt><dd>up to event ${formatCount(until)}, now at ${formatCount(cursor)}: ${status}</dd>`)}
 </dl>`;
 
@@ -97,7 +95,7 @@ const action = (name: string, verb: string, label: string, more: Markup | '' = '
   actionForm(`/sinks/${name}/${verb}`, label, more);
 
 const refusedList = (refused: Refused[], display: DisplayOptions): Markup =>
-  html`<ul>${refused.map(({ id, upto, n, reason, at }) => html`<li><a href="${eventHref(id)}">Event ${id}</a>${upto === null ? '' : ` and up to ${upto}: ${n} of them`}: ${visible(reason)}, ${time(at, display)}</li>`)}</ul>`;
+  html`<ul>${refused.map(({ id, upto, n, reason, at }) => html`<li><a href="${eventHref(id)}">Event ${id}</a>${upto === null ? '' : ` and up to ${upto}: ${n} of them`}: ${visible(reason)}, ${exactTime(at, display)}</li>`)}</ul>`;
 
 /** `said` is what became of a request that was made from the page. */
 export const sinkPage = (

@@ -2,12 +2,12 @@
 import { eventLoopTurn } from '../../http/pause.ts';
 import type { Finder, Found } from '../../log/delivery-finder.ts';
 import type { Delivery } from '../../log/delivery-rows.ts';
-import type { Json, NewEntry } from '../../log/entry.ts';
+import { type Json, type NewEntry, own_service } from '../../log/entry.ts';
 import { isoOf, readDatabaseTime } from '../../log/instant.ts';
 import type { Store } from '../../log/store.ts';
 import type { Story, Whole } from './actor.ts';
 import type { Budget } from './budget.ts';
-import { fold, own_service, subjectsOf, type World } from './fold.ts';
+import { fold, subjectsOf, type World } from './fold.ts';
 import { actorsOf, eventsAfter, keep, type TakenEvent } from './tables.ts';
 import { factHref, sentenceOf, subjectOf } from './words.ts';
 

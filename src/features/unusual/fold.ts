@@ -3,6 +3,7 @@
  * happened. It reads neither a clock nor a database, and what it remembers is JSON: the same events give the same stories,
  * in steps of any size.
  */
+import { own_service } from '../../log/entry.ts';
 import {
   type Actor,
   day_ms,
@@ -33,8 +34,6 @@ export type Event = Observed & {
 
 export type World = { whole: Whole | null; actors: Map<string, Actor> };
 
-/** The service that names what the product itself has written. */
-export const own_service = 'edgetrail';
 const anybody = 'a';
 /** What has fired is learned after so long, unless somebody confirms it. */
 const learn_after_ms = 7 * day_ms;

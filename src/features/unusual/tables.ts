@@ -1,11 +1,12 @@
 /** The tables of what is unusual, and their queries. */
 import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import { bigint, doublePrecision, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
+import { own_service } from '../../log/entry.ts';
 import { isoOf } from '../../log/instant.ts';
 import { literal } from '../../log/literals.ts';
 import { type Database, instant, activityLogs as log } from '../../log/schema.ts';
 import type { Actor, Fact, Story } from './actor.ts';
-import { type Event, own_service } from './fold.ts';
+import type { Event } from './fold.ts';
 import { readVerdict, verdictEvent } from './verdicts.ts';
 
 /** What the models remember of a subject: u:<user>, s:<service> or a. */

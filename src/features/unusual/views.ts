@@ -1,15 +1,13 @@
 /** The page of the stories. Data in, markup out. */
 import { html } from 'hono/html';
-import { type DisplayOptions, formatCount, formatExactTime, visible } from '../../page/format.ts';
+import { type DisplayOptions, formatCount, visible } from '../../page/format.ts';
 import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { actionForm } from '../../page/spec-form.ts';
+import { exactTime } from '../../page/table.ts';
 import type { Listed } from './verbs.ts';
 import type { FactView, StoryView } from './view.ts';
-
-const time = (iso: string, display: DisplayOptions): Markup =>
-  html`<time datetime="${iso}">${formatExactTime(Date.parse(iso), display)}</time>`;
 
 const fact = ({ link, words, kind, score, fires }: FactView): Markup =>
   html`<li><a href="${link}"><bdi>${visible(words)}</bdi></a> (${kind.replace('_', ' ')}, ${score.toFixed(1)}${fires ? ', fired' : ''})</li>`;
@@ -25,10 +23,10 @@ function storySection(story: StoryView, mayJudge: boolean, display: DisplayOptio
     ['muted', 'Mute'],
     ...(verdict ? [['none', 'Undo']] : []),
   ].filter(([name]) => name !== verdict?.verdict);
-  return html`<section><h2><a href="/unusual/${id}"><bdi>${visible(subject.name ?? 'Anybody')}</bdi>, ${time(to, display)}</a></h2><dl>
+  return html`<section><h2><a href="/unusual/${id}"><bdi>${visible(subject.name ?? 'Anybody')}</bdi>, ${exactTime(to, display)}</a></h2><dl>
 <dt>What</dt><dd><ul>${facts.map(fact)}</ul></dd>
 <dt>Fired</dt><dd>${fired ? html`<b>yes</b>, <a href="${story.fired_at ?? ''}">with this event</a>` : 'no'}</dd>
-${verdict ? html`<dt>Verdict</dt><dd><b>${verdict.verdict}</b> by <bdi>${visible(verdict.by ?? '')}</bdi>, <a href="/logs/${verdict.event_id}">${time(verdict.at, display)}</a></dd>` : ''}
+${verdict ? html`<dt>Verdict</dt><dd><b>${verdict.verdict}</b> by <bdi>${visible(verdict.by ?? '')}</bdi>, <a href="/logs/${verdict.event_id}">${exactTime(verdict.at, display)}</a></dd>` : ''}
 </dl>${mayJudge ? others.map(([name = '', label = '']) => verdictForm(id, name, `${label} ${id}`)) : ''}</section>`;
 }
 
@@ -55,7 +53,7 @@ export function storiesPage(
     'Unusual',
     html`<main class="event"><h1>Unusual</h1>
 <p>${share}${status === 'up to date' ? 'All events are read.' : `${formatCount(lag_events)} events are not read yet.`}</p>
-${learning_until === null ? '' : html`<p>Still learning: nothing fires before ${time(learning_until, display)} in the log.</p>`}
+${learning_until === null ? '' : html`<p>Still learning: nothing fires before ${exactTime(learning_until, display)} in the log.</p>`}
 ${query ? filterForm(query) : html`<p><a href="/unusual">All</a></p>`}
 <section class="details" aria-label="Stories">${
       stories.length === 0

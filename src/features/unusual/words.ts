@@ -1,7 +1,7 @@
 /** A story in words, and the addresses of exactly the events that it is about. */
+import { own_service } from '../../log/entry.ts';
 import { eventHref, filterHref } from '../../page/links.ts';
 import type { Fact, Story } from './actor.ts';
-import { own_service } from './fold.ts';
 
 export const subjectKinds = { u: 'user_id', s: 'service', a: 'anybody' } as const;
 

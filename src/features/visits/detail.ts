@@ -1,4 +1,5 @@
 /** Everything that the page of a visit shows: its events and their story, what else the same user did meanwhile. */
+import { own_service } from '../../log/entry.ts';
 import { readFilter } from '../../log/filter.ts';
 import { isoOf } from '../../log/instant.ts';
 import { pageLimits } from '../../log/paging.ts';
@@ -78,7 +79,7 @@ async function newTwoPlaces(
       user_id,
       start_date: at(started, -gap_ms),
       end_date: at(ended, gap_ms),
-      'service!': 'edgetrail',
+      'service!': own_service,
     }),
   );
   const ids = new Set(own.map(({ id }) => id));

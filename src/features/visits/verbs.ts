@@ -1,6 +1,7 @@
 /** What is done with visits: they are listed, and found by any of their events. */
 import { Problem, unavailable } from '../../http/problem.ts';
 import { withTimeout } from '../../log/deadlines.ts';
+import { own_service } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
 import type { Parts } from '../../parts.ts';
 import type { Asked } from './ask.ts';
@@ -20,7 +21,7 @@ export function queryOf({ user_id, session_id, started, ended, last_id }: Visit)
     start_date: started,
     end_date: ended,
     last_id: String(last_id),
-    'service!': 'edgetrail',
+    'service!': own_service,
     ...(session_id === null ? { user_id: user_id ?? '', without: 'session_id' } : { session_id }),
   });
   query.sort();
@@ -50,7 +51,7 @@ export async function totalOf({ store }: Parts, { filter, count }: Asked): Promi
 /** Whether an event belongs to a visit, as the derivation says. */
 export const isOfVisit = ({ user_id, session_id, service, unreadable }: Entry): boolean =>
   (user_id !== null || session_id !== null) &&
-  service !== 'edgetrail' &&
+  service !== own_service &&
   !(unreadable ?? '').split('; ').some((fault) => fault.startsWith('timestamp:'));
 
 /** The visit of an event. Rejects with a 404 for an event that has none. */

@@ -5,7 +5,6 @@ import {
   formatCount,
   formatDuration,
   formatEventCount,
-  formatExactTime,
   formatTime,
   truncate,
   visible,
@@ -14,6 +13,7 @@ import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import { eventHref, filterHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
+import { exactTime, table } from '../../page/table.ts';
 import { type Detail, detailLimits } from './detail.ts';
 import type { TwoPlaces } from './story.ts';
 import { said, timeline } from './timeline.ts';
@@ -23,8 +23,6 @@ const chars_max = 60;
 const moments_max = 100;
 
 const short = (text: string): Markup => html`<bdi>${visible(truncate(text, chars_max))}</bdi>`;
-const time = (iso: string, display: DisplayOptions): Markup =>
-  html`<time datetime="${iso}">${formatExactTime(Date.parse(iso), display)}</time>`;
 const join = (parts: Markup[], between = ', '): Markup =>
   html`${parts.map((part, i) => html`${i > 0 ? between : ''}${part}`)}`;
 
@@ -52,15 +50,9 @@ const notes = ({ state, signed_in, signed_out, overlaps }: TimedVisit): Markup =
     html`${state}`,
   ]);
 
-const table = (heads: string[], rows: (Markup | string)[][]): Markup =>
-  html`<table class="changes"><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>${rows.map(
-    ([first, ...others]) => html`<tr><th scope="row">${first}</th>${others.map((cell) => html`<td>${cell}</td>`)}</tr>
-`,
-  )}</tbody></table>`;
-
 const visitsTable = (visits: TimedVisit[], display: DisplayOptions): Markup =>
   table(
+    null,
     ['When', 'Who', 'Events', 'Addresses', 'Notes'],
     visits.map((visit) => [
       html`<a href="/visits/${visit.visit}">${period(visit, display)}</a>`,
@@ -124,8 +116,8 @@ export function visitPage(detail: Detail, reader: Reader, display: DisplayOption
     `Visit ${visit.visit}`,
     html`<main class="alone"><h1>Visit ${visit.visit}: ${who(visit)}</h1>
 <div class="details"><dl>
-<dt>From</dt><dd>${time(started, display)}</dd>
-<dt>To</dt><dd>${time(ended, display)}, after ${formatDuration((Date.parse(ended) - Date.parse(started)) / 1_000)}; ${state}</dd>
+<dt>From</dt><dd>${exactTime(started, display)}</dd>
+<dt>To</dt><dd>${exactTime(ended, display)}, after ${formatDuration((Date.parse(ended) - Date.parse(started)) / 1_000)}; ${state}</dd>
 <dt>Events</dt><dd><a href="${visit.link}">Its ${formatEventCount(n)}</a></dd>
 <dt>Addresses</dt><dd>${addresses(visit)}</dd>
 </dl></div>
@@ -135,6 +127,7 @@ ${events.length === 0 ? '' : html`<h2>Timeline</h2>${events.length < n ? html`<p
       moments.length === 0
         ? ''
         : html`<section><h2>What changed</h2>${table(
+            null,
             ['When', 'What'],
             moments
               .slice(0, moments_max)
