@@ -13,6 +13,7 @@ import type { Reach } from './http/reach.ts';
 import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
+import type { Term } from './log/filter.ts';
 import type { Position } from './log/position.ts';
 import type { Derivation } from './log/reader.ts';
 import type { Entry } from './log/schema.ts';
@@ -104,6 +105,25 @@ export type Report = (what: string, error: unknown, about?: About) => void;
 /** A link to a page, in the menu of those who have the right. */
 export type NavigationEntry = { path: string; label: string; right: Right };
 
+/** What a board asks of a feature: the terms of the filter beside the times, and a period in epoch ms, both ends included. */
+export type PanelQuestion = { terms: Term[]; from: number; to: number; rows_max: number };
+
+/** `names` under the columns, the number of events, their address, a page that tells more, and the time in epoch ms. */
+export type PanelRow = {
+  names: (string | null)[];
+  value: number;
+  href: string;
+  page: string;
+  span: [number, number];
+};
+
+/** The newest rows first. */
+export type PanelSource = {
+  /** The fields that it can be narrowed by. */
+  keys: readonly string[];
+  ask(parts: Parts, question: PanelQuestion): Promise<{ columns: string[]; rows: PanelRow[]; is_exact: boolean }>;
+};
+
 /** A capability that reads the log: a folder in src/features/ and a line in its index.ts. All features have this form. */
 export type Feature = {
   name: string;
@@ -120,6 +140,8 @@ export type Feature = {
    * requests or events.
    */
   metrics?(parts: Parts): Promise<Metric[]> | Metric[];
+  /** Panels of boards that only it can answer, by their kind: features do not import each other, so a board asks here. */
+  panels?: { [kind: string]: PanelSource };
   /** What it derives from the log (log/reader.ts), into the tables of its tables.ts. */
   derivations?: readonly Derivation[];
   /** What it does once a minute. Every instance does it: it must do no harm twice. */

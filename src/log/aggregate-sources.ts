@@ -1,13 +1,21 @@
 /** What an aggregate asks for, and where its numbers come from: the rollup, the days of users, or the entries. */
 import { and, inArray, lte, notInArray, type SQL, sql } from 'drizzle-orm';
 import { gapOf } from './derived-rows.ts';
-import { type Filter, isTimeKey, valueSql } from './filter.ts';
+import { type Filter, isTimeKey, patternKey, valueSql } from './filter.ts';
 import { isRollupFilter, isRollupKey, labelsMatch, windowOf } from './rollup-counts.ts';
 import { type Groups, rollup, rollupRows } from './rollup-rows.ts';
 import { activityLogs as log } from './schema.ts';
 import { userDayRows, userDays } from './user-days.ts';
 
-export const groupKeys = ['event_type', 'entity_type', 'service', 'user_id', 'entity_id', 'ip_address'] as const;
+export const groupKeys = [
+  'event_type',
+  'entity_type',
+  'service',
+  'user_id',
+  'entity_id',
+  'ip_address',
+  'pattern',
+] as const;
 export type GroupKey = (typeof groupKeys)[number];
 
 /** `hour_of_week`: 0 is Monday from midnight to one o'clock. All are in UTC. */
@@ -125,6 +133,7 @@ const rowColumns: Record<GroupKey, SQL> = {
   user_id: text(sql`${log.user_id}`),
   entity_id: text(sql`${log.entity_id}`),
   ip_address: address,
+  pattern: patternKey,
 };
 const distinctOf = {
   users: rowColumns.user_id,

@@ -103,6 +103,12 @@ export function lastIdOf(terms: Term[]): number | null {
   return ids.length > 0 ? Math.max(...ids) : null;
 }
 
+/** The one value that a field must have, where the terms say one. */
+export function onlyValue(terms: Term[], key: string): string | undefined {
+  const [value, more] = terms.find((term) => term.key === key && !term.negated)?.values ?? [];
+  return more === undefined ? value : undefined;
+}
+
 /** Escapes the wildcards of ILIKE, so that they match themselves. */
 const likeLiteral = (value: string) => value.replace(/[\\%_]/g, '\\$&');
 

@@ -1,4 +1,7 @@
-/** Totals of filters by pattern, from what is derived of them: in a long log, masking each description takes minutes. */
+/**
+ * What is derived of patterns, for those that ask beside the feature: totals of filters by pattern, because to mask each
+ * description of a long log takes minutes, and texts.
+ */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Filter } from './filter.ts';
 import type { Derivation } from './reader.ts';
@@ -40,3 +43,18 @@ export async function patternTotal(tx: Database, { terms, where }: Filter): Prom
   if (found.others > 0 && found.known < term.values.length) return null;
   return found.derived + found.above;
 }
+
+/**
+ * The services and texts of patterns by their keys: of those that the reader has come to, and that have a count of their
+ * own. A service is '' where there is none.
+ */
+export async function patternTexts(db: Database, keys: string[]): Promise<Map<string, PatternText>> {
+  const { key, service, text } = logPattern;
+  const found = await db
+    .select({ key, service, text })
+    .from(logPattern)
+    .where(and(eq(logPattern.version, patterns.version), inArray(key, keys)));
+  return new Map(found.map((row) => [row.key, row]));
+}
+
+export type PatternText = { service: string; text: string };

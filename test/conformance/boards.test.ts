@@ -1,7 +1,8 @@
 /** The boards over HTTP: every number of a panel is the number of the events behind its link. */
 import { expect, it } from 'vitest';
 import { builtIn } from '../../src/features/boards/built-in.ts';
-import { startService } from '../support/harness.ts';
+import { isNumbered } from '../../src/features/boards/panel.ts';
+import { eventually, startService } from '../support/harness.ts';
 import { get, type Listing } from './oracle.ts';
 
 type Mark = {
@@ -10,7 +11,14 @@ type Mark = {
   href: string | null;
   before?: { value: number; href: string | null };
 };
-type View = { summary: string; is_exact: boolean; cursor: number; marks: Mark[]; fault: string | null };
+type View = {
+  summary: string;
+  is_exact: boolean;
+  cursor: number;
+  marks: Mark[];
+  fault: string | null;
+  has_more: boolean;
+};
 
 const service = await startService();
 const hour_ms = 3_600_000;
@@ -22,6 +30,7 @@ const written = await service.write(
     ...(i % 7 !== 0 && { user_id: ['ana', 'bo', 'cy'][i % 3] }),
     ...(i % 2 === 0 && { service: 'shop' }),
     ip_address: `10.0.0.${i % 3}`,
+    ...(i % 4 === 1 && { description: `Order ${i} is sent` }),
     timestamp: new Date(Date.now() - 1_000 - ((i * 53) % (24 * 20)) * hour_ms).toISOString(),
   })),
 );
@@ -37,7 +46,7 @@ it.each(builtIn.map(({ name }) => name))(
       const view = await get<View>(service, `/boards/${name}/${i + 1}.json?last=7d&${questions[name] ?? ''}`);
       expect([panel.title, view.fault, view.is_exact]).toEqual([panel.title, null, true]);
       expect(view.summary).toContain(panel.title);
-      if (panel.kind === 'events' || panel.kind === 'seen' || panel.measure !== 'count') continue;
+      if (!isNumbered(panel.kind) || panel.measure !== 'count') continue;
       const linked = view.marks.filter(({ href }) => href !== null);
       for (const { value, href, before } of [linked[0], linked.at(-1)].filter((mark) => mark !== undefined)) {
         expect((await get<Listing>(service, `/api${href}&limit=1&count=exact`)).total).toBe(value);
@@ -72,6 +81,31 @@ it('a panel is also a table and a picture, and an unchanged one is a 304', async
     const tag = (await service.request(path)).headers.get('etag') ?? '';
     expect((await service.request(path, { headers: { 'if-none-match': tag } })).status).toBe(304);
   }
+});
+
+it('panels of patterns and of visits lead to exactly their events, and say what they cannot be narrowed by', async () => {
+  const panels = ['patterns', 'lanes'].map((kind) => ({ title: kind, kind, range: '30d' }));
+  const form = new URLSearchParams({ name: 'own', spec: JSON.stringify({ title: 'Own', panels }) });
+  const headers = { origin: service.url, 'content-type': 'application/x-www-form-urlencoded' };
+  const saved = await service.request('/boards', { method: 'POST', headers, body: String(form), redirect: 'manual' });
+  expect(saved.status).toBe(303);
+  const ask = (place: number, query = '') => get<View>(service, `/boards/own/${place}.json?${query}`);
+  // The texts of patterns are derived: on Workers by the schedule.
+  await service.scheduled();
+  await eventually('the pattern has its text', async () =>
+    (await ask(1)).marks.some(({ names }) => names[0] === 'Order <*> is sent'),
+  );
+  const [patterns, lanes] = [await ask(1, 'service!=edgetrail'), await ask(2)];
+  const sum = (view: View, of: string) =>
+    view.marks.filter(({ names }) => names[0] === of).reduce((all, { value }) => all + value, 0);
+  expect(sum(patterns, 'Order <*> is sent')).toBe(60);
+  expect(sum(patterns, 'no description')).toBe(180);
+  expect([lanes.marks.length, lanes.has_more]).toEqual([60, true]);
+  const ofAna = await ask(2, 'user_id=ana&last=7d');
+  expect([ofAna.has_more, new Set(ofAna.marks.map(({ names }) => names[0]))]).toEqual([false, new Set(['ana'])]);
+  for (const { value, href } of [...patterns.marks, ...lanes.marks.slice(0, 5)])
+    expect((await get<Listing>(service, `/api${href}&limit=1&count=exact`)).total).toBe(value);
+  expect((await ask(2, 'event_type=CREATE')).fault).toContain('only user_id and session_id can');
 });
 
 it('an open page is told of what has changed, and of nothing else', async () => {

@@ -1,5 +1,6 @@
 /** What is unusual: a burst in a quiet log fires, is an event, leads to its events, and is judged by those who may write. */
 import { describe, expect, it } from 'vitest';
+import { builtIn } from '../../src/features/boards/built-in.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { eventually, json, startService } from '../support/harness.ts';
 import { asEvents, burst, day_ms, hour_ms, team } from '../support/unusual/team.ts';
@@ -59,6 +60,17 @@ describe('a story', () => {
       const { total } = await read<{ total: number }>(`/api${link}`);
       expect([link, total]).toEqual([link, n]);
     }
+  });
+
+  it('is on the board of its user, each fact with exactly its events', async () => {
+    const place = builtIn.find(({ name }) => name === 'user')?.panels.findIndex(({ kind }) => kind === 'unusual') ?? -1;
+    const { marks } = await read<{ marks: { names: string[]; value: number; href: string; page: string }[] }>(
+      `/boards/user/${place + 1}.json?user_id=ana&last=30d`,
+    );
+    const burst = marks.find(({ names }) => names[2]?.startsWith('20 DELETE'));
+    expect(burst).toMatchObject({ value: 20, page: `/unusual/${(await bursts())[0]?.id}` });
+    expect((await read<{ total: number }>(`/api${burst?.href}`)).total).toBe(20);
+    expect(marks.every(({ names }) => names[1] === 'ana')).toBe(true);
   });
 
   it('is listed page by page, newest first', async () => {

@@ -93,6 +93,12 @@ describe('a feature', async () => {
     expect((await get('/reports', 'guest')).status).toBe(403);
   });
 
+  it('is not missed by a board with panels of its own: they say so', async () => {
+    const get = serviceOf(features.filter(({ name }) => name === 'boards'));
+    const page = await (await get('/boards/user?user_id=ana', 'admin')).text();
+    expect(page.match(/This service has no panels of this kind\./g)).toHaveLength(2);
+  });
+
   const without = [...features.map(({ name }) => [name, features.filter((other) => other.name !== name)] as const)];
   it.each([...without, ['every feature', []] as const])('%s can be taken away', async (name, others) => {
     const ask = serviceOf(others);

@@ -3,6 +3,8 @@ import { type Board, panel } from './panel.ts';
 
 const byType = (more = {}) => panel('Over time', 'bars', { by: ['event_type'], ...more });
 const heat = panel('By weekday and hour', 'heat');
+const seen = panel('Seen for the first time', 'seen');
+const unusual = panel('Unusual', 'unusual');
 const newest = panel('Newest events', 'events');
 const top = (title: string, ...by: Board['asks']) => panel(title, 'top', { by });
 
@@ -25,7 +27,8 @@ export const builtIn: readonly Board[] = [
       top('Entity types', 'entity_type'),
       top('Services', 'service'),
       heat,
-      panel('Seen for the first time', 'seen'),
+      unusual,
+      seen,
     ],
   },
   {
@@ -39,7 +42,9 @@ export const builtIn: readonly Board[] = [
       top('Addresses', 'ip_address'),
       top('Services', 'service'),
       heat,
-      panel('Seen for the first time', 'seen'),
+      panel('Visits', 'lanes'),
+      unusual,
+      seen,
       newest,
     ],
   },
@@ -67,7 +72,8 @@ export const builtIn: readonly Board[] = [
       top('Entity types', 'entity_type'),
       top('Users', 'user_id'),
       heat,
-      panel('Seen for the first time', 'seen'),
+      unusual,
+      seen,
       newest,
     ],
   },

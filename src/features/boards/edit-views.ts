@@ -6,7 +6,7 @@ import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { actionForm, type SpecForm, specForm } from '../../page/spec-form.ts';
-import { labelOf } from './ask.ts';
+import { labelOf } from './marks.ts';
 import { type Board, panelKinds } from './panel.ts';
 
 type Titled = Pick<Board, 'name' | 'title'>;

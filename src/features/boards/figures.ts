@@ -1,40 +1,21 @@
 /** Panels drawn as SVG. Every mark is a link to its events; sizes and places carry the numbers, colours only repeat names. */
 import { html } from 'hono/html';
-import { colourClass, formatCount, truncate, visible } from '../../page/format.ts';
+import { formatCount, truncate } from '../../page/format.ts';
 import type { Markup } from '../../page/layout.ts';
-import { type Mark, type PanelView, weekdays } from './ask.ts';
+import { weekdays } from './ask.ts';
+import { lanes } from './lanes.ts';
+import type { Mark, PanelView } from './marks.ts';
+import { link, nameOf, namesOf, round, row, svg, toneOf, width } from './svg.ts';
 import { shortNumber, ticksOf } from './ticks.ts';
 
-/** Units of the view box, which is as wide as the panel. */
-const width = 360;
 const height = 150;
 const left = 38;
 const bottom = 18;
 const top = 14;
-const row = 20;
 const cell = 14;
 const label_chars_max = 22;
 /** Above so many bars only the largest has its number written above it. */
 const numbers_max = 12;
-
-const tones = ['t2', 't1', 't6', 't4', 't5', 't8'];
-
-/** The class that colours a series. Event types have the colours that they have in the list. */
-export const toneOf = ({ panel, series }: PanelView, i: number): string =>
-  panel.by[0] === 'event_type' ? colourClass(series[i] ?? '') : (tones[i % tones.length] ?? 't2');
-
-export const nameOf = (name: string | null) => (name === null ? 'none' : visible(name));
-export const namesOf = ({ names }: Mark) => names.map(nameOf).join(' ');
-
-const link = (view: PanelView, id: string, i: number, { href }: Mark, title: string, content: Markup): Markup =>
-  href === null
-    ? html`<g><title>${title}</title>${content}</g>`
-    : html`<a id="${id}-${i}" href="${href}"><title>${view.is_exact ? title : `about ${title}`}</title>${content}</a>`;
-
-const svg = (h: number, summary: string, content: Markup | Markup[]): Markup =>
-  html`<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 ${width} ${h}" role="group" aria-label="${summary}">${content}</svg>`;
-
-const round = (n: number) => Math.round(n * 10) / 10;
 
 /** The ticks and the grid of a chart over time, and the first, middle and last time below it. */
 function axes(marks: Mark[], ticks: number[], y: (n: number) => number, x: (i: number) => number): Markup {
@@ -198,5 +179,17 @@ function list(view: PanelView, id: string, summary: string): Markup {
 
 /** The panel as SVG. `id` is a prefix of the ids of the marks. */
 export function figureOf(view: PanelView, id: string, summary: string): Markup {
-  return { bars, lines, top: topK, heat, number, events: list, seen: list }[view.panel.kind](view, id, summary);
+  const drawn = {
+    bars,
+    lines,
+    top: topK,
+    heat,
+    number,
+    patterns: topK,
+    lanes,
+    events: list,
+    seen: list,
+    unusual: list,
+  };
+  return drawn[view.panel.kind](view, id, summary);
 }

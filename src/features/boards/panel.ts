@@ -1,8 +1,24 @@
 /** A board and its panels: what each shows, of which events, over how long. */
 import type { GroupKey } from '../../log/aggregate-sources.ts';
 
-export const panelKinds = ['number', 'bars', 'lines', 'top', 'heat', 'events', 'seen'] as const;
+export const panelKinds = [
+  'number',
+  'bars',
+  'lines',
+  'top',
+  'heat',
+  'patterns',
+  'lanes',
+  'unusual',
+  'seen',
+  'events',
+] as const;
 export type PanelKind = (typeof panelKinds)[number];
+
+/** Kinds that are a table and have no figure on the page. */
+export const isList = (kind: PanelKind): boolean => kind === 'events' || kind === 'seen' || kind === 'unusual';
+/** Whether a mark has a number: that of an event is its id. */
+export const isNumbered = (kind: PanelKind): boolean => kind !== 'events' && kind !== 'seen';
 
 /** The ranges that end with this hour, by their name in an address. */
 export const ranges = { '24h': 1, '7d': 7, '30d': 30, '90d': 90, '1y': 365 } as const;

@@ -61,7 +61,7 @@ export function boardRoutes(app: App, parts: Parts): void {
     const board = await findBoard(store, asked.name);
     const shape = await shortDigest(JSON.stringify(board), shape_bytes);
     if (known !== undefined && shown !== shape) return c.body(null, 200, refreshPage);
-    const views = await Promise.all(board.panels.map((panel) => askPanel(store, panel, asked.query, asked.newest.id)));
+    const views = await Promise.all(board.panels.map((panel) => askPanel(parts, panel, asked.query, asked.newest.id)));
     const page = { ...asked, board, views, known: tag, shape };
     if (known !== undefined) return c.html(boardUpdate(page));
     if (views.every(({ is_exact, fault }) => is_exact && fault === null)) withEtag(c, tag);
@@ -75,7 +75,7 @@ export function boardRoutes(app: App, parts: Parts): void {
     if (format !== '' && clientHasEtag(c, tag)) return notModified(c, tag);
     const panel = (await findBoard(store, asked.name)).panels[Number(place) - 1];
     if (!panel) throw new Problem(404, 'There is no panel at this place.');
-    const view = await askPanel(store, panel, asked.query, asked.newest.id);
+    const view = await askPanel(parts, panel, asked.query, asked.newest.id);
     if (view.is_exact && view.fault === null) withEtag(c, tag);
     if (format === 'json') return c.json({ ...view, summary: summaryOf(view) });
     if (format === 'csv') return c.body(csvOf(view), 200, { 'content-type': 'text/csv; charset=utf-8' });

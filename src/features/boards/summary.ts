@@ -1,8 +1,9 @@
 /** A panel in one sentence, and as a table in CSV. */
 import { guardedCell, newline } from '../../api/export-formats.ts';
 import { formatCount } from '../../page/format.ts';
-import type { Mark, PanelView } from './ask.ts';
-import { namesOf } from './figures.ts';
+import type { Mark, PanelView } from './marks.ts';
+import { isList, isNumbered } from './panel.ts';
+import { namesOf } from './svg.ts';
 
 const largest = (marks: Mark[]) =>
   marks.reduce<Mark | null>((most, mark) => (most && most.value >= mark.value ? most : mark), null);
@@ -28,15 +29,13 @@ export function summaryOf(view: PanelView): string {
       : '';
     return `${title}: ${about}${formatCount(most.value)}${before}.`;
   }
-  if (kind === 'events' || kind === 'seen')
-    return `${title}: ${marks.length}, the newest ${namesOf(marks[0] ?? most)}.`;
+  if (isList(kind)) return `${title}: ${marks.length}, the newest ${namesOf(marks[0] ?? most)}.`;
   const over = kind === 'bars' || kind === 'lines' ? `by ${view.interval}, ` : '';
   return `${title}: ${over}most ${namesOf(most)} with ${about}${formatCount(most.value)}.`;
 }
 
 /** The table of the panel. */
 export function csvOf({ panel, columns, marks, series }: PanelView): string {
-  const isNumbered = panel.kind !== 'events' && panel.kind !== 'seen';
   const hasBefore = panel.kind === 'number';
   const cell = (value: string | number | null | undefined) =>
     typeof value === 'string' ? guardedCell(value) : String(value ?? '');
@@ -44,7 +43,7 @@ export function csvOf({ panel, columns, marks, series }: PanelView): string {
     [
       ...columns,
       ...series.map((name) => name ?? 'none'),
-      isNumbered ? panel.measure : 'id',
+      isNumbered(panel.kind) ? panel.measure : 'id',
       ...(hasBefore ? ['before'] : []),
       'link',
     ],

@@ -6,11 +6,12 @@ import { framedPage } from '../../page/framed-page.ts';
 import { partial, pollBoard } from '../../page/htmx-attributes.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
-import { labelOf, type Mark, type PanelView } from './ask.ts';
-import { figureOf, nameOf, toneOf } from './figures.ts';
-import { type Board, ranges } from './panel.ts';
+import { figureOf } from './figures.ts';
+import { labelOf, type Mark, type PanelView } from './marks.ts';
+import { type Board, isList, isNumbered, ranges } from './panel.ts';
 import type { BoardQuery } from './question.ts';
 import { changeOf, summaryOf } from './summary.ts';
+import { nameOf, toneOf } from './svg.ts';
 
 export type BoardPage = {
   board: Board;
@@ -30,11 +31,11 @@ const changed = (address: URLSearchParams, name: string, value: string) => {
   return to;
 };
 
-const linked = ({ href }: Mark, text: string): Markup =>
-  href === null ? html`${text}` : html`<a href="${href}">${text}</a>`;
+const linked = (href: string | null | undefined, text: string | Markup): Markup =>
+  href ? html`<a href="${href}">${text}</a>` : html`${text}`;
 
 const number = (view: PanelView, mark: Mark): Markup =>
-  linked(mark, `${view.is_exact ? '' : 'about '}${formatCount(mark.value)}`);
+  linked(mark.href, `${view.is_exact ? '' : 'about '}${formatCount(mark.value)}`);
 
 /** The figure of a panel: what is drawn, or a number in words. */
 function drawing(view: PanelView, id: string): Markup {
@@ -43,24 +44,27 @@ function drawing(view: PanelView, id: string): Markup {
   const [first] = marks;
   if (fault !== null || !first || (panel.kind !== 'number' && marks.every(({ value }) => value === 0)))
     return html`<p class="none">${fault ?? 'Nothing in this period.'}</p>`;
-  if (panel.kind === 'events' || panel.kind === 'seen') return html``;
+  const newest = view.has_more ? html`<p class="none">The newest ${marks.length}.</p>` : '';
+  if (isList(panel.kind)) return html`${newest}`;
   if (panel.kind === 'number') {
     const { before } = first;
     const change = changeOf(first);
-    return html`<p class="number">${first.href === null ? formatCount(first.value) : html`<a id="${id}-0" href="${first.href}">${view.is_exact ? '' : 'about '}${formatCount(first.value)}</a>`}</p><p class="none">${before ? html`${change === null ? '' : `${change} than `}${linked({ ...first, href: before.href }, formatCount(before.value))} in the period before` : ''}</p>`;
+    return html`<p class="number">${first.href === null ? formatCount(first.value) : html`<a id="${id}-0" href="${first.href}">${view.is_exact ? '' : 'about '}${formatCount(first.value)}</a>`}</p><p class="none">${before ? html`${change === null ? '' : `${change} than `}${linked(before.href, formatCount(before.value))} in the period before` : ''}</p>`;
   }
   const legend = series.map((name, i) => html`<b class="${toneOf(view, i)}">${nameOf(name)}</b> `);
-  return html`${figureOf(view, id, summary)}${series.length > 0 ? html`<p>${legend}</p>` : ''}`;
+  return html`${figureOf(view, id, summary)}${series.length > 0 ? html`<p>${legend}</p>` : ''}${newest}`;
 }
 
 /** The same numbers as a table. */
 function table(view: PanelView): Markup {
   const { panel, columns, marks, series } = view;
-  const isList = panel.kind === 'events' || panel.kind === 'seen';
+  const hasNumber = isNumbered(panel.kind);
+  /** The first cell leads to the events where no number does, else to the page that tells more. */
+  const first = ({ page, href }: Mark) => (hasNumber ? page : href);
   const rows = marks.filter(({ value }) => value !== 0 || panel.kind === 'number');
-  return html`<table class="changes"><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}${series.map((name) => html`<th scope="col">${nameOf(name)}</th>`)}${isList ? '' : html`<th scope="col">${panel.measure}</th>`}</tr></thead><tbody>${rows.map(
+  return html`<table class="changes"><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}${series.map((name) => html`<th scope="col">${nameOf(name)}</th>`)}${hasNumber ? html`<th scope="col">${panel.measure}</th>` : ''}</tr></thead><tbody>${rows.map(
     (mark) =>
-      html`<tr>${mark.names.map((name, i) => html`<td>${isList && i === 0 ? linked(mark, nameOf(name)) : html`<bdi>${name === '' ? '' : nameOf(name)}</bdi>`}</td>`)}${(mark.parts ?? []).map((n) => html`<td>${formatCount(n)}</td>`)}${isList ? '' : html`<td>${number(view, mark)}</td>`}</tr>`,
+      html`<tr>${mark.names.map((name, i) => html`<td>${linked(i === 0 ? first(mark) : null, html`<bdi>${name === '' ? '' : nameOf(name)}</bdi>`)}</td>`)}${(mark.parts ?? []).map((n) => html`<td>${formatCount(n)}</td>`)}${hasNumber ? html`<td>${number(view, mark)}</td>` : ''}</tr>`,
   )}</tbody></table>`;
 }
 
@@ -69,10 +73,9 @@ const twins = (name: string, place: number, address: URLSearchParams): Markup =>
 
 function panelFigure({ board, address }: BoardPage, view: PanelView, i: number): Markup {
   const id = `p${i + 1}`;
-  const isList = view.panel.kind === 'events' || view.panel.kind === 'seen';
   const files = twins(board.name, i + 1, address);
   return html`<figure class="${view.panel.kind}" aria-labelledby="${id}-title"><h2 id="${id}-title">${view.panel.title}</h2><div id="${id}">${drawing(view, id)}</div>${
-    isList
+    isList(view.panel.kind)
       ? html`<div id="${id}-table">${table(view)}</div><p>${files}</p>`
       : html`<details><summary>As a table</summary><div id="${id}-table">${table(view)}</div><p>${files}</p></details>`
   }</figure>`;

@@ -1,6 +1,7 @@
 /** Unusual: how far what happens is from what is usual, and which of it is told. */
 import type { Feature } from '../../parts.ts';
 import { ensureReader, finderOf, readerKind } from './find.ts';
+import { unusualPanel } from './panel.ts';
 import { storyRoutes } from './routes.ts';
 import { scoreRoutes } from './score-routes.ts';
 
@@ -12,6 +13,7 @@ export const unusual: Feature = {
     storyRoutes(app, parts);
   },
   navigation: { path: '/unusual', label: 'Unusual', right: 'read' },
+  panels: { unusual: unusualPanel },
   deliveries: {
     kind: readerKind,
     open: (_outbound, { UNUSUAL_PER_DAY_MAX, UNUSUAL_KINDS }) => {

@@ -1,5 +1,5 @@
 /** The tables of what is unusual, and their queries. */
-import { and, desc, eq, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, inArray, isNotNull, isNull, lt, lte, or, type SQL, sql } from 'drizzle-orm';
 import { bigint, doublePrecision, index, jsonb, pgTable, text } from 'drizzle-orm/pg-core';
 import { own_service } from '../../log/entry.ts';
 import { isoOf } from '../../log/instant.ts';
@@ -119,6 +119,30 @@ export async function storiesOf(db: Database, query: StoryQuery): Promise<Story[
               lt(logStory.ended, isoOf(before.ended)),
               and(eq(logStory.ended, isoOf(before.ended)), lt(logStory.story, before.story)),
             ),
+      ),
+    )
+    .orderBy(desc(logStory.ended), desc(logStory.story))
+    .limit(limit);
+  return rows.map(toStory);
+}
+
+/** The newest stories that fired and ended within a period, whose ends are in epoch ms; of these subjects, if any are named. */
+export async function firedStories(
+  db: Database,
+  subjects: string[] | undefined,
+  from: number,
+  to: number,
+  limit: number,
+): Promise<Story[]> {
+  const rows = await db
+    .select()
+    .from(logStory)
+    .where(
+      and(
+        subjects && inArray(logStory.subject, subjects),
+        isNotNull(logStory.fired_at),
+        gte(logStory.ended, isoOf(from)),
+        lte(logStory.ended, isoOf(to)),
       ),
     )
     .orderBy(desc(logStory.ended), desc(logStory.story))

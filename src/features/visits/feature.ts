@@ -1,5 +1,6 @@
 /** Visits: which events of a user belong together, by the session that they name or by the time between them. */
 import type { Feature } from '../../parts.ts';
+import { visitsPanel } from './panel.ts';
 import { visitRoutes } from './routes.ts';
 import { visits as derivation } from './tables.ts';
 import { isOfVisit } from './verbs.ts';
@@ -9,5 +10,6 @@ export const visits: Feature = {
   routes: visitRoutes,
   navigation: { path: '/visits', label: 'Visits', right: 'read' },
   ofEvent: (entry) => (isOfVisit(entry) ? [{ path: `/visits/${entry.id}`, label: 'Its visit', right: 'read' }] : []),
+  panels: { lanes: visitsPanel },
   derivations: [derivation],
 };

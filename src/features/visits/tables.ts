@@ -67,7 +67,8 @@ export type VisitFilter = {
 export type VisitCursor = { ms: number; visit: number };
 export type VisitPage = { limit: number; offset: number; before: VisitCursor | null; after: VisitCursor | null };
 
-export type Visit = {
+/** What is derived of a visit. */
+export type VisitRow = {
   visit: number;
   user_id: string | null;
   session_id: string | null;
@@ -77,6 +78,9 @@ export type Visit = {
   ended: string;
   n: number;
   last_id: number;
+};
+
+export type Visit = VisitRow & {
   /** How many others of the same user were at the same time. */
   overlaps: number;
   /** What its events say; null where they are too many. */
@@ -146,6 +150,11 @@ const textArray = (values: string[]) =>
     sql`, `,
   )}]::text[]`;
 
+const isoEnds = ({ started, ended }: { started: string; ended: string }) => ({
+  started: new Date(started).toISOString(),
+  ended: new Date(ended).toISOString(),
+});
+
 /** A page of the visits in the order of their ends, the latest first; `after` is the page before one. One statement. */
 export async function visitsPage(
   db: Database,
@@ -197,11 +206,31 @@ export async function visitsPage(
   const [row] = await db.select({ answer: sql<string>`answer` }).from(query);
   if (!row) throw new Error('the visits gave no answer');
   const { visits: found, ...moment } = JSON.parse(row.answer) as Moment & { visits: (Visit & { ordinal: number })[] };
-  const iso = (text: string) => new Date(text).toISOString();
-  const page = found
-    .slice(0, limit)
-    .map(({ ordinal: _, ...visit }) => ({ ...visit, started: iso(visit.started), ended: iso(visit.ended) }));
+  const page = found.slice(0, limit).map(({ ordinal: _, ...visit }) => ({ ...visit, ...isoEnds(visit) }));
   return { ...moment, visits: after ? page.reverse() : page, hasMore: found.length > limit };
+}
+
+/** The latest visits without what their events say, and whether the log has no event that they do not know. One statement. */
+export async function latestVisits(
+  db: Database,
+  filter: VisitFilter,
+  limit: number,
+): Promise<{ visits: VisitRow[]; exact: boolean }> {
+  const latest = sql`${matches(filter)} order by v.ended desc, v.visit desc limit ${literal(limit)}`;
+  const [row] = await db.select({ answer: sql<string>`answer` }).from(sql`(
+    with ${visitsNow}, latest as (
+      select * from (
+        (select ${columns} from ${logVisit} v where ${unchanged} and ${latest})
+        union all (select ${columns} from beyond v where ${latest})
+      ) as v order by v.ended desc, v.visit desc limit ${literal(limit)}
+    )
+    select json_build_object(
+      'exact', place.upto = place.head,
+      'visits', (select coalesce(json_agg(v order by v.ended desc, v.visit desc), '[]') from latest v)
+    )::text as answer from place) as asked`);
+  if (!row) throw new Error('the visits gave no answer');
+  const { visits, exact } = JSON.parse(row.answer) as { visits: VisitRow[]; exact: boolean };
+  return { exact, visits: visits.map((visit) => ({ ...visit, ...isoEnds(visit) })) };
 }
 
 /** How many visits match, at the moment of the statement. */

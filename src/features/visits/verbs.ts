@@ -5,7 +5,7 @@ import { own_service } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
 import type { Parts } from '../../parts.ts';
 import type { Asked } from './ask.ts';
-import { countVisits, type Moment, type Visit, type VisitFilter, visitsPage } from './tables.ts';
+import { countVisits, type Moment, type Visit, type VisitFilter, type VisitRow, visitsPage } from './tables.ts';
 
 /** The longest time between two events of one visit: the `gap` of the derivation. Another one is another version of it. */
 export const gap_ms = 30 * 60_000;
@@ -16,7 +16,7 @@ const late_ms = 24 * 60 * 60_000;
 export type TimedVisit = Visit & { link: string; state: 'open' | 'final' };
 
 /** The query of the log that has exactly the events of a visit, also when others come later. */
-export function queryOf({ user_id, session_id, started, ended, last_id }: Visit): URLSearchParams {
+export function queryOf({ user_id, session_id, started, ended, last_id }: VisitRow): URLSearchParams {
   const query = new URLSearchParams({
     start_date: started,
     end_date: ended,
@@ -28,9 +28,11 @@ export function queryOf({ user_id, session_id, started, ended, last_id }: Visit)
   return query;
 }
 
+export const linkOf = (visit: VisitRow) => `/logs?${queryOf(visit)}`;
+
 const timed = (visit: Visit, { newest }: Moment): TimedVisit => ({
   ...visit,
-  link: `/logs?${queryOf(visit)}`,
+  link: linkOf(visit),
   state: newest !== null && Date.parse(newest) > Date.parse(visit.ended) + gap_ms + late_ms ? 'final' : 'open',
 });
 
