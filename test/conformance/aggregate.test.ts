@@ -4,12 +4,12 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, AnswerRow } from '../../src/api/aggregate-answer.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { startService } from '../support/harness.ts';
+import { hourOfWeek, type Interval, matching, measured, startOf } from '../support/recount.ts';
 import { get, type Listing, seed } from './oracle.ts';
 
 const service = await startService();
 
 const hour_ms = 3_600_000;
-const day_ms = 24 * hour_ms;
 const begin = Date.parse('2026-02-20T00:00:00Z');
 const event = fc.record({
   event_type: fc.constantFrom('CREATE', 'UPDATE', 'UPDATE', 'DELETE', '__proto__'),
@@ -65,59 +65,9 @@ function addressOf({ group_by, interval, measure, limit, filter, period, compare
   return `/api/logs/aggregate?${asked}`;
 }
 
-/** The entries of a filter, in plain JavaScript: what the questions above and the filters of their answers contain. */
-function matching(all: Entry[], query: string): Entry[] {
-  const parameters = new URLSearchParams(query);
-  const names = new Set(parameters.keys());
-  return all.filter((entry) =>
-    [...names].every((name) => {
-      const values = parameters.getAll(name);
-      const key = name.replace(/!$/, '');
-      const own = entry[key as keyof Entry];
-      const at = Date.parse(entry.timestamp);
-      const day = (text: string) => Date.parse(text.length === 10 ? `${text}T00:00:00Z` : text);
-      const unit = (text: string) => (text.length === 10 ? day_ms : text.length === 17 ? 60_000 : 1);
-      switch (key) {
-        case 'start_date':
-          return at >= day(values[0] ?? '');
-        case 'end_date':
-          return at < day(values[0] ?? '') + unit(values[0] ?? '');
-        case 'last_id':
-          return entry.id <= Number(values[0]);
-        case 'without':
-          return values.every((value) => (entry[value as keyof Entry] === null) === (name === key));
-        case 'hour_of_week':
-          return values.includes(String(hourOfWeek(at)));
-        default:
-          return values.includes(String(own)) === (name === key) || (own === null && name !== key);
-      }
-    }),
-  );
-}
-
-const hourOfWeek = (ms: number) => ((new Date(ms).getUTCDay() + 6) % 7) * 24 + new Date(ms).getUTCHours();
-
-function measured(found: Entry[], measure: string): number {
-  const distinct = (values: (string | null)[]) => new Set(values.filter((value) => value !== null)).size;
-  if (measure === 'count') return found.length;
-  if (measure === 'users') return distinct(found.map(({ user_id }) => user_id));
-  if (measure === 'addresses') return distinct(found.map(({ ip_address }) => ip_address));
-  if (measure === 'entities')
-    return distinct(found.map(({ entity_type, entity_id }) => entity_id && `${entity_type} ${entity_id}`));
-  const amounts = found.map(({ metadata }) => Number((metadata as { amount?: unknown } | null)?.amount ?? Number.NaN));
-  return amounts.filter((amount) => !Number.isNaN(amount)).reduce((sum, amount) => sum + amount, 0);
-}
-
 /** The beginning of the interval of a time, as the answer writes it. */
-function startOf(interval: string, ms: number): string | number {
-  if (interval === 'hour_of_week') return hourOfWeek(ms);
-  const date = new Date(ms);
-  date.setUTCMinutes(0, 0, 0);
-  if (interval !== 'hour') date.setUTCHours(0);
-  if (interval === 'week') date.setUTCDate(date.getUTCDate() - ((date.getUTCDay() + 6) % 7));
-  if (interval === 'month') date.setUTCDate(1);
-  return date.toISOString();
-}
+const intervalOf = (interval: string, ms: number): string | number =>
+  interval === 'hour_of_week' ? hourOfWeek(ms) : new Date(startOf(interval as Interval, ms)).toISOString();
 
 /** The groups of the entries with their values, the largest first. */
 function grouped(found: Entry[], { group_by, measure }: Question): { keys: string[]; value: number; found: Entry[] }[] {
@@ -146,8 +96,8 @@ function expectRecount(answer: Answer, asked: Question, all: Entry[]): void {
   for (const row of [...answer.rows, ...named]) {
     const isOwn = (entry: Entry) =>
       group_by.every((key) => (entry[key] ?? null) === row[key]) &&
-      (row.time === undefined || startOf(interval, Date.parse(entry.timestamp)) === row.time) &&
-      (row.hour_of_week === undefined || startOf(interval, Date.parse(entry.timestamp)) === row.hour_of_week);
+      (row.time === undefined || intervalOf(interval, Date.parse(entry.timestamp)) === row.time) &&
+      (row.hour_of_week === undefined || intervalOf(interval, Date.parse(entry.timestamp)) === row.hour_of_week);
     expect([row, row.value]).toEqual([row, measured(found.filter(isOwn), measure)]);
   }
   const isNamed = (entry: Entry) => named.some((row) => group_by.every((key) => (entry[key] ?? null) === row[key]));

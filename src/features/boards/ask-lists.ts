@@ -1,5 +1,5 @@
 /** The panels that list the newest of something: events, first sights, and what features offer. */
-import { filterOf, isTimeKey, onlyValue } from '../../log/filter.ts';
+import { filterOf, isTimeKey, lastIdOf, onlyValue } from '../../log/filter.ts';
 import { seenKinds } from '../../log/seen.ts';
 import { type Ask, empty } from './marks.ts';
 import { panelTerms, periodOfPanel } from './question.ts';
@@ -86,6 +86,8 @@ export const offered: Ask = async (parts, panel, query, newest) => {
   if (!source) return { ...nothing, fault: 'This service has no panels of this kind.' };
   const period = periodOfPanel(panel, query);
   const terms = panelTerms(panel, query, period).filter(({ key }) => !isTimeKey(key));
+  // The filters of the panel and of the address exclude each other (`both` in question.ts).
+  if (lastIdOf(terms) === 0) return nothing;
   const other = terms.find(({ key, negated }) => negated || !source.keys.includes(key));
   if (other)
     return {
