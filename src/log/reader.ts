@@ -6,8 +6,8 @@ import type { Database } from './schema.ts';
 export const readerLimits = {
   /** Ids of one step. Steps of 20,000 cost a tenth of steps of 200 for each entry. */
   step_ids_max: 20_000,
-  /** PGlite runs in the process: a step of 20,000 would hold the event loop for 170 ms. */
-  embedded_step_ids_max: 5_000,
+  /** PGlite runs in the process: a step holds the event loop, of 5,000 ids for up to 640 ms, of 2,000 for up to 230 ms. */
+  embedded_step_ids_max: 2_000,
   /** The interval of the steps of a reader that has caught up. */
   step_ms: 1_000,
   /** The longest pause after a failure, and the interval in which failures are logged. */
