@@ -6,6 +6,7 @@ import postgres from 'postgres';
 import { alerts } from './faults/alerts.ts';
 import { away } from './faults/away.ts';
 import { derived } from './faults/derived.ts';
+import { features } from './faults/features.ts';
 import { panels } from './faults/panels.ts';
 import { poison } from './faults/poison.ts';
 import type { FaultRun } from './faults/run.ts';
@@ -17,7 +18,19 @@ import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
 
-const runs: Record<string, FaultRun> = { alerts, derived, panels, shipping, away, poison, s3, splunk, syslog, writes };
+const runs: Record<string, FaultRun> = {
+  alerts,
+  derived,
+  features,
+  panels,
+  shipping,
+  away,
+  poison,
+  s3,
+  splunk,
+  syslog,
+  writes,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const run = runs[name];

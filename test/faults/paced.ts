@@ -1,12 +1,12 @@
-/** Appends of one event each, at a rate that does not depend on the answers. */
+/** Appends at a rate that does not depend on the answers. */
 import { Agent, request } from 'node:http';
 import { wait } from '../support/sinks/fleet.ts';
 
 const agent = new Agent({ keepAlive: true });
 const authorization = `Basic ${btoa('admin:admin-password')}`;
 
-/** Returns how long each took, in ms, from when it was due: a late request counts as a slow one. */
-export async function pacedAppends(url: string, per_s: number, ms: number, event: () => object): Promise<number[]> {
+/** `body` is one event or an array of them. Returns how long each request took, in ms, from when it was due: a late request counts as a slow one. */
+export async function pacedAppends(url: string, per_s: number, ms: number, body: () => object): Promise<number[]> {
   const latencies: number[] = [];
   const started = performance.now();
   const running: Promise<void>[] = [];
@@ -15,7 +15,7 @@ export async function pacedAppends(url: string, per_s: number, ms: number, event
     const early_ms = due - performance.now();
     if (early_ms > 0) await wait(early_ms);
     running.push(
-      post(`${url}/api/logs`, JSON.stringify(event())).then(() => void latencies.push(performance.now() - due)),
+      post(`${url}/api/logs`, JSON.stringify(body())).then(() => void latencies.push(performance.now() - due)),
     );
   }
   await Promise.all(running);

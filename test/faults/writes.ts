@@ -1,35 +1,9 @@
-/**
- * What five sinks and twelve rules cost the writers: events a second with them and without, in turns. A turn during which
- * other processes of the machine worked is repeated: with one core of two taken, the ratio of a turn was anything from 0.5
- * to 1.1.
- */
-import { runLoad } from '../../bench/load.ts';
+/** What five sinks and twelve rules cost the writers: events a second with them and without, in turns. */
 import { ready } from '../../src/features/alerts/ready.ts';
-import { cpuOf, cpuOfOthers } from '../support/process.ts';
 import { fastEnv, fastSides } from '../support/sinks/fast-sides.ts';
 import { startFleet } from '../support/sinks/fleet.ts';
-import { type FaultRun, quantile, rounded } from './run.ts';
-
-const token = 'load-secret-000001';
-const warm_ms = 500;
-const measured_ms = 3_000;
-/** Of one core, in either half of a turn. */
-const others_max = 0.2;
-const repeats_max = 5;
-
-const loads = {
-  single: { callers: 64, rows: 1 },
-  batch: { callers: 4, rows: 250 },
-};
-
-/** With the readers and without. */
-type Turn = {
-  per_s: [number, number];
-  cpu_ms: [number, number];
-  stored: [number, number];
-  /** Cores that other processes took in either half, the larger of the two. */
-  others: number;
-};
+import type { FaultRun } from './run.ts';
+import { inTurns, token } from './turns.ts';
 
 export const writes: FaultRun = async ({ fresh, say, args: [wanted = '6'] }) => {
   const env = { ...fastEnv, TOKENS: `load:write:${token}` };
@@ -40,56 +14,8 @@ export const writes: FaultRun = async ({ fresh, say, args: [wanted = '6'] }) => 
   for (const name of names) await withReaders.put(name, far.specs[name] as object);
   for (const { name, rule } of ready) await withReaders.putRule(name, rule);
   const paths = [...names.map((name) => `/api/sinks/${name}`), ...ready.map(({ name }) => `/api/rules/${name}`)];
-  await withReaders.allRead(paths);
-  const numbers: Record<string, unknown> = { sinks: names.length, rules: ready.length };
-  const claims: Record<string, boolean> = {};
-  for (const [load, { callers, rows }] of Object.entries(loads)) {
-    const turns: Turn[] = [];
-    const behind: number[] = [];
-    const drain_s: number[] = [];
-    const isQuiet = ({ others }: Turn) => others <= others_max;
-    for (let n = 0; turns.filter(isQuiet).length < Number(wanted) && n < repeats_max * Number(wanted); n += 1) {
-      const turn: Turn = { per_s: [0, 0], cpu_ms: [0, 0], stored: [0, 0], others: 0 };
-      for (const i of n % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-        const fleet = i === 0 ? withReaders : without;
-        const port = Number(new URL(fleet.url()).port);
-        const [started, cpu_ms, others_ms] = [performance.now(), cpuOf(fleet.pid()), cpuOfOthers()];
-        const done = await runLoad({ port, token, callers, rows, warm_ms, ms: measured_ms });
-        turn.others = Math.max(turn.others, (cpuOfOthers() - others_ms) / (performance.now() - started));
-        turn.cpu_ms[i] = cpuOf(fleet.pid()) - cpu_ms;
-        turn.stored[i] = done.acknowledged;
-        turn.per_s[i] = done.rows / done.seconds;
-        if (i === 1) continue;
-        // The other service's half is without the work of these readers.
-        const states = await Promise.all(names.map(withReaders.sink));
-        behind.push(Math.max(...states.map(({ lag_events }) => lag_events)));
-        const from = performance.now();
-        await withReaders.allRead(paths);
-        drain_s.push((performance.now() - from) / 1_000);
-      }
-      turns.push(turn);
-      say(`${load}: ${turn.per_s.map(Math.round).join(' and ')} events/s; others took ${rounded(turn.others)} cores`);
-    }
-    const quiet = turns.filter(isQuiet);
-    const sum = (of: (turn: Turn) => number) => quiet.reduce((total, turn) => total + of(turn), 0);
-    const ratio = sum(({ per_s }) => per_s[0]) / sum(({ per_s }) => per_s[1]);
-    numbers[load] = {
-      turns: quiet.length,
-      repeated: turns.length - quiet.length,
-      events_per_s: ([0, 1] as const).map((i) => Math.round(sum(({ per_s }) => per_s[i]) / quiet.length)),
-      ratio: rounded(ratio),
-      ratio_of_turns: quiet.map(({ per_s }) => rounded(per_s[0] / per_s[1])).toSorted((a, b) => a - b),
-      // Of the service's process alone.
-      cpu_us_an_event: ([0, 1] as const).map((i) =>
-        Math.round((1_000 * sum(({ cpu_ms }) => cpu_ms[i])) / sum(({ stored }) => stored[i])),
-      ),
-      behind_at_the_end: Math.round(quantile(behind, 0.5)),
-      drain_s: rounded(quantile(drain_s, 0.5), 1),
-    };
-    claims[`${load} POSTs: at least 0.9 times the events a second of without`] = ratio >= 0.9;
-    claims[`${load} POSTs: the machine was quiet for all turns`] = quiet.length === Number(wanted);
-  }
+  const result = await inTurns({ on: withReaders, off: without, paths, wanted: Number(wanted), say });
   far.close();
   await Promise.all([withReaders.end(), without.end()]);
-  return { numbers, claims };
+  return { ...result, numbers: { sinks: names.length, rules: ready.length, ...result.numbers } };
 };

@@ -89,13 +89,18 @@ export function cpuOf(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+/** The processor time of this machine that was taken, in ms. */
+export function cpuOfMachine(): number {
+  const [, ...all] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').split(/ +/).map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = all;
+  return (user + nice + system + irq + softirq + steal) * 10;
+}
+
 /**
  * The processor time of this machine that was taken by other processes than this one, its children and theirs, in ms. The
  * difference of two calls is a share of noise in a measurement.
  */
 export function cpuOfOthers(): number {
-  const [, ...all] = (readFileSync('/proc/stat', 'utf8').split('\n')[0] ?? '').split(/ +/).map(Number);
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = all;
   const parents = new Map<string, { parent: string; ticks: number }>();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)))
     try {
@@ -110,7 +115,7 @@ export function cpuOfOthers(): number {
     pid === String(process.pid) || (parents.has(pid) && isOurs(parents.get(pid)?.parent ?? ''));
   let ours = 0;
   for (const [pid, { ticks }] of parents) if (isOurs(pid)) ours += ticks;
-  return (user + nice + system + irq + softirq + steal - ours) * 10;
+  return cpuOfMachine() - ours * 10;
 }
 
 /** The resident memory of a process of this machine, in bytes. */
