@@ -19,7 +19,14 @@ const goal = 0.8;
 
 type Slice = { held: number; free: number };
 
-const blank = { timestamp: null, session_id: null, event_uid: null };
+const blank = {
+  timestamp: null,
+  session_id: null,
+  event_uid: null,
+  span_id: null,
+  parent_span_id: null,
+  caused_by: null,
+};
 
 function openWriter(place: Place) {
   if (!('DATABASE_URL' in place)) throw new Error('this one needs PostgreSQL');

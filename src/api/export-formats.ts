@@ -43,6 +43,9 @@ export const csvColumns = [
   'session_id',
   'event_uid',
   'unreadable',
+  'span_id',
+  'parent_span_id',
+  'caused_by',
 ] as const satisfies (keyof Entry)[];
 
 /**
@@ -99,7 +102,9 @@ const fieldsOf = (
     return { ...field, copy: copyText, textOf };
   });
 
-const separator = (_name: string, i: number) => (i === 0 ? '' : ',');
+/** Of a row that is copied: such a row is readable, so that the column `unreadable` is empty. */
+const separator = (name: string, i: number) => (i === 0 ? '' : name === afterUnreadable ? ',,' : ',');
+const afterUnreadable = csvColumns[csvColumns.indexOf('unreadable') + 1];
 
 const csv: RowStyle = {
   head: csvColumns.join(',') + newline,
@@ -117,7 +122,7 @@ const csv: RowStyle = {
       },
     ),
     '',
-    `,${newline}`, // A row that is copied is readable.
+    newline,
   ),
   lineOf: (entry) => csvLine(entry, guardedCell),
 };

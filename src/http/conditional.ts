@@ -9,7 +9,7 @@ import { shortDigest } from './digest.ts';
  * Raised with every change to the form of the responses: otherwise clients of a quiet log would keep a response of the
  * old form after a deploy.
  */
-export const response_version = 1;
+export const response_version = 2;
 
 const minute_ms = 60_000;
 

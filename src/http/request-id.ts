@@ -21,11 +21,14 @@ export function requestIdsOf(c: Context): RequestIds {
   return { request_id, ...(trace_id && { trace_id }) };
 }
 
-/** The trace id of a `traceparent` header (W3C Trace Context §3.2); null when the header is absent or invalid. */
-export function traceIdOf(traceparent: string | undefined): string | null {
-  const [, version = '', trace_id = '', parent_id = '', more] =
+/** The trace and the span of a `traceparent` header (W3C Trace Context §3.2); null when it is absent or invalid. */
+export function readTraceparent(traceparent: string | undefined): { trace_id: string; span_id: string } | null {
+  const [, version = '', trace_id = '', span_id = '', more] =
     /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/.exec(traceparent ?? '') ?? [];
   // A later version may have more fields, version 00 has none.
   const isValid = version !== '' && version !== 'ff' && !(version === '00' && more !== undefined);
-  return isValid && /[^0]/.test(trace_id) && /[^0]/.test(parent_id) ? trace_id : null;
+  return isValid && /[^0]/.test(trace_id) && /[^0]/.test(span_id) ? { trace_id, span_id } : null;
 }
+
+export const traceIdOf = (traceparent: string | undefined): string | null =>
+  readTraceparent(traceparent)?.trace_id ?? null;

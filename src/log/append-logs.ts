@@ -49,6 +49,9 @@ function storedEntry([ordinal, , id, timestamp, metadata, ip_address, created_at
     trace_id: sent.trace_id,
     session_id: sent.session_id,
     event_uid: sent.event_uid,
+    span_id: sent.span_id,
+    parent_span_id: sent.parent_span_id,
+    caused_by: sent.caused_by,
     created_at: timeOf(created_at),
   };
 }

@@ -193,6 +193,9 @@ export const NewEntry = v.strictObject(
     trace_id: identifier(entryLimits.trace_id_chars_max),
     session_id: identifier(entryLimits.identifier_chars_max),
     event_uid: identifier(entryLimits.identifier_chars_max),
+    span_id: identifier(entryLimits.trace_id_chars_max),
+    parent_span_id: identifier(entryLimits.trace_id_chars_max),
+    caused_by: identifier(entryLimits.identifier_chars_max),
   },
   (issue) =>
     issue.expected === 'never'

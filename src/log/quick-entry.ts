@@ -28,6 +28,9 @@ export function quickEntry(item: unknown): NewEntry | null {
     trace_id: identifier(given.trace_id, trace_id_chars_max),
     session_id: identifier(given.session_id, identifier_chars_max),
     event_uid: identifier(given.event_uid, identifier_chars_max),
+    span_id: identifier(given.span_id, trace_id_chars_max),
+    parent_span_id: identifier(given.parent_span_id, trace_id_chars_max),
+    caused_by: identifier(given.caused_by, identifier_chars_max),
   };
   if (isBlank(entry.event_type) || isBlank(entry.entity_type)) return null;
   for (const key in entry) if (entry[key as keyof NewEntry] === undefined) return null;

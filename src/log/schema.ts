@@ -55,6 +55,10 @@ const eventColumns = {
   trace_id: varchar({ length: trace_id_chars_max }),
   session_id: varchar({ length: identifier_chars_max }),
   event_uid: varchar({ length: identifier_chars_max }),
+  span_id: varchar({ length: trace_id_chars_max }),
+  parent_span_id: varchar({ length: trace_id_chars_max }),
+  /** The event that led to this one: its id or its event_uid. */
+  caused_by: varchar({ length: identifier_chars_max }),
 };
 
 /**

@@ -1,12 +1,11 @@
 /** A PostgreSQL server, by DATABASE_URL, through postgres.js. For processes that live long: a pool. */
-import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import { isStartupRefused } from '../http/problem.ts';
 import { type Reads, transactionReads } from '../log/reads.ts';
 import { serverRoom } from '../log/room.ts';
 import type { Database } from '../log/schema.ts';
-import { migrationsFolder, type OpenDatabase, takeOverLegacy } from './database.ts';
+import { type OpenDatabase, takeOverLegacy } from './database.ts';
+import { applyMigrations } from './migrations.ts';
 import { type ClientOptions, postgresClient } from './postgres-client.ts';
 import { serverSockets } from './server-socket.ts';
 
@@ -34,13 +33,17 @@ export function openPostgres(url: string, connections_max: number, read_ms_max =
   const client = serverClient(url, n_writers, write_silence_ms_max);
   // Drizzle rewrites the parsers of the client it is given: this one is its alone.
   const db = drizzle({ client });
+  const closed = new AbortController();
   const readers = connections_max > n_writers ? openReaders(url, connections_max - n_writers, read_ms_max) : null;
   return {
     db,
     reads: readers?.reads ?? transactionReads(db, read_ms_max),
     room: serverRoom,
-    migrate: (say) => migrateAlone(url, say),
-    close: async () => void (await Promise.all([client.end({ timeout: 5 }), readers?.close()])),
+    migrate: (say) => migrateAlone(url, say, closed.signal),
+    close: async () => {
+      closed.abort();
+      await Promise.all([client.end({ timeout: 5 }), readers?.close()]);
+    },
   };
 }
 
@@ -74,22 +77,22 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
 }
 
 /**
- * Drizzle's migrator takes no lock, and two instances that start together would run the same DDL. The lock is held by
- * a transaction on a connection of its own (so it also works through a transaction pooler) and dies with it.
+ * Two instances that start together would run the same DDL. The lock is held by a transaction on a connection of its own
+ * (so it also works through a transaction pooler) and dies with it.
  */
-async function migrateAlone(url: string, say: (line: string) => void): Promise<void> {
+async function migrateAlone(url: string, say: (line: string) => void, closed: AbortSignal): Promise<void> {
   const lock = serverClient(url, 1, null);
   const client = serverClient(url, 1, null);
   try {
     await lock.begin(async (held) => {
       await held`set local idle_in_transaction_session_timeout = 0`;
-      await held`select pg_advisory_xact_lock(${migration_lock})`;
+      const [tried] = await held`select pg_try_advisory_xact_lock(${migration_lock}) as is_mine`;
+      if (!tried?.is_mine) {
+        say('another process migrates the tables: this one waits for it');
+        await held`select pg_advisory_xact_lock(${migration_lock})`;
+      }
       const db = drizzle({ client });
-      await migrate(db, { migrationsFolder });
-      const [applied] = await client`select max(created_at)::float8 as newest from drizzle.__drizzle_migrations`;
-      // Not refused: instances are updated one after the other, and each migration keeps the older version working.
-      if (applied?.newest > (readMigrationFiles({ migrationsFolder }).at(-1)?.folderMillis ?? 0))
-        say('the tables were migrated by a newer version of Edgetrail than this one');
+      await applyMigrations(db, say, closed);
       await takeOverLegacy(db, serverRoom, say);
     });
   } finally {

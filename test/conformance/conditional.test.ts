@@ -144,7 +144,7 @@ it('the fields of the responses are those of response_version', async () => {
   // A change of the fields listed here must raise `response_version`: otherwise a client with a tag keeps the old form.
   const { logs, ...list } = (await (await get('/api/logs')).json()) as { logs: object[] };
   expect({ form: response_version, list: Object.keys(list), log: Object.keys(logs[0] ?? {}) }).toEqual({
-    form: 1,
+    form: 2,
     list: ['total', 'total_is_exact', 'limit', 'offset'],
     log: [
       'id',
@@ -161,6 +161,9 @@ it('the fields of the responses are those of response_version', async () => {
       'trace_id',
       'session_id',
       'event_uid',
+      'span_id',
+      'parent_span_id',
+      'caused_by',
       'created_at',
     ],
   });

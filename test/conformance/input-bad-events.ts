@@ -7,7 +7,7 @@ const inHours = (hours: number) => new Date(now + hours * 3_600_000).toISOString
 /** A body, and the field that its refusal must name. */
 export const badEvents: [what: string, body: unknown, field: string][] = [
   ...['event_type', 'entity_type', 'entity_id', 'user_id', 'description', 'user_agent', 'service', 'trace_id']
-    .concat(['session_id', 'event_uid', 'ip_address', 'timestamp'])
+    .concat(['session_id', 'event_uid', 'span_id', 'parent_span_id', 'caused_by', 'ip_address', 'timestamp'])
     .flatMap((field): [string, unknown, string][] => [
       [`NUL in ${field}`, with_(field, 'a\0b'), field],
       // PGlite drops it when it reads a row: the event would change.
@@ -27,6 +27,9 @@ export const badEvents: [what: string, body: unknown, field: string][] = [
     trace_id: 100,
     session_id: 255,
     event_uid: 255,
+    span_id: 100,
+    parent_span_id: 100,
+    caused_by: 255,
     description: 10_000,
     user_agent: 2_000,
   }).flatMap(([field, most]): [string, unknown, string][] => [

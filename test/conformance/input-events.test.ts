@@ -99,6 +99,8 @@ describe('generated JSON', () => {
       service: words,
       trace_id: identifiers,
       session_id: identifiers,
+      span_id: identifiers,
+      caused_by: identifiers,
     },
     { requiredKeys: ['event_type', 'entity_type'] },
   );

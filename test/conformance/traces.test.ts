@@ -78,6 +78,87 @@ describe('a trace', () => {
   });
 });
 
+describe('the tree of a trace', () => {
+  type Node = { id: number; parent: number | null; depth: number; orphan: boolean; clocks_differ: boolean };
+
+  it('of 1,000 events over 6 services has each below its parent; orphans and a wrong clock are named', async () => {
+    const span = (n: number) => n.toString(16).padStart(16, '0');
+    const isOrphan = (i: number) => i % 100 === 50;
+    // Each event has a span of its own, below that of another one before it; every hundredth names one that is not there.
+    const parentOf = (i: number) => (i === 0 || isOrphan(i) ? null : Math.floor((i - 1) / 3));
+    const event = (i: number) => ({
+      event_type: 'STEP',
+      entity_type: 'job',
+      trace_id: 'deep',
+      service: `s${i % 6}`,
+      span_id: span(i + 1),
+      parent_span_id: isOrphan(i) ? span(90_000) : parentOf(i) === null ? null : span((parentOf(i) ?? 0) + 1),
+      timestamp: at(i === 700 ? -5_000 : i * 10),
+    });
+    const written = await service.write(Array.from({ length: 1_000 }, (_, i) => event(i)).toReversed());
+    const ids = written.map(({ id }) => id).toReversed();
+    const placeOf = new Map(ids.map((id, i) => [id, i]));
+    const { tree } = await get<{ tree: Node[] }>('/api/traces/deep');
+    expect(new Set(tree.map(({ id }) => id)).size).toBe(1_000);
+    const depths = new Map<number, number>();
+    for (const { id, parent, depth, orphan, clocks_differ } of tree) {
+      const i = placeOf.get(id) ?? -1;
+      const above = parentOf(i);
+      expect([i, parent]).toEqual([i, above === null ? null : ids[above]]);
+      expect([i, depth]).toEqual([i, parent === null ? 0 : (depths.get(parent) ?? Number.NaN) + 1]);
+      expect([i, orphan, clocks_differ]).toEqual([i, isOrphan(i), i === 700]);
+      depths.set(id, depth);
+    }
+    const page = await (await service.request('/traces/deep', { headers: { accept: 'text/html' } })).text();
+    expect(page.match(/orphan: its parent is not here/g)?.length).toBe(5);
+    expect(page.match(/clocks differ/g)?.length).toBe(1);
+  });
+
+  it('also follows what led to an event, and ends where events name each other', async () => {
+    const event = (more: object) => ({ event_type: 'STEP', entity_type: 'job', trace_id: 'chain', ...more });
+    const [first] = await service.write(event({ timestamp: at(0), event_uid: 'chain-first' }));
+    await service.write([
+      event({ timestamp: at(1), caused_by: 'chain-first' }),
+      event({ timestamp: at(2), caused_by: first?.id, span_id: 'a' }),
+      event({ timestamp: at(3), span_id: 'a' }),
+      event({ timestamp: at(4), span_id: 'b', parent_span_id: 'c' }),
+      event({ timestamp: at(5), span_id: 'c', parent_span_id: 'b' }),
+      event({ timestamp: at(6), span_id: 'd', parent_span_id: 'd' }),
+    ]);
+    const { tree } = await get<{ tree: Node[] }>('/api/traces/chain');
+    expect(tree.map(({ depth, orphan }) => [depth, orphan])).toEqual([
+      [0, false],
+      [1, false],
+      [1, false],
+      [2, false],
+      [0, true],
+      [0, true],
+      [1, false],
+    ]);
+    expect((await get<{ tree: null }>(`/api/traces/${encodeURIComponent('trace/1?')}`)).tree).toBeNull();
+  });
+
+  it('is also walked from an event to the one that led to it, by its event_uid or its id', async () => {
+    const uid = 'why / "not"?';
+    const event = { event_type: 'STEP', entity_type: 'job' };
+    const [first] = await service.write({ ...event, event_uid: uid });
+    const [second] = await service.write({ ...event, caused_by: uid, event_uid: `${first?.id}` });
+    const [third] = await service.write({ ...event, caused_by: `${first?.id}` });
+    const ask = (path: string) => service.request(path, { headers: { accept: 'text/html' }, redirect: 'manual' });
+    const causeOf = async (id: number | undefined) => {
+      const page = await (await ask(`/logs/${id}`)).text();
+      const answer = await ask(/href="(\/causes\/[^"]+)"/.exec(page)?.[1] ?? '/causes/nothing');
+      return [answer.status, answer.headers.get('location')];
+    };
+    expect(await causeOf(second?.id)).toEqual([302, `/logs/${first?.id}`]);
+    // The event_uid of one event is the id of another: an event_uid is the writer's own word.
+    expect(await causeOf(third?.id)).toEqual([302, `/logs/${second?.id}`]);
+    expect((await ask(`/causes/${second?.id}`)).headers.get('location')).toBe(`/logs/${second?.id}`);
+    for (const nobody of ['0', '9007199254740993', '99999999', 'x'.repeat(300), '1e0'])
+      expect([nobody, (await ask(`/causes/${nobody}`)).status]).toEqual([nobody, 404]);
+  });
+});
+
 describe('traceparent', () => {
   const trace = '4bf92f3577b34da6a3ce929d0e0e4736';
   const span = '00f067aa0ba902b7';
@@ -154,6 +235,21 @@ describe('traceparent', () => {
     );
     expect(logs.map(({ trace_id }) => trace_id)).toEqual([trace, '1'.repeat(32), 'mine', 'mine', trace]);
     expect(logs.every((entry) => !('traceparent' in entry))).toBe(true);
+    expect(logs.map(({ span_id }) => span_id)).toEqual([span, span, null, null, span]);
+  });
+
+  it('names the span of an event, or the parent of a span of its own', async () => {
+    const own = { ...plain, span_id: '1234567890abcdef' };
+    const { logs } = await post(
+      [own, { ...own, parent_span_id: 'p' }, { ...own, trace_id: 'mine' }, { ...plain, trace_id: trace }],
+      valid,
+    );
+    expect(logs.map(({ trace_id, span_id, parent_span_id }) => [trace_id, span_id, parent_span_id])).toEqual([
+      [trace, own.span_id, span],
+      [trace, own.span_id, 'p'],
+      ['mine', own.span_id, null],
+      [trace, span, null],
+    ]);
   });
 });
 

@@ -18,6 +18,9 @@ const full = {
   trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
   session_id: 's-9',
   event_uid: 'till-77',
+  span_id: '00f067aa0ba902b7',
+  parent_span_id: 'b7ad6b7169203331',
+  caused_by: '4711',
 };
 const fields = [...Object.keys(full), 'id', 'created_at'].sort();
 

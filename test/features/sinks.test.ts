@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { elasticsearch } from '../../src/features/shipping/elasticsearch.ts';
 import { loki } from '../../src/features/shipping/loki.ts';
 import { type Mapping, mapped } from '../../src/features/shipping/mapping.ts';
-import { otlp } from '../../src/features/shipping/otlp.ts';
+import { logRecordOf, otlp } from '../../src/features/shipping/otlp.ts';
 import { signed } from '../../src/features/shipping/s3.ts';
 import { slack } from '../../src/features/shipping/slack.ts';
 import { openSinks } from '../../src/features/shipping/spec.ts';
@@ -36,6 +36,9 @@ const event: Entry = {
   service: 'shop',
   trace_id: 't1',
   session_id: null,
+  span_id: null,
+  parent_span_id: null,
+  caused_by: null,
   event_uid: 'u/1',
   created_at: '2026-01-02T03:04:06.007Z',
 };
@@ -100,6 +103,29 @@ describe('a mapping', () => {
       unmapped: { event_uid: 'u/1', metadata: { reason: 'fraud' } },
     });
   });
+
+  const place = { trace_id: '0AF7651916CD43DD8448EB211C80319C', parent_span_id: 'p', caused_by: '54' };
+
+  it.each([
+    ['00F067AA0BA902B7', '00f067aa0ba902b7'],
+    ['0'.repeat(16), null],
+    ['00f067aa0ba902b', null],
+    ['checkout', null],
+  ])('and OTLP write the span %s as %s, and what is no span id of OpenTelemetry as a field of ours', (span_id, as) => {
+    const entry = { ...event, ...place, span_id };
+    const ours = as === null ? { span_id } : {};
+    const ecs = JSON.parse(mapped('ecs', entry));
+    expect(ecs.span).toEqual(as === null ? undefined : { id: as });
+    expect(ecs.edgetrail).toMatchObject({ ...ours, parent_span_id: 'p', caused_by: '54' });
+    expect(JSON.parse(mapped('ocsf', entry)).unmapped).toMatchObject({ span_id, parent_span_id: 'p', caused_by: '54' });
+    const { spanId, attributes } = logRecordOf(entry);
+    expect(spanId ?? null).toBe(as);
+    const named = Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
+    expect(named).toMatchObject({ 'edgetrail.parent_span_id': 'p', 'edgetrail.caused_by': '54' });
+    expect(named['edgetrail.span_id'] ?? null).toBe(as === null ? span_id : null);
+    // A span without its trace is none.
+    expect(logRecordOf({ ...entry, trace_id: 't1' })).not.toHaveProperty('spanId');
+  });
 });
 
 it('Loki gets a stream for each service, with times in nanoseconds and the rest as structured metadata', async () => {
@@ -110,7 +136,8 @@ it('Loki gets a stream for each service, with times in nanoseconds and the rest 
     return { status: 204 };
   });
   const sink = loki.open({ url: far.url, tenant: 'audit', mapping: 'ours' }, { name: 'x', reach, dial });
-  expect(await sink.send(batchOf(sink, event, { ...event, id: 56, service: null }))).toEqual({ verdict: 'kept' });
+  const other = { ...event, id: 56, service: null, span_id: 's1' };
+  expect(await sink.send(batchOf(sink, event, other))).toEqual({ verdict: 'kept' });
   const known = { event_type: 'ORDER_DELETED', entity_type: 'order', entity_id: '7', user_id: 'ana', trace_id: 't1' };
   const at = Date.parse(event.created_at);
   expect(bodies).toEqual([
@@ -122,7 +149,7 @@ it('Loki gets a stream for each service, with times in nanoseconds and the rest 
         },
         {
           stream: { job: 'edgetrail', service: 'edgetrail' },
-          values: [[`${at}000056`, JSON.stringify({ ...event, id: 56, service: null }), { id: '56', ...known }]],
+          values: [[`${at}000056`, JSON.stringify(other), { id: '56', ...known, span_id: 's1' }]],
         },
       ],
     },

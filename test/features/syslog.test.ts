@@ -64,6 +64,9 @@ describe('a message', () => {
     service: 'shop',
     trace_id: null,
     session_id: null,
+    span_id: null,
+    parent_span_id: null,
+    caused_by: null,
     event_uid: null,
     created_at: '2026-01-02T03:04:06.007Z',
   };
@@ -90,6 +93,16 @@ describe('a message', () => {
     expect(message).toContain(' c6a2Label=Source IPv6 Address c6a2=2001:db8::1 ');
     expect(message.endsWith(' cs5Label=metadata cs5={"reason":"fraud"} msg=gone \\= 1|2\\r\\nü')).toBe(true);
     expect(message).not.toMatch(/[\r\n\ufeff]/);
+  });
+
+  it('has its place in a trace', () => {
+    const placed = { ...entry, trace_id: 't', span_id: 'a"', parent_span_id: 'b', caused_by: '54' };
+    expect(messageOf(placed, options)).toContain(
+      ' trace_id="t" span_id="a\\"" parent_span_id="b" caused_by="54" metadata=',
+    );
+    expect(messageOf(placed, { ...options, format: 'cef' })).toContain(
+      ' cs3Label=trace_id cs3=t spanId=a" parentSpanId=b causedBy=54 cs5Label=metadata ',
+    );
   });
 
   it.each(['rfc5424', 'cef'] as const)(

@@ -51,6 +51,9 @@ const columns = [
   'trace_id',
   'session_id',
   'event_uid',
+  'span_id',
+  'parent_span_id',
+  'caused_by',
 ];
 /** Names only the columns of the event, so that the others get their defaults. */
 const insertInto =
@@ -182,6 +185,9 @@ const normalised: [string, object, Partial<Entry>][] = [
       trace_id: '',
       session_id: '',
       event_uid: '',
+      span_id: '',
+      parent_span_id: '',
+      caused_by: '',
     },
     {
       entity_id: null,
@@ -192,6 +198,9 @@ const normalised: [string, object, Partial<Entry>][] = [
       trace_id: null,
       session_id: null,
       event_uid: null,
+      span_id: null,
+      parent_span_id: null,
+      caused_by: null,
     },
   ],
   [
@@ -281,6 +290,9 @@ describe('10,000 generated events', () => {
     service: optional(text),
     trace_id: optional(text),
     session_id: optional(text),
+    span_id: optional(text),
+    parent_span_id: optional(text),
+    caused_by: optional(text),
   });
   const events = fc.sample(event, { numRuns: n, seed: 20_261_125 });
   const written = ({ id: _id, created_at: _at, ...rest }: Entry) => rest;

@@ -188,7 +188,15 @@ describe.each(databases)('the partitions on %s', async (name) => {
   it('are made by the store, before it appends', async () => {
     const store = createStore(db);
     const none = { entity_id: null, user_id: null, description: null, metadata: null, ip_address: null } as const;
-    const more = { user_agent: null, service: null, trace_id: null, session_id: null, event_uid: null } as const;
+    const spanless = { span_id: null, parent_span_id: null, caused_by: null } as const;
+    const more = {
+      user_agent: null,
+      service: null,
+      trace_id: null,
+      session_id: null,
+      event_uid: null,
+      ...spanless,
+    } as const;
     await store.append([{ ...none, ...more, ...event(monthsAgo(60)) }]);
     expect(await filled(db)).toEqual({ [nameOf(monthsAgo(60))]: 1 });
   });

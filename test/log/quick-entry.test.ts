@@ -39,7 +39,17 @@ const value = fc.oneof(
   fc.anything({ maxDepth: 2 }),
 );
 const unusual = fc.dictionary(
-  fc.constantFrom(...Object.keys(ordinary), 'session_id', 'event_uid', 'unknown', 'id', '__proto__', 'constructor'),
+  fc.constantFrom(
+    ...Object.keys(ordinary),
+    'session_id',
+    'event_uid',
+    'span_id',
+    'caused_by',
+    'unknown',
+    'id',
+    '__proto__',
+    'constructor',
+  ),
   value,
   { maxKeys: 3, noNullPrototype: true },
 );

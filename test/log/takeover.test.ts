@@ -240,6 +240,9 @@ const blank = {
   service: null,
   trace_id: null,
   session_id: null,
+  span_id: null,
+  parent_span_id: null,
+  caused_by: null,
   event_uid: null,
 };
 

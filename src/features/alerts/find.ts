@@ -117,6 +117,9 @@ async function eventOf({ name: reader, spec, revision }: Delivery, rule: Rule, v
     service: own_service,
     trace_id: null,
     session_id: null,
+    span_id: null,
+    parent_span_id: null,
+    caused_by: null,
     event_uid: `${kind.toLowerCase()}/${name}/${revision}/${digest}/${first_id}-${last_id}/${at}`,
   };
 }

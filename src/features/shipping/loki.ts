@@ -26,8 +26,16 @@ export const loki = kindOf({
       limits: { events_max: 500, bytes_max: 1_000_000 },
       by_range: false,
       line: (entry) => {
-        const { id, event_type, entity_type, entity_id, user_id, trace_id } = entry;
-        const labels = Object.entries({ id: String(id), event_type, entity_type, entity_id, user_id, trace_id });
+        const { id, event_type, entity_type, entity_id, user_id, trace_id, span_id } = entry;
+        const labels = Object.entries({
+          id: String(id),
+          event_type,
+          entity_type,
+          entity_id,
+          user_id,
+          trace_id,
+          span_id,
+        });
         // The id as nanoseconds: lines of one millisecond keep their order, and are not taken for the same one.
         const nanos = `${Date.parse(entry.created_at)}${String(id % 1_000_000).padStart(6, '0')}`;
         const known = Object.fromEntries(labels.filter(([, value]) => value !== null));

@@ -16,6 +16,9 @@ function present(object: Record<string, unknown>): Record<string, unknown> | und
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
+/** A span id as W3C Trace Context and OpenTelemetry write it. Ours may be any text. */
+export const isSpanId = (value: string | null): value is string => /^(?!0{16})[\da-f]{16}$/i.test(value ?? '');
+
 /** The verbs that the schemas have words for, by the first part of our event types: `CREATE`, `order.created`, `USER_DELETED`. */
 const verbs = [
   { form: /(^|[^a-z])(create|created|insert|inserted|add|added)([^a-z]|$)/i, ecs: 'creation', ocsf: 1 },
@@ -44,10 +47,14 @@ const ecs = (entry: Entry) =>
     user_agent: present({ original: entry.user_agent }),
     service: present({ name: entry.service }),
     trace: present({ id: entry.trace_id }),
+    span: present({ id: isSpanId(entry.span_id) ? entry.span_id.toLowerCase() : null }),
     session: present({ id: entry.session_id }),
     edgetrail: present({
       entity: present({ type: entry.entity_type, id: entry.entity_id }),
       event_uid: entry.event_uid,
+      span_id: isSpanId(entry.span_id) ? null : entry.span_id,
+      parent_span_id: entry.parent_span_id,
+      caused_by: entry.caused_by,
       metadata: entry.metadata,
     }),
   });
@@ -78,7 +85,13 @@ const ocsf = (entry: Entry) => {
     actor: present({ user: present({ uid: entry.user_id }), session: present({ uid: entry.session_id }) }),
     src_endpoint: present({ ip: entry.ip_address }),
     http_request: present({ user_agent: entry.user_agent }),
-    unmapped: present({ event_uid: entry.event_uid, metadata: entry.metadata }),
+    unmapped: present({
+      event_uid: entry.event_uid,
+      span_id: entry.span_id,
+      parent_span_id: entry.parent_span_id,
+      caused_by: entry.caused_by,
+      metadata: entry.metadata,
+    }),
   });
 };
 

@@ -4,6 +4,7 @@ import { jsonOf } from '../../http/request.ts';
 import type { Json } from '../../log/entry.ts';
 import type { Entry } from '../../log/schema.ts';
 import { address, ask, below, isAnswer, kindOf, secret, text, verdictOf } from './kind.ts';
+import { isSpanId } from './mapping.ts';
 
 type Value = { stringValue: string } | { intValue: string };
 const attribute = (key: string, value: string | null): { key: string; value: Value }[] =>
@@ -16,7 +17,9 @@ const isTraceId = (value: string | null): value is string => /^(?!0{32})[\da-f]{
 
 /** An event as a LogRecord. */
 export function logRecordOf(entry: Entry) {
-  const { trace_id, metadata } = entry;
+  const { trace_id, span_id, metadata } = entry;
+  // OpenTelemetry has no span without its trace.
+  const hasSpan = isTraceId(trace_id) && isSpanId(span_id);
   return {
     timeUnixNano: nanos(entry.timestamp),
     observedTimeUnixNano: nanos(entry.created_at),
@@ -34,9 +37,13 @@ export function logRecordOf(entry: Entry) {
       ...attribute('session.id', entry.session_id),
       ...attribute('edgetrail.event_uid', entry.event_uid),
       ...attribute('edgetrail.trace_id', isTraceId(trace_id) ? null : trace_id),
+      ...attribute('edgetrail.span_id', hasSpan ? null : span_id),
+      ...attribute('edgetrail.parent_span_id', entry.parent_span_id),
+      ...attribute('edgetrail.caused_by', entry.caused_by),
       ...attribute('edgetrail.metadata', metadata === null ? null : JSON.stringify(metadata)),
     ],
     ...(isTraceId(trace_id) && { traceId: trace_id.toLowerCase() }),
+    ...(hasSpan && { spanId: span_id.toLowerCase() }),
   };
 }
 

@@ -28,7 +28,7 @@ const structuredData = ({ sd_id }: MessageOptions): Form => ({
   close: (description) => (description === null ? ']' : `] ${byte_order_mark}${description}`),
 });
 
-/** The keys of CEF's dictionary. A custom key has a label. */
+/** The keys of CEF's dictionary. A custom key has a label. The last three are ours: the dictionary has no more custom keys. */
 const cefKeys: Record<string, string> = {
   id: 'externalId',
   event_type: 'act',
@@ -42,6 +42,9 @@ const cefKeys: Record<string, string> = {
   metadata: 'cs5',
   event_uid: 'cs6',
   truncated: 'flexString1',
+  span_id: 'spanId',
+  parent_span_id: 'parentSpanId',
+  caused_by: 'causedBy',
 };
 
 const cefHeader = (text: string): string => text.replace(/[\r\n]+/g, ' ').replace(/[\\|]/g, '\\$&');
@@ -67,7 +70,7 @@ const cef = ({ event_type, entity_type }: Entry): Form => ({
  */
 function fieldsOf(entry: Entry, { format }: MessageOptions): [name: string, value: string][] {
   const { id, event_type, timestamp, entity_type, entity_id, user_id, service, metadata, description } = entry;
-  const { ip_address, trace_id, session_id, event_uid, user_agent } = entry;
+  const { ip_address, trace_id, session_id, event_uid, span_id, parent_span_id, caused_by, user_agent } = entry;
   const fields: Record<string, string | null> = {
     id: String(id),
     event_type,
@@ -80,6 +83,9 @@ function fieldsOf(entry: Entry, { format }: MessageOptions): [name: string, valu
     trace_id,
     session_id,
     event_uid,
+    span_id,
+    parent_span_id,
+    caused_by,
     user_agent,
     description: format === 'rfc5424' && description?.endsWith('\n') ? description : null,
     metadata: metadata === null ? null : JSON.stringify(metadata),

@@ -56,6 +56,9 @@ const testEvent = (name: string, at: string): Entry => ({
   service: own_service,
   trace_id: null,
   session_id: null,
+  span_id: null,
+  parent_span_id: null,
+  caused_by: null,
   event_uid: null,
   created_at: at,
 });

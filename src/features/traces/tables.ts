@@ -1,7 +1,7 @@
 /** The events of a trace, as the picture needs them: without metadata, whose size has no part in it. */
 import { asc, eq, sql } from 'drizzle-orm';
 import { limited } from '../../log/literals.ts';
-import { type Entry, activityLogs as log } from '../../log/schema.ts';
+import { type Entry, activityLogs as log, logUids } from '../../log/schema.ts';
 import type { Store } from '../../log/store.ts';
 import { rowColumns, storedRows, toEntry } from '../../log/stored-row.ts';
 
@@ -28,4 +28,14 @@ export async function eventsOfTrace(store: Store, trace_id: string, rows_max: nu
     ),
   );
   return rows.map(toEntry);
+}
+
+/** The id of the event that `caused_by` names, by its event_uid or its id; null where there is none. */
+export async function idOfCause(store: Store, caused_by: string): Promise<number | null> {
+  const [named] = await store.reads((db) =>
+    db.select({ id: logUids.id }).from(logUids).where(eq(logUids.event_uid, caused_by)).limit(1),
+  );
+  if (named) return named.id;
+  const id = /^[1-9]\d{0,15}$/.test(caused_by) ? Number(caused_by) : 0;
+  return id > 0 && id <= (await store.head()) ? id : null;
 }

@@ -5,6 +5,7 @@ import type { Store } from '../../log/store.ts';
 import { timeOf } from '../../log/stored-row.ts';
 import { filterHref } from '../../page/links.ts';
 import { eventsOfTrace } from './tables.ts';
+import { type Node, treeOf } from './tree.ts';
 
 export const traceLimits = {
   /** The first events of a trace, which are read. The events after them are counted. */
@@ -39,6 +40,7 @@ export type Trace = {
   events: Entry[];
   n_drawn: number;
   lanes: Lane[];
+  tree: Node[] | null;
   /** The events that were not read, with a link to them; null where all were. */
   unread: Sum | null;
 };
@@ -66,6 +68,7 @@ export async function readTrace(store: Store, trace_id: string): Promise<Trace |
     events,
     n_drawn,
     lanes: lanesOf(trace_id, events, n_drawn, next),
+    tree: treeOf(events),
     unread: next
       ? {
           n: total - events.length,

@@ -19,6 +19,7 @@ import { eventHref, filterHref } from '../../page/links.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { nameCell, table } from '../../page/table.ts';
 import { grouped, type Lane, type Trace } from './trace.ts';
+import type { Node } from './tree.ts';
 
 /** Units of the SVG's view box, which is stretched to the available width: columns of ticks, as in the histogram. */
 const height = 100;
@@ -26,6 +27,8 @@ const step = 10;
 const columns = 100;
 const name_chars_max = 80;
 const title_chars_max = 40;
+/** Deeper levels are told by their number. */
+const depth_max = 12;
 
 const time = (ms: number, display: DisplayOptions): Markup =>
   html`<time datetime="${new Date(ms).toISOString()}">${formatExactTime(ms, display)}</time>`;
@@ -84,14 +87,33 @@ const laneRow = (each: Lane, { from_ms }: Trace): (Markup | string)[] => [
     : 'none',
 ];
 
-const eventRow = (entry: Entry, { from_ms }: Trace): (Markup | string)[] => {
+const eventRow = (entry: Entry, node: Node | undefined, { from_ms }: Trace): (Markup | string)[] => {
   const { id, event_type, service, description } = entry;
   return [
     offset(timeOf(entry) - from_ms),
-    html`<a href="${eventHref(id)}"><b class="${colourClass(event_type)}" dir="auto">${nameCell(event_type)}</b></a> <bdi>${objectOf(entry)}${description === null ? '' : html`: ${visibleText(description)}`}</bdi>`,
+    html`${node ? indentation(node) : ''}<a href="${eventHref(id)}"><b class="${colourClass(event_type)}" dir="auto">${nameCell(event_type)}</b></a> <bdi>${objectOf(entry)}${description === null ? '' : html`: ${visibleText(description)}`}</bdi>${node ? marks(node) : ''}`,
     nameCell(service),
   ];
 };
+
+const indentation = ({ depth }: Node): Markup | '' =>
+  depth === 0
+    ? ''
+    : html`<span aria-hidden="true">${'\u00a0\u00a0'.repeat(Math.min(depth, depth_max) - 1)}└${depth > depth_max ? depth : ''} </span><span class="vh">level ${depth}: </span>`;
+
+const marks = ({ orphan, clocks_differ }: Node): Markup =>
+  html`${orphan ? html` <em>orphan: its parent is not here</em>` : ''}${clocks_differ ? html` <em>clocks differ</em>` : ''}`;
+
+/** The events that are listed: in the order of the tree where there is one, else in that of their time. */
+function listed(trace: Trace): (Markup | string)[][] {
+  const drawn = trace.events.slice(0, trace.n_drawn);
+  if (!trace.tree) return drawn.map((entry) => eventRow(entry, undefined, trace));
+  const byId = new Map(drawn.map((entry) => [entry.id, entry]));
+  return trace.tree.flatMap((node) => {
+    const entry = byId.get(node.id);
+    return entry ? [eventRow(entry, node, trace)] : [];
+  });
+}
 
 export const tracePage = (trace: Trace, reader: Reader, display: DisplayOptions): Markup => {
   const { trace_id, total, total_is_exact, from_ms, to_ms, events, n_drawn, lanes, unread } = trace;
@@ -113,7 +135,7 @@ export const tracePage = (trace: Trace, reader: Reader, display: DisplayOptions)
 ${table(
   left > 0 ? `The first ${formatEventCount(n_drawn)}; the lanes say how many follow` : 'Events',
   ['After', 'Event', 'Service'],
-  events.slice(0, n_drawn).map((entry) => eventRow(entry, trace)),
+  listed(trace),
 )}</main>`,
     reader,
     display,

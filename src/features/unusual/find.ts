@@ -81,5 +81,8 @@ function eventOf({ revision }: Delivery, story: Story, { taken }: TakenEvent): N
     trace_id: null,
     session_id: null,
     event_uid: `unusual/${revision}/${id}/${fired_at}`,
+    span_id: null,
+    parent_span_id: null,
+    caused_by: null,
   };
 }

@@ -71,6 +71,9 @@ const names: [keyof Entry, string][] = [
   ['ip_address', 'IP address'],
   ['user_agent', 'User agent'],
   ['event_uid', 'Event uid'],
+  ['span_id', 'Span'],
+  ['parent_span_id', 'Parent span'],
+  ['caused_by', 'Caused by'],
 ];
 
 const relatedLinks = (entry: Entry, links: Link[]): Markup => {
