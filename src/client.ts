@@ -16,8 +16,16 @@ export type QueryResult = {
   /** The time up to which the log was searched, where the page is not full because the search took too long. */
   searched_to?: string;
 };
-/** The stored entries in the order of the request, and the indexes of those that were already stored. */
-export type AppendResult = { logs: Entry[]; count: number; duplicates: number[] };
+/**
+ * The stored entries in the order of the request, the indexes of those that were already stored, and the fields in which
+ * the service has replaced what looks like a secret, by the index of their event.
+ */
+export type AppendResult = {
+  logs: Entry[];
+  count: number;
+  duplicates: number[];
+  redacted?: { index: number; fields: string[] }[];
+};
 
 export type ClientOptions = {
   /** Where the service is, such as https://log.example.com. */

@@ -4,6 +4,7 @@ import { readTokens, readUsers } from './auth/credentials.ts';
 import { type Network, readNetwork } from './http/addresses.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
 import { entryLimits, isLonger } from './log/entry.ts';
+import { createRedaction, type Redact } from './log/redaction.ts';
 
 type Setting<T> = { fallback: string; read(text: string): T };
 
@@ -40,6 +41,9 @@ export const settingRows = {
   DATABASE_CONNECTIONS_MAX: setting('10', whole(1, 1_000)),
   READ_MS_MAX: setting('15000', whole(100, 600_000)),
   BODY_BYTES_MAX: setting('1048576', whole(1_024, 64 * 1024 * 1024)),
+  REDACT: setting('on', readSwitch),
+  REDACT_KEYS: setting('', readKeys),
+  REDACT_ALLOW: setting('', readKeys),
   POLL_MS_MIN: setting('50', whole(5, 60_000)),
   POLL_MS_MAX: setting('1000', whole(5, 60_000)),
   HEARTBEAT_MS: setting('15000', whole(50, 600_000)),
@@ -73,6 +77,11 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   READ_MS_MAX:
     'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
   BODY_BYTES_MAX: 'the largest request body, in bytes',
+  REDACT: '`off`: [secrets](security.md#secrets-in-events) in events are stored as they come',
+  REDACT_KEYS:
+    'further keys of metadata whose values are secrets, such as `iban customer_pin`, separated by white space',
+  REDACT_ALLOW:
+    'keys of metadata, and fields such as `description`, that are stored as they come, with all beneath them',
   POLL_MS_MIN: 'how soon the log is looked at again while rows flow, in ms',
   POLL_MS_MAX: 'how seldom the log and the inbox are looked at while nothing happens, in ms',
   HEARTBEAT_MS: 'how often a quiet live stream says that it is alive, in ms',
@@ -119,6 +128,10 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
  * No valid value starts with a quote; passwords may end with one.
  */
 const isQuoted = (text: string) => /^["'`]/.test(text);
+
+/** How secrets in events are replaced. */
+export const redactionOf = ({ REDACT, REDACT_KEYS, REDACT_ALLOW }: Settings): Redact =>
+  createRedaction({ on: REDACT, keys: REDACT_KEYS, allowed: REDACT_ALLOW });
 
 /** The development users, or null when users are set, others can reach the service, or it uses a PostgreSQL server. */
 export function developmentUsers(settings: Settings): User[] | null {
@@ -241,6 +254,13 @@ function readEventTypes(text: string): string[] {
   if (types.includes('') || types.some((type) => isLonger(type, entryLimits.label_chars_max)))
     throw new Error('must be event types such as LOGIN, separated by commas');
   return types;
+}
+
+function readKeys(text: string): string[] {
+  const keys = text.split(/\s+/).filter((word) => word !== '');
+  if (keys.some((key) => !/[\p{L}\p{N}]/u.test(key) || /[,;*"]/.test(key)))
+    throw new Error('must be names of keys such as customer_pin, separated by white space');
+  return keys;
 }
 
 function readSwitch(text: string): boolean {

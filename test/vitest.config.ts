@@ -76,11 +76,11 @@ const understanding = ['aggregate', 'boards', 'digests', 'patterns', 'traces', '
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // JIT makes these statements slower or faster, and their answers the same, which is what is claimed.
-  if (jit) return [...beforeDatabase, ...browsers, ...sockets, ...understanding, 'rules'];
+  if (jit) return [...beforeDatabase, ...browsers, ...sockets, ...understanding, 'redaction', 'rules'];
   if (database !== 'pglite') return [];
-  // How Bun reaches far sides, holds slow followers, runs rules and understands the log is claimed on PostgreSQL, and how the
-  // embedded database does on Node.
-  const onBun = runtime === 'bun' ? ['conditions-readers', 'rules', 'shipping', ...understanding] : [];
+  // How Bun reaches far sides, holds slow followers, replaces secrets, runs rules and understands the log is claimed on
+  // PostgreSQL, and how the embedded database does on Node.
+  const onBun = runtime === 'bun' ? ['conditions-readers', 'redaction', 'rules', 'shipping', ...understanding] : [];
   return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 

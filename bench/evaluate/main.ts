@@ -10,9 +10,10 @@ import { activity } from './activity.ts';
 import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
 import type { Part } from './part.ts';
+import { secrets } from './secrets.ts';
 import { visitsPart } from './visits.ts';
 
-const parts: readonly Part[] = [nab, activity, loghub, visitsPart];
+const parts: readonly Part[] = [nab, activity, loghub, visitsPart, secrets];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -3,7 +3,7 @@
 export type Row = { what: string; measured: string; goal?: string; met?: boolean };
 
 export type Part = {
-  /** The name of the part, and of its folder in the data. */
+  /** The name of the part, and of its folder in the data; `.` for one that reads several. */
   name: string;
   folder: string;
   /** Runs the measurements on that folder. */

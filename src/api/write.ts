@@ -7,6 +7,7 @@ import type { Appended } from '../log/append-queue.ts';
 import { type NewEntry, readEntry } from '../log/entry.ts';
 import { type JsonTextFault, jsonTextFaults } from '../log/json-text.ts';
 import { quickEntry } from '../log/quick-entry.ts';
+import type { Redacted, RedactedEvents } from '../log/redaction.ts';
 import { type App, type Env, isTrustedOrigin, type Parts, requireRight } from '../parts.ts';
 import { traceReader } from './traceparent.ts';
 
@@ -14,6 +15,8 @@ export const requestLimits = {
   events_max: 1_000,
   /** The response lists at most this many faults of a batch. */
   faults_max: 100,
+  /** The response names at most this many fields of an event in which secrets were replaced. */
+  redacted_fields_max: 50,
 } as const;
 
 const writePath = '/api/logs';
@@ -29,13 +32,15 @@ export function writeRoute(app: App, parts: Parts): void {
     const ofTrace = traceReader(c, () => {
       meter.traceparents_ignored += 1;
     });
-    const appended = await store.append(checkItems(items.map(ofTrace), faults));
+    const entries = checkItems(items.map(ofTrace), faults);
+    const redacted = store.redact(entries);
+    const appended = await store.append(entries);
     tail.notifyAppended(Math.max(...appended.map(({ entry }) => entry.id)));
     const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
     const [first] = appended;
     if (!first) throw new Error('an append of events answered with none');
-    if (!single) return respond(c, parts.limits, answerMany(appended), status);
-    return respond(c, parts.limits, answerOne(first), status, `/api/logs/${first.entry.id}`);
+    if (!single) return respond(c, parts.limits, answerMany(appended, redacted), status);
+    return respond(c, parts.limits, answerOne(first, redacted.get(0)), status, `/api/logs/${first.entry.id}`);
   });
 }
 
@@ -159,10 +164,26 @@ function respond(
   return CORS_ORIGINS.length > 0 ? c.body(body, status, headers) : new Response(body, { status, headers });
 }
 
-const answerOne = ({ entry, duplicate }: Appended): object => (duplicate ? { ...entry, duplicate } : entry);
+const answerOne = ({ entry, duplicate }: Appended, redacted?: Redacted[]): object =>
+  duplicate || redacted
+    ? { ...entry, ...(duplicate && { duplicate }), ...(redacted && { redacted: fieldsOf(redacted) }) }
+    : entry;
 
-function answerMany(appended: Appended[]): object {
+function answerMany(appended: Appended[], redacted: RedactedEvents): object {
   const duplicates = appended.flatMap(({ duplicate }, index) => (duplicate ? [index] : []));
   const logs = appended.map(({ entry }) => entry);
-  return { logs, count: logs.length, ...(duplicates.length > 0 && { duplicates }) };
+  return {
+    logs,
+    count: logs.length,
+    ...(duplicates.length > 0 && { duplicates }),
+    ...(redacted.size > 0 && { redacted: [...redacted].map(([index, found]) => ({ index, fields: fieldsOf(found) })) }),
+  };
+}
+
+/** The fields of an event in which something was replaced, each once. */
+function fieldsOf(redacted: Redacted[]): string[] {
+  const fields = [...new Set(redacted.map(({ field }) => field))];
+  const { redacted_fields_max } = requestLimits;
+  const n_more = fields.length - redacted_fields_max;
+  return n_more > 0 ? [...fields.slice(0, redacted_fields_max), `and ${n_more} more`] : fields;
 }

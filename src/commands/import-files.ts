@@ -12,7 +12,8 @@ export const importLimits = {
   batch_bytes_max: 900_000,
 } as const;
 
-export type ImportResult = { stored: number; duplicates: number };
+/** `redacted`: the events in which the service has replaced what looks like a secret, where there are any. */
+export type ImportResult = { stored: number; duplicates: number; redacted?: number };
 
 export type ImportOptions = {
   adapter?: Adapter | undefined;
@@ -96,7 +97,8 @@ async function sendFile(
   { progress }: ImportOptions,
 ): Promise<void> {
   for await (const batch of batchesOf(events)) {
-    const { count, duplicates } = await send(log, batch);
+    const { count, duplicates, redacted } = await send(log, batch);
+    if (redacted) done.redacted = (done.redacted ?? 0) + redacted.length;
     done.stored += count - duplicates.length;
     done.duplicates += duplicates.length;
     progress?.('sent', done.stored + done.duplicates, batch.at(-1)?.place ?? '');

@@ -55,10 +55,11 @@ async function main(): Promise<void> {
     process.kill(process.pid, 'SIGINT');
   });
   const options = { adapter, source, uids, progress: line.show };
-  const { stored, duplicates } = await importFiles(log, files, options).finally(line.clear);
+  const { stored, duplicates, redacted } = await importFiles(log, files, options).finally(line.clear);
   console.log(
     `imported ${pluralized(stored, 'event')} from ${pluralized(files.length, 'file')} (${duplicates} ${duplicates === 1 ? 'was' : 'were'} already stored)`,
   );
+  if (redacted) console.log(`in ${pluralized(redacted, 'event')}, values that look like secrets were replaced`);
 }
 
 runAsCommand(import.meta.url, main);

@@ -1,5 +1,6 @@
 /** What a process counts about its appends, as plain numbers. */
-import { createHistogram, type Histogram } from '../http/metric.ts';
+import { createHistogram, type Histogram, zeros } from '../http/metric.ts';
+import { type SecretKind, secretKinds } from './secret-keys.ts';
 
 /** Seconds of a commit. A single writer takes 0.5 ms; waiting for the lock ends after 2 s. */
 const commit_bounds_s = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -19,6 +20,8 @@ export type AppendMeter = {
   n_received: number;
   n_duplicates: number;
   n_drained: number;
+  /** Values that looked like secrets and were replaced before they were stored. */
+  redacted: Record<SecretKind, number>;
 };
 
 export const createAppendMeter = (): AppendMeter => ({
@@ -30,6 +33,7 @@ export const createAppendMeter = (): AppendMeter => ({
   n_received: 0,
   n_duplicates: 0,
   n_drained: 0,
+  redacted: zeros<SecretKind>(secretKinds),
 });
 
 /** For how long events were committed, and their writers answered and the next ones read, up to now. */

@@ -15,6 +15,7 @@ import {
   deriveEvents,
   type Move,
 } from './delivery-rows.ts';
+import { drainInbox } from './drain.ts';
 import type { NewEntry } from './entry.ts';
 import { exportPages } from './export-pages.ts';
 import type { Filter } from './filter.ts';
@@ -26,6 +27,7 @@ import { pastMonths } from './past-months.ts';
 import { type Derivation, type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
+import { createRedaction, type Redact, redactAll } from './redaction.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
@@ -35,7 +37,6 @@ import { rowColumns, storedRows, toEntry } from './stored-row.ts';
 import { vitalsOf } from './vitals.ts';
 
 export const storeLimits = {
-  inbox_rows_max: 1_000,
   partitions_ahead_months: 3,
 } as const;
 
@@ -47,13 +48,14 @@ export type Store = ReturnType<typeof createStore>;
 
 /**
  * The log in one database. Rejects with the driver's errors; `problemOf` turns them into responses. `report` logs what an
- * append survives: whoever appends passes it.
+ * append survives: whoever appends passes it. `redact` replaces the secrets of what others write.
  */
 export function createStore(
   db: Database,
   reads: Reads = sharedReads(db),
   room: Room = serverRoom,
   report: (what: string, error: unknown) => void = () => {},
+  redact: Redact = createRedaction(),
 ) {
   const history = historyOf(db, reads);
   const { head, newest } = history;
@@ -105,10 +107,7 @@ export function createStore(
   /** Moves committed rows of the inbox into the log; returns how many rows it moved. */
   async function drain(): Promise<number> {
     room.forEvents(0);
-    const [drained] = await readCommitted((tx) =>
-      tx.select({ n: sql<number>`n`.mapWith(Number) }).from(sql`drain_inbox(${storeLimits.inbox_rows_max}) as n`),
-    );
-    const n = drained?.n ?? 0;
+    const n = await readCommitted((tx) => drainInbox(tx, redact, appends.redacted));
     appends.n_drained += n;
     return n;
   }
@@ -140,6 +139,8 @@ export function createStore(
     append: appendQueue((batch) => readiness.watchAppend(appendNow(batch)), pastMonths(makeMonth, report), appends),
     /** What this process has appended. */
     appends,
+    /** Replaces the secrets of events in place, and counts them; returns what was replaced, by the index of its event. */
+    redact: (entries: NewEntry[]) => redactAll(redact, entries, appends.redacted),
     ...history,
     one,
     byIds,

@@ -2,9 +2,10 @@
 
 import { pause, whenAborted } from '../http/pause.ts';
 import type { Batch, Take } from './batch.ts';
+import { drainLimits } from './drain.ts';
 import type { Filter } from './filter.ts';
 import { createFollowers } from './followers.ts';
-import { type Newest, type PollState, type Store, storeLimits } from './store.ts';
+import type { Newest, PollState, Store } from './store.ts';
 
 export type { Batch, Take } from './batch.ts';
 
@@ -50,7 +51,7 @@ export function createTail(store: Store, { poll_ms_min, poll_ms_max, poll_unfoll
       const started = performance.now();
       const n = await store.drain();
       followers.notifyAppended(await store.head());
-      if (n < storeLimits.inbox_rows_max || stopping.signal.aborted) return;
+      if (n < drainLimits.inbox_rows_max || stopping.signal.aborted) return;
       await pause(2 * (performance.now() - started), stopping.signal);
     }
   }

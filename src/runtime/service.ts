@@ -13,7 +13,7 @@ import { readerLimits } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Outbound, Parts } from '../parts.ts';
-import { type Settings, usersOf } from '../settings.ts';
+import { redactionOf, type Settings, usersOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { runDerivations } from './derivations.ts';
@@ -84,7 +84,7 @@ export async function openService(
   const { users, development } = usersOf(settings);
   const tokens = await tokensOf(settings.TOKENS);
   const database = await openDatabase(settings);
-  const store = createStore(database.db, database.reads, database.room, report);
+  const store = createStore(database.db, database.reads, database.room, report, redactionOf(settings));
   const tail = createTail(store, {
     poll_ms_min: settings.POLL_MS_MIN,
     poll_ms_max: settings.POLL_MS_MAX,

@@ -5,6 +5,7 @@ import { createSessions, type SessionCache, type Sessions } from '../auth/sessio
 
 import type { Filter } from '../log/filter.ts';
 import { sessionReads } from '../log/reads.ts';
+import type { Redact } from '../log/redaction.ts';
 import { createStore, type Store } from '../log/store.ts';
 import type { Settings } from '../settings.ts';
 import { postgresClient } from './postgres-client.ts';
@@ -23,12 +24,13 @@ export const hyperdrive_ms_max = 60_000;
 /** The store and sessions of one request; `end` closes the client unless an export still uses it. */
 export function openRequestDatabase(
   settings: Settings,
+  redact: Redact,
   known?: SessionCache,
 ): { store: Store; sessions: Sessions; end(): Promise<void> } {
   const max = Math.min(request_connections_max, settings.DATABASE_CONNECTIONS_MAX);
   const client = postgresClient(settings.DATABASE_URL, max);
   const db = drizzle({ client });
-  const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report);
+  const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report, redact);
   const close = () => client.end({ timeout: 1 });
   let exporting = false;
   /** An export continues after its response was returned: its end closes the client. */

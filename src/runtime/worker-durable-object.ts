@@ -18,6 +18,7 @@ import { sessionReads } from '../log/reads.ts';
 import { createStore } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
 import type { App, Env, Outbound, Parts } from '../parts.ts';
+import { redactionOf } from '../settings.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
@@ -74,7 +75,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
     });
     const db = drizzle({ client });
     rejectCachedReads(db).catch((error) => report('the Durable Object started with cached reads', error));
-    const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report);
+    const store = createStore(db, sessionReads(db, hyperdrive_ms_max), undefined, report, redactionOf(settings));
     const tail = createTail(store, {
       poll_ms_min: settings.POLL_MS_MIN,
       poll_ms_max: settings.POLL_MS_MAX,

@@ -1,6 +1,6 @@
 /** The Worker's cron schedule, each minute: makes the partitions of the next months, moves the inbox into the log, and derives. */
 import { features } from '../features/index.ts';
-import type { Settings } from '../settings.ts';
+import { redactionOf, type Settings } from '../settings.ts';
 import { catchUp } from './derivations.ts';
 import { doEachMinute } from './each-minute.ts';
 import { report } from './report.ts';
@@ -8,7 +8,7 @@ import { openRequestDatabase } from './worker-database.ts';
 
 /** Runs the schedule once. Rejects with the driver's error: Cloudflare shows a failed run. */
 export async function runSchedule(settings: Settings): Promise<void> {
-  const { store, end } = openRequestDatabase(settings);
+  const { store, end } = openRequestDatabase(settings, redactionOf(settings));
   try {
     await store.makePartitions();
     while ((await store.drain()) > 0);

@@ -11,9 +11,10 @@ import { Problem } from '../http/problem.ts';
 import { fetchReach } from '../http/reach.ts';
 import { discardBody } from '../http/request.ts';
 import { readerLimits } from '../log/reader.ts';
+import type { Redact } from '../log/redaction.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
-import { type Settings, usersOf } from '../settings.ts';
+import { redactionOf, type Settings, usersOf } from '../settings.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
 import { appendThrough, type Bindings, build, logObject, secretsOf, settingsOf } from './worker-bindings.ts';
@@ -24,13 +25,14 @@ import { runSchedule } from './worker-schedule.ts';
 export { LogObject } from './worker-durable-object.ts';
 
 /** An isolate's state between requests. Workers forbids sharing I/O objects between requests. */
-type Isolate = { settings: Settings; auth: Auth; known: SessionCache };
+type Isolate = { settings: Settings; redact: Redact; auth: Auth; known: SessionCache };
 let isolate: Promise<Isolate> | null = null;
 
 async function openIsolate(env: Bindings): Promise<Isolate> {
   const settings = settingsOf(env);
   const tokens = await tokensOf(settings.TOKENS);
-  return { settings, auth: createAuth({ users: usersOf(settings).users, tokens, scrypt, report }), known: new Map() };
+  const auth = createAuth({ users: usersOf(settings).users, tokens, scrypt, report });
+  return { settings, redact: redactionOf(settings), auth, known: new Map() };
 }
 
 export default {
@@ -57,9 +59,9 @@ async function respond(
   request: Request,
   env: Bindings,
   context: ExecutionContext,
-  { settings, auth, known }: Isolate,
+  { settings, redact, auth, known }: Isolate,
 ): Promise<Response> {
-  const { store, sessions, end } = openRequestDatabase(settings, known);
+  const { store, sessions, end } = openRequestDatabase(settings, redact, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
   const pending: Promise<unknown>[] = [];
   const parts: Parts = {

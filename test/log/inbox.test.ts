@@ -3,7 +3,10 @@ import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { metadataFault } from '../../src/log/entry.ts';
-import { eventually, sqlClient, startService, type TestService } from '../support/harness.ts';
+import { noRedaction, type Redact } from '../../src/log/redaction.ts';
+import { createStore } from '../../src/log/store.ts';
+import { openPostgres } from '../../src/runtime/postgres.ts';
+import { eventually, freshPostgres, sqlClient, startService, type TestService } from '../support/harness.ts';
 
 const urlOf = ({ place }: TestService) => ('DATABASE_URL' in place ? place.DATABASE_URL : '');
 const service = await startService('postgres');
@@ -144,5 +147,59 @@ describe('the rules of metadata', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('secrets in the inbox', async () => {
+  const secret = { event_type: 'CREATE', entity_type: 'order', metadata: { password: 'hunter2', n: 1.5 } };
+  const open = async (redact?: Redact) => {
+    const url = await freshPostgres();
+    const database = openPostgres(url, 3);
+    afterAll(database.close);
+    return { sql: sqlClient(url), store: createStore(database.db, database.reads, undefined, undefined, redact) };
+  };
+  const insert = (sql: postgres.Sql, event: object) =>
+    sql`insert into activity_inbox (event_type, entity_type, description, metadata)
+        select e.event_type, e.entity_type, e.description, e.metadata
+        from jsonb_populate_record(null::activity_inbox, ${sql.json(event as never)}) e`;
+
+  it('are replaced, also in a row that is refused; other rows, and numbers, stay as they are', async () => {
+    const { sql, store } = await open();
+    await insert(sql, secret);
+    await insert(sql, { ...secret, metadata: { token_count: 9007199254740991, deep: [0.1, 1e-7] } });
+    await sql`alter table activity_inbox disable trigger user`;
+    await sql`insert into activity_inbox (event_type, entity_type, "timestamp", description)
+      values ('A', 'b', 'infinity', 'password=hunter2')`;
+    expect(await store.drain()).toBe(3);
+    expect(await store.drain()).toBe(0);
+    expect(await sql`select metadata from activity_logs order by id`).toEqual([
+      { metadata: { password: '[redacted: password]', n: 1.5 } },
+      { metadata: { token_count: 9007199254740991, deep: [0.1, 1e-7] } },
+    ]);
+    expect(await sql`select event ->> 'description' as text from activity_inbox_refused`).toEqual([
+      { text: 'password=[redacted: password]' },
+    ]);
+    expect(store.appends.redacted.password).toBe(2);
+    expect(store.appends.n_drained).toBe(3);
+  });
+
+  it('stay, where that is switched off', async () => {
+    const { sql, store } = await open(noRedaction);
+    await insert(sql, secret);
+    expect(await store.drain()).toBe(1);
+    expect(await sql`select metadata from activity_logs`).toEqual([{ metadata: secret.metadata }]);
+  });
+
+  it('in as many rows as there are, in the order of their numbers, and with two instances at a time', async () => {
+    const { sql, store } = await open();
+    await sql`insert into activity_inbox (event_type, entity_type, description)
+      select 'N', 'x', 'token=secret' || n from generate_series(1, 2500) n`;
+    let n = 0;
+    while (n < 2_500) n += (await Promise.all([store.drain(), store.drain()])).reduce((sum, one) => sum + one, 0);
+    expect(n).toBe(2_500);
+    expect(await sql`select distinct description from activity_logs`).toEqual([
+      { description: 'token=[redacted: token]' },
+    ]);
+    expect(await sql`select count(*)::int as n, max(id)::int as last from activity_logs`).toEqual([{ n, last: n }]);
   });
 });

@@ -77,6 +77,12 @@ export const appendMetrics = ({ store: { appends } }: Parts): Metric[] => [
     type: 'counter',
     rows: [{ value: appends.n_duplicates }],
   },
+  {
+    name: 'edgetrail_redacted_values_total',
+    help: 'Values that looked like secrets and were replaced before their events were stored',
+    type: 'counter',
+    rows: rowsBy('kind', appends.redacted),
+  },
 ];
 
 /** The names that every program with Prometheus metrics uses. */
