@@ -9,11 +9,15 @@ const executablePath = process.env.FIREFOX ?? '/usr/bin/firefox-esr';
 /** `it` and `describe` for tests that need Firefox; they are skipped, with the reason, where there is none. */
 export const inFirefox = notOn(reasons.noFirefox, !existsSync(executablePath));
 
-/** Starts Firefox with dark system colours: the debugger cannot change them later. */
-export const openFirefox = (): Promise<Browser> =>
+const start = (more: Record<string, boolean>): Promise<Browser> =>
   firefox.launch({
     // The moz- channels are Mozilla's own builds; Playwright's patched build uses a protocol of its own.
     channel: 'moz-firefox',
     executablePath: new URL('firefox.mjs', import.meta.url).pathname,
-    firefoxUserPrefs: { 'ui.systemUsesDarkTheme': 1 },
+    firefoxUserPrefs: { 'ui.systemUsesDarkTheme': 1, ...more },
   });
+
+/** Starts Firefox with dark system colours: the debugger cannot change them later. */
+export const openFirefox = () => start({});
+/** The option `javaScriptEnabled` of a context has no effect over BiDi; the setting has. */
+export const openFirefoxWithoutScripts = () => start({ 'javascript.enabled': false });
