@@ -53,7 +53,7 @@ export const settingRows = {
   SINK_LEASE_MS: setting('8000', whole(500, 600_000)),
   SHUTDOWN_MS_MAX: setting('8000', whole(0, 600_000)),
   UNUSUAL_PER_DAY_MAX: setting('3', readPerDay),
-  UNUSUAL_KINDS: setting('burst first_seen', readUnusualKinds),
+  UNUSUAL_KINDS: setting('burst first_seen surge drop silence', readUnusualKinds),
   SIGN_IN_TYPES: setting('LOGIN,SIGN_IN,LOGON,USER_LOGIN,ConsoleLogin', readEventTypes),
   SIGN_OUT_TYPES: setting('LOGOUT,SIGN_OUT,LOGOFF,USER_LOGOUT', readEventTypes),
 } as const;
@@ -93,7 +93,8 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   SHUTDOWN_MS_MAX: 'how long running requests may take after SIGTERM, in ms',
   UNUSUAL_PER_DAY_MAX:
     'how many unusual stories a day may fire, as a mean over 90 days; less than one, such as `0.14`, for one a week; `0`: none, and stories are looked for only after somebody has asked for them',
-  UNUSUAL_KINDS: 'what may fire, of `burst` and `first_seen`: they share the number in equal parts',
+  UNUSUAL_KINDS:
+    'what may fire, of `burst`, `first_seen`, `surge`, `drop` and `silence`: they share the number in equal parts',
   SIGN_IN_TYPES: 'the event types by which somebody signs in, separated by commas; visits show them',
   SIGN_OUT_TYPES: 'the event types by which somebody signs out',
 };
@@ -202,12 +203,12 @@ function readPerDay(text: string): number {
   return value;
 }
 
-const unusualKinds = ['burst', 'first_seen'] as const;
+const unusualKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence'] as const;
 
 function readUnusualKinds(text: string): (typeof unusualKinds)[number][] {
   const words = text.split(/\s+/).filter((word) => word !== '');
   const kinds = unusualKinds.filter((kind) => words.includes(kind));
-  if (kinds.length !== new Set(words).size) throw new Error(`must be of ${unusualKinds.join(' and ')}`);
+  if (kinds.length !== new Set(words).size) throw new Error(`must be of ${unusualKinds.join(', ')}`);
   return kinds;
 }
 

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { day_ms, type Story } from '../../src/features/unusual/actor.ts';
 import type { Budget } from '../../src/features/unusual/budget.ts';
-import { type Event, fold, type World } from '../../src/features/unusual/fold.ts';
+import { type Event, fold } from '../../src/features/unusual/fold.ts';
 import type { Found } from '../../src/features/unusual/stories.ts';
+import { newWorld, type World } from '../../src/features/unusual/world.ts';
 
 export async function readActivity(folder: string): Promise<Event[]> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.ndjson.gz')).sort();
@@ -35,7 +36,7 @@ export function randomOf(seed: number): () => number {
 }
 
 /** Events in the order of their times, with ids in that order. */
-const inOrder = (events: Event[]): Event[] =>
+export const inOrder = (events: Event[]): Event[] =>
   events.toSorted((a, b) => a.at - b.at).map((event, i) => ({ ...event, id: i + 1 }));
 
 export const dayOf = (at: number) => Math.floor(at / day_ms);
@@ -76,7 +77,7 @@ export function withBursts(events: Event[], years: [number, number], n: number, 
 
 /** Runs the fold over all events; `day` is told the score of each day of a user. */
 export function runFold(events: Event[], budget: Budget, day?: Found['day']): Found & { world: World } {
-  const world: World = { whole: null, actors: new Map() };
+  const world = newWorld();
   const found: Found = { stories: new Map<string, Story>(), fired: [], ...(day && { day }) };
   for (const event of events) fold(world, budget, event, found);
   return { ...found, world };

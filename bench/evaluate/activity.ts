@@ -1,8 +1,8 @@
 /** The budget, bursts and takeovers on the history of a real team. */
-import { day_ms } from '../../src/features/unusual/actor.ts';
+import { day_ms, firingKinds } from '../../src/features/unusual/actor.ts';
 import type { Event } from '../../src/features/unusual/fold.ts';
 import { type Burst, dayOf, randomOf, readActivity, runFold, withBursts } from './activity-log.ts';
-import { atLeast, type Part, type Row } from './part.ts';
+import { atLeast, atMost, type Part, type Row } from './part.ts';
 
 const once_a_week = { per_day_max: 1 / 7, kinds: ['burst'] } as const;
 const yearOf = (at: number) => new Date(at).getUTCFullYear();
@@ -113,9 +113,12 @@ function takeoverRows(history: Event[], years: [number, number], n: number, seed
 
 async function run(folder: string): Promise<Row[]> {
   const events = await readActivity(folder);
-  const started = performance.now();
-  runFold(events, { per_day_max: 3, kinds: ['burst', 'first_seen'] });
-  const us = ((performance.now() - started) * 1_000) / events.length;
+  const timed = () => {
+    const started = performance.now();
+    runFold(events, { per_day_max: 3, kinds: firingKinds });
+    return ((performance.now() - started) * 1_000) / events.length;
+  };
+  const [cold, ...warm] = Array.from({ length: 4 }, timed);
   return [
     ...budgetRows(events),
     ...[20, 50, 10].map((deletes) => burstRow(events, [2018, 2020], deletes, 1)),
@@ -123,7 +126,8 @@ async function run(folder: string): Promise<Row[]> {
     burstRow(events, [2018, 2020], 20, 3),
     ...takeoverRows(events, [2017, 2019], 30, 1),
     ...takeoverRows(events, [2017, 2020], 54, 2),
-    { what: 'time of an event', measured: `${us.toFixed(1)} µs` },
+    { what: 'time of an event, the first time that the code runs', measured: `${(cold ?? 0).toFixed(1)} µs` },
+    atMost('time of an event', Math.min(...warm), 20, 1, ' µs'),
   ];
 }
 

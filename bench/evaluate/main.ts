@@ -7,13 +7,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { activity } from './activity.ts';
+import { stoppedPart, tweetsPart } from './kinds.ts';
 import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
 import type { Part } from './part.ts';
 import { secrets } from './secrets.ts';
 import { visitsPart } from './visits.ts';
 
-const parts: readonly Part[] = [nab, activity, loghub, visitsPart, secrets];
+const parts: readonly Part[] = [nab, activity, tweetsPart, stoppedPart, loghub, visitsPart, secrets];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -15,12 +15,17 @@ export type OfType = Habit & {
   open: Hour | null;
 };
 
-export type FactKind = 'burst' | 'first_seen' | 'behaviour';
+/** The kinds of facts with which a story may fire, and those of all facts. */
+export const firingKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence'] as const;
+export const factKinds = [...firingKinds, 'behaviour'] as const;
+export type FactKind = (typeof factKinds)[number];
+/** Whether a fact is of hours of the clock, which a service had. */
+export const isOfHours = (kind: FactKind) => kind === 'surge' || kind === 'drop' || kind === 'silence';
 
 /** One thing that is unusual, and the events that it is. */
 export type Fact = {
   kind: FactKind;
-  /** What is unusual: the event type of a burst, the field and value of what is new. */
+  /** What is unusual: the event type of a burst, a surge, a drop or a silence, the field and value of what is new; empty for all types. */
   what: string;
   score: number;
   n: number;
@@ -30,6 +35,8 @@ export type Fact = {
   to: number;
   /** The least and the most of the usual hours, and how many hours these are. */
   usual?: [least: number, most: number, hours: number];
+  /** Of a silence: the hours in which others spoke. */
+  silent_hours?: number;
   fires: boolean;
   /** Why it does not fire although it is large enough. */
   held?: 'expected' | 'muted';
@@ -94,7 +101,7 @@ export type Whole = {
   types: Record<string, Habit>;
   usual: Record<string, number>;
   days: number;
-  ranked: Record<FactKind, Ranked[]>;
+  ranked: Partial<Record<FactKind, Ranked[]>>;
   /** The scores of the last days of users. */
   day_scores: number[];
 };
@@ -120,7 +127,7 @@ export const newWhole = (at: number): Whole => ({
   types: {},
   usual: {},
   days: 0,
-  ranked: { burst: [], first_seen: [], behaviour: [] },
+  ranked: {},
   day_scores: [],
 });
 

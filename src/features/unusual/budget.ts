@@ -6,12 +6,12 @@ const period_days = 90;
 export type Budget = {
   /** Stories a day, shared by the kinds that are on. */
   per_day_max: number;
-  kinds: readonly ('burst' | 'first_seen')[];
+  kinds: readonly FactKind[];
 };
 
 /** How many of 90 days may fire of each kind; where the log is younger, so much less. */
 function places({ per_day_max, kinds }: Budget, whole: Whole, kind: FactKind, at: number): number {
-  if (per_day_max === 0 || !kinds.some((on) => on === kind)) return 0;
+  if (per_day_max === 0 || !kinds.includes(kind)) return 0;
   const days = Math.min(period_days, (at - whole.start) / day_ms);
   return Math.max(1, Math.round((days * per_day_max) / kinds.length));
 }
@@ -29,15 +29,23 @@ export function rank(
   const places_max = places(budget, whole, kind, at);
   const kept_max = Math.max(100, 4 * Math.round(period_days * budget.per_day_max));
   const after = whole.newest - period_days * day_ms;
+  whole.ranked[kind] ??= [];
+  const ranked = whole.ranked[kind];
   let largest = score;
-  const others = whole.ranked[kind].filter((each) => {
+  let others = 0;
+  // In place: this is most of what an event costs.
+  for (const each of ranked) {
     if (each[2] === story) largest = Math.max(largest, each[0]);
-    return each[1] > after && each[2] !== story;
-  });
+    else if (each[1] > after) {
+      ranked[others] = each;
+      others += 1;
+    }
+  }
+  ranked.length = others;
   // They are sorted, the largest first.
-  const place = others.findIndex((each) => each[0] < largest);
-  const larger = place < 0 ? others.length : place;
-  others.splice(larger, 0, [largest, at, story]);
-  whole.ranked[kind] = others.slice(0, kept_max);
+  const place = ranked.findIndex((each) => each[0] < largest);
+  const larger = place < 0 ? others : place;
+  if (larger < kept_max) ranked.splice(larger, 0, [largest, at, story]);
+  if (ranked.length > kept_max) ranked.length = kept_max;
   return { fires: larger < places_max, kept: larger < kept_max };
 }

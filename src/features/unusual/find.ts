@@ -7,9 +7,11 @@ import { isoOf, readDatabaseTime } from '../../log/instant.ts';
 import type { Store } from '../../log/store.ts';
 import type { Story, Whole } from './actor.ts';
 import type { Budget } from './budget.ts';
-import { fold, subjectsOf, type World } from './fold.ts';
-import { actorsOf, eventsAfter, keep, type TakenEvent } from './tables.ts';
+import { fold } from './fold.ts';
+import { eventsAfter, type TakenEvent } from './tables.ts';
 import { factHref, sentenceOf, subjectOf } from './words.ts';
+import { newWorld } from './world.ts';
+import { keep, worldOf } from './world-rows.ts';
 
 export const readerKind = 'unusual' as const;
 /** Sinks and rules have names of another form. */
@@ -33,9 +35,8 @@ export const finderOf = (budget: Budget, step_ids_max: number = stepLimits.step_
     const to = Math.min(end.id, row.cursor + step_ids_max);
     const events = await store.reads((db) => eventsAfter(db, row.cursor, to));
     const isFirst = row.state === null;
-    const subjects = [...new Set(events.flatMap(subjectsOf))];
-    const actors = isFirst ? new Map() : await store.reads((db) => actorsOf(db, subjects));
-    const world: World = { whole: row.state as unknown as Whole | null, actors };
+    const world = isFirst ? { ...newWorld(), kindsAreRead: true } : await store.reads((db) => worldOf(db, events));
+    world.whole = row.state as unknown as Whole | null;
     const stories = new Map<string, Story>();
     const told: NewEntry[] = [];
     for (const [i, event] of events.entries()) {
@@ -50,7 +51,7 @@ export const finderOf = (budget: Budget, step_ids_max: number = stepLimits.step_
       state: world.whole as unknown as Json,
       wake_at: null,
       quiet_until: null,
-      write: (db) => keep(db, isFirst, world.actors, stories.values()),
+      write: (db) => keep(db, isFirst, world, stories.values()),
     };
   },
 });

@@ -27,10 +27,13 @@ export const familyOf = (agent: string): string =>
     .slice(0, 60)
     .toWellFormed();
 
-const hours = (at: number) => {
-  const hour = 2 * Math.floor(new Date(at).getUTCHours() / 2);
-  return `${String(hour).padStart(2, '0')}–${String(hour + 2).padStart(2, '0')} h UTC`;
-};
+const twoHours = Array.from({ length: 12 }, (_, i) =>
+  [2 * i, 2 * i + 2]
+    .map((hour) => String(hour).padStart(2, '0'))
+    .join('–')
+    .concat(' h UTC'),
+);
+const hours = (at: number) => twoHours[new Date(at).getUTCHours() >> 1] ?? null;
 
 /** The fields whose first values are told, of users, of services and of anybody. */
 export const fields: Record<string, (event: Observed) => string | null> = {

@@ -11,7 +11,6 @@ import {
   type FactKind,
   isLogWarm,
   isWarm,
-  newActor,
   newWhole,
   type Story,
   type Whole,
@@ -19,10 +18,12 @@ import {
 import { intoDay, isListed, learnDay, scoreOfDay } from './behaviour.ts';
 import { type Budget, rank } from './budget.ts';
 import { intoHour, learnHour, scoreOfHour, typeKey, typeOf, usualOf } from './bursts.ts';
+import { intoHours } from './ended-hours.ts';
 import { fields, type Observed, see } from './firsts.ts';
 import { learnNow } from './learn.ts';
 import { addFact, type Found, isTold, storyOf } from './stories.ts';
 import { judge, type Verdict } from './verdicts.ts';
+import { actorOf, subjectOfService, type World } from './world.ts';
 
 export type Event = Observed & {
   id: number;
@@ -31,8 +32,6 @@ export type Event = Observed & {
   /** What a person has said of a story. All else that the product itself writes is not read. */
   verdict?: Verdict | null;
 };
-
-export type World = { whole: Whole | null; actors: Map<string, Actor> };
 
 const anybody = 'a';
 /** What has fired is learned after so long, unless somebody confirms it. */
@@ -44,36 +43,29 @@ export const subjectsOf = ({ user_id, service, verdict }: Event): string[] => {
   return [...(user_id ? [`u:${user_id}`] : []), ...(service ? [`s:${service}`] : []), anybody];
 };
 
-export function actorOf({ actors }: World, subject: string): Actor {
-  const actor = actors.get(subject) ?? newActor();
-  actors.set(subject, actor);
-  return actor;
-}
-
 /** Takes the next event in the order of the ids. What it makes of it is added to `found`. */
 export function fold(world: World, budget: Budget, event: Event, found: Found): void {
   world.whole ??= newWhole(event.at);
   const { whole } = world;
   const subjects = subjectsOf(event);
   if (event.service === own_service) {
-    for (const subject of subjects) if (event.verdict) judge(whole, actorOf(world, subject), event.verdict, event.at);
+    for (const subject of subjects) if (event.verdict) judge(world, whole, subject, event.verdict, event.at);
     return;
   }
   whole.newest = Math.max(whole.newest, event.at);
+  intoHours(world, whole, event, (kind, last_id, fact) => {
+    const subject = subjectOfService(kind.service);
+    // The newest event of a service is of no other one: it names the story. As long as it is the newest, the story goes on.
+    const name = kind.service === null ? `n${event.id}` : `q${last_id}`;
+    return tellFact(world, whole, budget, subject, fact, { id: event.id, at: fact.to, name }, found);
+  });
   let isActionTold = false;
   for (const subject of subjects) {
     const actor = actorOf(world, subject);
     const isUser = subject.startsWith('u:');
-    const tell = (kind: FactKind, told: Omit<Fact, 'kind' | 'fires'>, isReady: boolean) => {
-      if (!isReady) return null;
-      const fact = { ...told, kind };
-      const story = storyOf(actor, subject, fact, event);
-      // A burst that has grown by a twentieth is ranked again; until then it only grows.
-      if (fact.n > 20 && fact.n % Math.ceil(fact.n / 20) !== 0 && isTold(story, fact))
-        return addFact(actor, story, { ...fact, fires: false }, event, found);
-      const { fires, kept } = rank(budget, whole, kind, [fact.score, fact.from, story.id]);
-      return kept ? addFact(actor, story, { ...fact, fires }, event, found) : null;
-    };
+    const place = { id: event.id, at: event.at, name: `${subject[0]}${event.id}` };
+    const tell = (kind: FactKind, fact: Omit<Fact, 'kind' | 'fires'>, isReady: boolean) =>
+      isReady ? tellFact(world, whole, budget, subject, { ...fact, kind }, place, found) : null;
     newDay(whole, actor, subject, event, found);
     learnLate(whole, actor, event.at);
     const isReady = subject === anybody ? isLogWarm(whole, event.at) : isWarm(whole, actor, event.at);
@@ -89,6 +81,25 @@ export function fold(world: World, budget: Budget, event: Event, found: Found): 
     if (isUser) intoDay(actor, event.id, event);
     if (actor.today && actor.story?.fired_at === event.id) actor.today.story = actor.story.id;
   }
+}
+
+/** Ranks a fact and adds it to its story, unless it is too small to be listed. */
+function tellFact(
+  world: World,
+  whole: Whole,
+  budget: Budget,
+  subject: string,
+  fact: Omit<Fact, 'fires'>,
+  { id, at, name }: { id: number; at: number; name: string },
+  found: Found,
+): Story | null {
+  const actor = actorOf(world, subject);
+  const story = storyOf(actor, subject, fact, at, name);
+  // A burst that has grown by a twentieth is ranked again; until then it only grows.
+  if (fact.n > 20 && fact.n % Math.ceil(fact.n / 20) !== 0 && isTold(story, fact))
+    return addFact(actor, story, { ...fact, fires: false }, id, found);
+  const { fires, kept } = rank(budget, whole, fact.kind, [fact.score, fact.from, story.id]);
+  return kept ? addFact(actor, story, { ...fact, fires }, id, found) : null;
 }
 
 function firsts(

@@ -2,17 +2,16 @@
  * How unusual each value of a series is, from the values before it alone: its distance from the usual one at this time of
  * day, and how surprising the last three distances and the last three levels are as sequences.
  */
+import { expectedAt, inUnits, learnAt, newProfile } from './profile.ts';
 import { createSurprise, n_symbols } from './surprise.ts';
 
 const day_ms = 86_400_000;
 const slots = 48;
 /** What a value changes of the usual one at its time of day, and of the usual deviation. */
-const learn_profile = 0.15;
-const learn_variance = 1 / 2_000;
+const rates = { learn_usual: 0.15, learn_variance: 1 / 2_000 };
 /** The slow median moves towards each value by a part of the mean distance from it, which is a slow mean itself. */
 const learn_median = 0.05;
 const learn_distance = 1 / 500;
-const deviations_max = 50;
 /** The part of the newest value in the smoothed score. */
 const newest = 2 / 3;
 const surprise_weight = 0.5;
@@ -25,23 +24,16 @@ function symbolOf(z: number): number {
   return (n_symbols >> 1) + Math.sign(z) * Math.round(size < 3 ? size : 2 + Math.log2(size / 1.5));
 }
 
-const within = (z: number) => Math.max(-deviations_max, Math.min(deviations_max, z));
-/** A distance in units of a deviation. Where there was no deviation yet, any distance is as far as can be. */
-const inUnits = (distance: number, unit: number) =>
-  within(distance === 0 ? 0 : unit > 0 ? distance / unit : Math.sign(distance) * deviations_max);
-
 export type SeriesScorer = {
   /** The score of the next value; 0 where a larger score is not long past. */
   score(at_ms: number, value: number): number;
 };
 
 export function createSeriesScorer(): SeriesScorer {
-  const usual = new Float64Array(slots).fill(Number.NaN);
+  const profile = newProfile(slots);
   const ofResidual = createSurprise();
   const ofLevel = createSurprise();
   let n = 0;
-  let expected = 0;
-  let variance = 0;
   let median = 0;
   let distance = 0;
   let smoothed = 0;
@@ -51,17 +43,10 @@ export function createSeriesScorer(): SeriesScorer {
     score(at_ms, value) {
       const slot = Math.floor((((at_ms % day_ms) + day_ms) % day_ms) / (day_ms / slots));
       n += 1;
-      if (n === 1) {
-        expected = value;
-        median = value;
-      }
-      const known = usual[slot] ?? Number.NaN;
-      const profile = Number.isNaN(known) ? expected : known;
-      const residual = value - profile;
-      const z = inUnits(residual, Math.sqrt(variance));
-      variance += (residual * residual - variance) * Math.max(1 / n, learn_variance);
-      expected = profile + learn_profile * residual;
-      usual[slot] = expected;
+      if (n === 1) median = value;
+      const usual = n === 1 ? value : expectedAt(profile, slot);
+      const z = inUnits(value - usual, Math.sqrt(profile.variance));
+      learnAt(profile, slot, value, rates);
 
       const above = value - median;
       const level = inUnits(above, 2 * distance);

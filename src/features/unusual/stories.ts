@@ -1,7 +1,8 @@
 /** Stories: the facts of one subject that are not more than half an hour apart. A story fires with its first fact that does. */
-import { type Actor, type Fact, minute_ms, type Story } from './actor.ts';
+import { type Actor, type Fact, hour_ms, isOfHours, minute_ms, type Story } from './actor.ts';
 
 const apart_ms = 30 * minute_ms;
+const longest_ms = 12 * hour_ms;
 const facts_max = 20;
 /** How many times the size of an expected burst is still expected. */
 const expected_times = 3;
@@ -15,31 +16,28 @@ export type Found = {
   day?: (user: string, at: number, score: number) => void;
 };
 
-/** The story that a fact of an event belongs to: the open one of its subject, or a new one. */
-export function storyOf(
-  { story }: Actor,
-  subject: string,
-  fact: Omit<Fact, 'fires'>,
-  { id, at }: { id: number; at: number },
-): Story {
-  if (story && (placeOf(story, fact) >= 0 || (at <= story.to + apart_ms && at >= story.from - apart_ms))) return story;
-  return { id: `${subject[0]}${id}`, subject, from: fact.from, to: fact.to, score: 0, fired_at: null, facts: [] };
+/** The story that a fact at a time belongs to: the open one of its subject, or a new one of this name. */
+export function storyOf({ story }: Actor, subject: string, fact: Omit<Fact, 'fires'>, at: number, name: string): Story {
+  if (story && (story.id === name || placeOf(story, fact) >= 0 || isNear(story, fact, at))) return story;
+  return { id: name, subject, from: fact.from, to: fact.to, score: 0, fired_at: null, facts: [] };
 }
 
+/** A service that is never still would have one story for ever, which fires once: after half a day the next burst begins one. */
+const isNear = ({ from, to }: Story, { kind }: Omit<Fact, 'fires'>, at: number) =>
+  at <= to + apart_ms && at >= from - apart_ms && (at <= from + longest_ms || isOfHours(kind));
+
 /** Adds a fact to a story, which is then the open one, or replaces it there after it has grown. */
-export function addFact(
-  actor: Actor,
-  story: Story,
-  fact: Fact,
-  { id }: { id: number },
-  { stories, fired }: Found,
-): Story {
+export function addFact(actor: Actor, story: Story, fact: Fact, id: number, { stories, fired }: Found): Story {
   const known = placeOf(story, fact);
   actor.story = story;
   const held = heldBy(actor, fact);
   const told = { ...fact, fires: (fact.fires && !held) || (story.facts[known]?.fires ?? false), ...(held && { held }) };
   if (known >= 0) story.facts[known] = told;
   else if (story.facts.length < facts_max) story.facts.push(told);
+  else if (told.fires) {
+    const least = story.facts.findLastIndex(({ fires }) => !fires);
+    if (least >= 0) story.facts[least] = told;
+  }
   story.from = Math.min(story.from, fact.from);
   story.to = Math.max(story.to, fact.to);
   story.score = Math.max(story.score, fact.score);
@@ -51,8 +49,14 @@ export function addFact(
   return story;
 }
 
-const placeOf = ({ facts }: Story, { kind, what, first_id }: Omit<Fact, 'fires'>) =>
-  facts.findIndex((known) => known.kind === kind && known.what === what && known.first_id === first_id);
+/** A fact that grows keeps its first event; one of an hour keeps its hour. */
+const placeOf = ({ facts }: Story, { kind, what, first_id, from }: Omit<Fact, 'fires'>) =>
+  facts.findIndex(
+    (known) =>
+      known.kind === kind &&
+      known.what === what &&
+      (isOfHours(kind) && kind !== 'silence' ? known.from === from : known.first_id === first_id),
+  );
 
 export const isTold = (story: Story, fact: Omit<Fact, 'fires'>) => placeOf(story, fact) >= 0;
 

@@ -5,14 +5,14 @@ import { own_service } from '../../log/entry.ts';
 import { isoOf } from '../../log/instant.ts';
 import { literal } from '../../log/literals.ts';
 import { type Database, instant, activityLogs as log } from '../../log/schema.ts';
-import type { Actor, Fact, Story } from './actor.ts';
+import type { Fact, Story } from './actor.ts';
 import type { Event } from './fold.ts';
 import { readVerdict, verdictEvent } from './verdicts.ts';
 
-/** What the models remember of a subject: u:<user>, s:<service> or a. */
+/** What the models remember: of a subject, u:<user>, s:<service> or a, and of all, m:<model>. */
 export const logActor = pgTable('log_actor', {
   subject: text().primaryKey(),
-  state: jsonb().$type<Actor>().notNull(),
+  state: jsonb().notNull(),
 });
 
 /** The stories. */
@@ -66,20 +66,21 @@ export async function eventsAfter(db: Database, after: number, upto: number): Pr
   }));
 }
 
-export async function actorsOf(db: Database, subjects: string[]): Promise<Map<string, Actor>> {
+/** What is remembered, by the subject or the name of the model. */
+export async function statesOf(db: Database, subjects: string[]): Promise<Map<string, unknown>> {
   const rows = await rowsOf<{ subject: string; state: string }>(
     db,
     sql`select ${logActor.subject} as subject, ${logActor.state}::text as state from ${logActor}
       where ${logActor.subject} in (select jsonb_array_elements_text(${JSON.stringify(subjects)}::jsonb))`,
   );
-  return new Map(rows.map(({ subject, state }) => [subject, JSON.parse(state) as Actor]));
+  return new Map(rows.map(({ subject, state }) => [subject, JSON.parse(state) as unknown]));
 }
 
 /** Writes what a step has changed. `isFirst`: the reader begins, and what was there is of another log. */
-export async function keep(
+export async function keepRows(
   db: Database,
   isFirst: boolean,
-  actors: Map<string, Actor>,
+  states: { subject: string; state: unknown }[],
   stories: Iterable<Story>,
 ): Promise<void> {
   const told = [...stories].map(({ id, from, to, ...story }) => ({
@@ -88,7 +89,6 @@ export async function keep(
     began: new Date(from).toISOString(),
     ended: new Date(to).toISOString(),
   }));
-  const states = [...actors].map(([subject, state]) => ({ subject, state }));
   await db.execute(
     sql`select keep_unusual(${isFirst}::boolean, ${JSON.stringify(states)}::jsonb, ${JSON.stringify(told)}::jsonb)`,
   );

@@ -7,7 +7,7 @@ import { type Status, statusOf } from '../../log/delivery-status.ts';
 import { own_service, readEntry } from '../../log/entry.ts';
 import { parseInstant } from '../../log/instant.ts';
 import type { Env, Parts } from '../../parts.ts';
-import { day_ms, type Whole, warmUp } from './actor.ts';
+import { day_ms, factKinds, type Whole, warmUp } from './actor.ts';
 import { ensureReader, readerName } from './find.ts';
 import { type StoryQuery, storiesOf, storyOfId, verdictsOf } from './tables.ts';
 import { verdictEvent, verdicts } from './verdicts.ts';
@@ -15,8 +15,7 @@ import { type StoryView, viewOf } from './view.ts';
 import { sentenceOf } from './words.ts';
 
 const listLimits = { stories_default: 50, stories_max: 500 } as const;
-const kinds = ['burst', 'first_seen', 'behaviour'] as const;
-const storyId = /^[usad]\d{1,16}$/;
+const storyId = /^[usadqn]\d{1,16}$/;
 
 export type Listed = {
   stories: StoryView[];
@@ -36,12 +35,13 @@ export function readQuery(query: URLSearchParams): StoryQuery {
     if (!['user_id', 'service', 'kind', 'fired', 'before', 'limit'].includes(name))
       throw badField(name, 'is not a parameter of this request');
   const [user, service, kind, fired, before] = ['user_id', 'service', 'kind', 'fired', 'before'].map(one);
-  if (kind && !kinds.some((known) => known === kind)) throw badField('kind', `must be one of ${kinds.join(', ')}`);
+  if (kind && !factKinds.some((known) => known === kind))
+    throw badField('kind', `must be one of ${factKinds.join(', ')}`);
   if (fired && !/^(true|false)$/.test(fired)) throw badField('fired', 'must be true or false');
   const limit = Number(one('limit') ?? listLimits.stories_default);
   if (!Number.isInteger(limit) || limit < 1 || limit > listLimits.stories_max)
     throw badField('limit', `must be a whole number from 1 to ${listLimits.stories_max}`);
-  const [, ended = '', story = ''] = /^(-?\d{1,15})\.([usad]\d{1,16})$/.exec(before ?? '') ?? [];
+  const [, ended = '', story = ''] = /^(-?\d{1,15})\.([usadqn]\d{1,16})$/.exec(before ?? '') ?? [];
   if (before && !story) throw badField('before', 'must be that of the page before');
   return {
     subject: user ? `u:${user}` : service ? `s:${service}` : null,

@@ -1,8 +1,10 @@
 /** What people say of a story: expected, confirmed, muted, or none of these any more. Each verdict is an event of the log. */
-import { type Actor, day_ms, type Whole } from './actor.ts';
+import { day_ms, type FactKind, type Whole } from './actor.ts';
+import { judgeKinds } from './ended-hours.ts';
 import { unsee } from './firsts.ts';
 import { learnNow } from './learn.ts';
 import { allowanceKey } from './stories.ts';
+import { actorOf, type World } from './world.ts';
 
 export const verdicts = ['expected', 'confirmed', 'muted', 'none'] as const;
 
@@ -10,7 +12,7 @@ export type Verdict = {
   verdict: (typeof verdicts)[number];
   story: string;
   subject: string;
-  facts: { kind: 'burst' | 'first_seen' | 'behaviour'; what: string; n: number }[];
+  facts: { kind: FactKind; what: string; n: number }[];
   /** The end of a mute, in epoch ms. */
   until: number | null;
 };
@@ -41,7 +43,14 @@ export function readVerdict(metadata: unknown): Verdict | null {
 }
 
 /** Applies a verdict to its subject. The last one of a story counts. */
-export function judge(whole: Whole, actor: Actor, { verdict, story, facts, until }: Verdict, at: number): void {
+export function judge(
+  world: World,
+  whole: Whole,
+  subject: string,
+  { verdict, story, facts, until }: Verdict,
+  at: number,
+): void {
+  const actor = actorOf(world, subject);
   for (const fact of facts) delete actor.allowed[allowanceKey(fact)];
   for (const [key, allowance] of Object.entries(actor.allowed)) if (allowance.until <= at) delete actor.allowed[key];
   if (verdict === 'expected' || verdict === 'muted')
@@ -59,6 +68,8 @@ export function judge(whole: Whole, actor: Actor, { verdict, story, facts, until
       const [field = '', ...value] = what.split(':');
       if (kind === 'first_seen') unsee(actor, field, value.join(':'));
     }
-  if (verdict === 'expected' || verdict === 'confirmed')
-    actor.unlearned = actor.unlearned.filter((late) => !isOfStory(late));
+  if (verdict !== 'expected' && verdict !== 'confirmed') return;
+  if (!subject.startsWith('u:'))
+    judgeKinds(world, subject === 'a' ? null : subject.slice(2), story, verdict === 'expected');
+  actor.unlearned = actor.unlearned.filter((late) => !isOfStory(late));
 }

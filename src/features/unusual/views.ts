@@ -6,6 +6,7 @@ import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
 import { actionForm } from '../../page/spec-form.ts';
 import { exactTime } from '../../page/table.ts';
+import { factKinds } from './actor.ts';
 import type { Listed } from './verbs.ts';
 import type { FactView, StoryView } from './view.ts';
 
@@ -35,7 +36,7 @@ const filterForm = (query: URLSearchParams): Markup => {
     html`<option value="${value}"${(query.get(name) ?? '') === value ? html` selected` : ''}>${label}</option>`;
   return html`<form method="get" action="/unusual"><fieldset><legend>Filter</legend>
 <label>User <input name="user_id" type="text" value="${query.get('user_id') ?? ''}" autocapitalize="none" spellcheck="false"></label>
-<label>Kind <select name="kind">${option('kind', '', 'all')}${option('kind', 'burst', 'burst')}${option('kind', 'first_seen', 'first seen')}${option('kind', 'behaviour', 'behaviour')}</select></label>
+<label>Kind <select name="kind">${option('kind', '', 'all')}${factKinds.map((kind) => option('kind', kind, kind.replace('_', ' ')))}</select></label>
 <label>Fired <select name="fired">${option('fired', '', 'all')}${option('fired', 'true', 'yes')}${option('fired', 'false', 'no')}</select></label>
 <button type="submit">Show</button></fieldset></form>`;
 };

@@ -1,7 +1,7 @@
 /** A story in words, and the addresses of exactly the events that it is about. */
 import { own_service } from '../../log/entry.ts';
 import { eventHref, filterHref } from '../../page/links.ts';
-import type { Fact, Story } from './actor.ts';
+import { type Fact, isOfHours, type Story } from './actor.ts';
 
 export const subjectKinds = { u: 'user_id', s: 'service', a: 'anybody' } as const;
 
@@ -11,9 +11,19 @@ export function subjectOf(subject: string): { kind: (typeof subjectKinds)['u' | 
 }
 
 /** The events of a fact: all of its subject, and of its type, between two ids. */
-export function factHref(subject: string, { kind, what, first_id, last_id, n }: Fact): string {
+export function factHref(subject: string, fact: Fact): string {
+  const { kind, what, first_id, last_id, n, from, to } = fact;
   if (n === 1) return eventHref(first_id);
   const { kind: field, name } = subjectOf(subject);
+  if (isOfHours(kind))
+    // By their time, and as the log was when the hour ended: what comes late is not of it.
+    return filterHref({
+      ...(name === null ? { without: 'service' } : { service: name }),
+      ...(what !== '' && { event_type: what }),
+      start_date: new Date(from).toISOString(),
+      end_date: new Date(to).toISOString(),
+      last_id: String(last_id),
+    });
   return filterHref({
     ...(name !== null && { [field]: name }),
     ...(kind === 'burst' && { event_type: what }),
@@ -34,6 +44,9 @@ const firstOf: Record<string, string> = {
   hours: 'for the first time within',
 };
 
+const between = ([least, most]: Fact['usual'] = [0, 0, 0]) =>
+  least === most ? `is ${least}` : `are ${least} to ${most}`;
+
 export function factWords(fact: Fact): string {
   const { kind, what, n, usual, score, held } = fact;
   const note = held ? ` (${held})` : '';
@@ -42,9 +55,11 @@ export function factWords(fact: Fact): string {
     const [field = '', ...value] = what.split(':');
     return `${firstOf[field] ?? field} ${value.join(':')} ${span(fact)}${note}`;
   }
-  const past = usual
-    ? `usual in an hour with any ${usual[0] === usual[1] ? `is ${usual[0]}` : `are ${usual[0]} to ${usual[1]}`} (the last ${usual[2]})`
-    : 'never before';
+  if (kind === 'surge' || kind === 'drop')
+    return `${n} ${what || 'events'} ${span(fact)}; usual at this hour ${between(usual)} (the last ${usual?.[2] ?? 0})${note}`;
+  if (kind === 'silence')
+    return `no ${what || 'event'} since ${dateOf(fact.from)} ${clock(fact.from)}, for ${fact.silent_hours} hours in which others had some; the longest silence before were ${usual?.[1] ?? 0}${note}`;
+  const past = usual ? `usual in an hour with any ${between(usual)} (the last ${usual[2]})` : 'never before';
   return `${n} ${what} ${span(fact)}; ${past}${note}`;
 }
 

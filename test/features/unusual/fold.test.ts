@@ -1,37 +1,19 @@
 /** The models of what is unusual: what fires, what does not, and that steps and restarts change nothing. */
 import { describe, expect, it } from 'vitest';
-import type { Actor, Story, Whole } from '../../../src/features/unusual/actor.ts';
+import { firingKinds, type Story } from '../../../src/features/unusual/actor.ts';
 import type { Budget } from '../../../src/features/unusual/budget.ts';
 import { familyOf, networkOf } from '../../../src/features/unusual/firsts.ts';
-import { type Event, fold, type World } from '../../../src/features/unusual/fold.ts';
+import type { Event } from '../../../src/features/unusual/fold.ts';
 import { readVerdict } from '../../../src/features/unusual/verdicts.ts';
 import { factWords, sentenceOf } from '../../../src/features/unusual/words.ts';
-import { burst, day_ms, type Happened, hour_ms, team } from '../../support/unusual/team.ts';
+import { burst, day_ms, type Happened, hour_ms, team, till } from '../../support/unusual/team.ts';
+import { numbered, run as runOf } from './run.ts';
 
 const start = Date.UTC(2026, 0, 5);
 const budget: Budget = { per_day_max: 1, kinds: ['burst', 'first_seen'] };
+const all: Budget = { per_day_max: 3, kinds: firingKinds };
 
-const numbered = (events: Happened[]): Event[] =>
-  events
-    .toSorted((a, b) => a.at - b.at)
-    .map((event, i) => ({
-      ...{ event_type: 'UPDATE', entity_type: 'order', user_id: 'ana', service: 'shop' },
-      ...{ ip_address: '10.0.0.7', user_agent: 'Mozilla/5.0 Firefox/130.0', ...event, id: i + 1 },
-    }));
-
-function run(events: Event[], restart = false): { stories: Map<string, Story>; fired: Story[]; world: World } {
-  let world: World = { whole: null, actors: new Map() };
-  const stories = new Map<string, Story>();
-  const fired: Story[] = [];
-  for (const event of events) {
-    fold(world, budget, event, { stories, fired });
-    if (!restart) continue;
-    const [whole, actors] = JSON.parse(JSON.stringify([world.whole, [...world.actors]])) as [Whole, [string, Actor][]];
-    world = { whole, actors: new Map(actors) };
-  }
-  return { stories: structuredClone(stories), fired, world };
-}
-
+const run = (events: Event[]) => runOf(events, budget);
 const ofAna = (fired: Story[], from: number) => fired.filter(({ subject, to }) => subject === 'u:ana' && to >= from);
 
 describe('a burst', () => {
@@ -161,6 +143,13 @@ describe('a verdict', () => {
   });
 });
 
+const tillsOf = (when: number) =>
+  when >= start + 15 * day_ms && when < start + 15 * day_ms + hour_ms
+    ? 9
+    : when > start + 17 * day_ms && when < start + 17 * day_ms + hour_ms
+      ? 0
+      : 1;
+
 describe('the fold', () => {
   it('is the same when it is written down and read again after each event', () => {
     const at = start + 20 * day_ms;
@@ -169,10 +158,15 @@ describe('the fold', () => {
       ...team(start, 21),
       ...burst(at + 9 * hour_ms, 30),
       ...burst(at + 2 * hour_ms, 12, { user_id: 'bob', ip_address: '2001:db8::1' }),
+      ...till(start, 21, 30, (when) => (when > at && when < at + 12 * hour_ms ? 0 : 1)),
+      ...till(start, 21, 10, tillsOf).map((event) => ({ ...event, service: 'other' })),
       ...Array.from({ length: 40 }, (_, i) => ({ at: start + i * 12 * hour_ms, ...hostile })),
     ]);
-    const once = run(events);
-    expect(once.fired.length).toBeGreaterThan(1);
-    expect(run(events, true)).toEqual(once);
+    const once = runOf(events, all);
+    const kinds = new Set(
+      once.fired.flatMap(({ facts }) => facts.filter(({ fires }) => fires).map(({ kind }) => kind)),
+    );
+    expect([...kinds].toSorted()).toEqual(firingKinds.toSorted());
+    expect(runOf(events, all, true)).toEqual(once);
   });
 });

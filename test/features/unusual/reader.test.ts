@@ -1,5 +1,6 @@
 /** The reader of what is unusual: steps of any size, kills and a second instance give the same rows and events. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { firingKinds } from '../../../src/features/unusual/actor.ts';
 import { ensureReader, finderOf, readerName, storyEvent } from '../../../src/features/unusual/find.ts';
 import { storiesOf } from '../../../src/features/unusual/tables.ts';
 import { stepDelivery } from '../../../src/log/delivery-step.ts';
@@ -9,7 +10,7 @@ import { createStore, type Store } from '../../../src/log/store.ts';
 import { openPglite } from '../../../src/runtime/pglite.ts';
 import { openPostgres } from '../../../src/runtime/postgres.ts';
 import { databases, freshDatabase } from '../../support/harness.ts';
-import { asEvents, burst, day_ms, hour_ms, team } from '../../support/unusual/team.ts';
+import { asEvents, burst, day_ms, hour_ms, team, till } from '../../support/unusual/team.ts';
 
 const start = Date.UTC(2026, 0, 5);
 const at = start + 20 * day_ms + 9.5 * hour_ms;
@@ -17,6 +18,7 @@ const history = asEvents([
   ...team(start, 21),
   ...burst(at, 30),
   ...burst(at + 2 * hour_ms, 12, { user_id: 'bob', ip_address: '2001:db8::1' }),
+  ...till(start, 21, 60, (when) => (when > at - day_ms && when < at ? 0 : 1)),
 ]);
 const never = new AbortController().signal;
 
@@ -33,7 +35,7 @@ async function filled(name: (typeof databases)[number]): Promise<Store> {
 
 /** Steps until everything is read. `derive` stands for the store's, and may fail as a killed process does. */
 async function readAll(store: Store, step_ids_max: number, derive: Store['derive'] = store.derive) {
-  const finder = finderOf({ per_day_max: 1, kinds: ['burst', 'first_seen'] }, step_ids_max);
+  const finder = finderOf({ per_day_max: 1, kinds: firingKinds }, step_ids_max);
   for (let n = 0; ((await store.deliveries.one(readerName))?.lag_events ?? 0) > 0; n += 1) {
     const parts = {
       store: { ...store, derive },
@@ -72,6 +74,7 @@ describe.each(databases)('the reader on %s', async (name) => {
   it('tells what the models find, as stories and as events', () => {
     const fired = expected.stories.filter(({ fired_at }) => fired_at !== null);
     expect(fired.length).toBeGreaterThan(1);
+    expect(fired.flatMap(({ facts }) => facts.map(({ kind }) => kind))).toContain('silence');
     expect(expected.told.map(({ entity_id }) => entity_id).toSorted()).toEqual(fired.map(({ id }) => id).toSorted());
   });
 

@@ -24,3 +24,17 @@ export const asEvents = (happened: Happened[]) =>
       ...{ timestamp: new Date(at).toISOString(), event_type: 'UPDATE', entity_type: 'order', user_id: 'ana' },
       ...{ service: 'shop', ip_address: '10.0.0.7', user_agent: 'Mozilla/5.0 Firefox/130.0', ...event },
     }));
+
+/** A service that writes every so many minutes, day and night; `changed` says how many at once, if not one. */
+export const till = (
+  start: number,
+  days: number,
+  minutes: number,
+  changed: (at: number) => number = () => 1,
+): Happened[] =>
+  Array.from({ length: (days * day_ms) / (minutes * minute_ms) }, (_, i) => {
+    const at = start + i * minutes * minute_ms;
+    return Array.from({ length: changed(at) }, (_, n) => ({
+      ...{ at: at + n * 1_000, user_id: null, service: 'till', event_type: 'SALE', entity_type: 'sale' },
+    }));
+  }).flat();
