@@ -28,7 +28,8 @@ export async function worldOf(db: Database, events: readonly Event[]): Promise<W
 export async function keep(db: Database, isFirst: boolean, world: World, stories: Iterable<Story>): Promise<void> {
   const { actors, touched, hours, kinds, kindsAreRead } = world;
   const states = [...touched].map((subject) => ({ subject, state: actors.get(subject) as unknown }));
-  states.push({ subject: models.hours, state: hours });
+  // A step without events changes nothing: they come every second.
+  if (isFirst || touched.size > 0) states.push({ subject: models.hours, state: hours });
   if (kindsAreRead) states.push({ subject: models.kinds, state: kinds });
   await keepRows(db, isFirst, states, stories);
 }
