@@ -46,9 +46,7 @@ const changesOf = (row: Waiting | undefined, kept: NewEntry | undefined): Partia
 async function waitingRows(db: Database): Promise<Waiting[]> {
   const { inbox_rows_max, inbox_bytes_max } = drainLimits;
   const [read] = await db.select({ rows: sql<string | null>`rows` }).from(sql`(
-    select json_agg(json_build_object('n', w.n, 'entity_type', w.entity_type, 'description', w.description,
-                                      'user_agent', w.user_agent, 'entity_id', w.entity_id, 'user_id', w.user_id,
-                                      'session_id', w.session_id, 'metadata', w.metadata) order by w.n)::text as rows
+    select json_agg(w order by w.n)::text as rows
     from (
       select o.*, sum(o.bytes) over (order by o.n) - o.bytes as bytes_before
       from (

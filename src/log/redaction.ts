@@ -2,7 +2,14 @@
 
 import { isBareCardNumber } from './card-number.ts';
 import { entryLimits, isLonger, type Json, type Metadata, metadataFault, type NewEntry } from './entry.ts';
-import { isSecretNumber, isSecretText, type KeyMeaning, keyMeanings, type SecretKind } from './secret-keys.ts';
+import {
+  isFolder,
+  isSecretNumber,
+  isSecretText,
+  type KeyMeaning,
+  keyMeanings,
+  type SecretKind,
+} from './secret-keys.ts';
 import { markerOf, mayHoldSecret, replaceSecrets } from './secret-text.ts';
 
 /** Where a value was replaced, and what it looked like. */
@@ -59,10 +66,10 @@ export function createRedaction({ on, keys, allowed }: RedactionOptions = { on: 
   /** A value under a key, or in an array under it. */
   function replace(value: Json, key: KeyMeaning, outer: Outer): Json {
     const kind = key.kind ?? (key.describes ? null : outer.kind);
-    const place = outer.isCard && !key.isId ? 'card' : key.place;
+    const place = outer.isCard && !/ids?$/.test(key.last) ? 'card' : key.place;
     if (typeof value === 'string') {
-      if (kind !== null && isSecretText(kind, value)) return replaced(kind);
-      return mayHoldSecret(value) ? replaceSecrets(value, { place, isId: key.isId }, meaningOf, report) : value;
+      if (kind !== null && isSecretText(kind, value) && !isFolder(key, value)) return replaced(kind);
+      return mayHoldSecret(value) ? replaceSecrets(value, { place, last: key.last }, meaningOf, report) : value;
     }
     if (typeof value === 'number') {
       if (kind !== null && isSecretNumber(kind, value)) return replaced(kind);
@@ -123,7 +130,7 @@ export function createRedaction({ on, keys, allowed }: RedactionOptions = { on: 
           ? 'card'
           : 'identifier';
     let first: SecretKind | null = null;
-    const kept = replaceSecrets(text, { place, isId: false }, meaningOf, (kind) => {
+    const kept = replaceSecrets(text, { place, last: '' }, meaningOf, (kind) => {
       first ??= kind;
       report(kind);
     });

@@ -1,6 +1,6 @@
 /** What in a text looks like a secret: private keys, tokens of known forms, credentials in URLs and headers, card numbers. */
 import { replaceCardNumbers } from './card-number.ts';
-import { isSecretText, type KeyMeaning, type SecretKind } from './secret-keys.ts';
+import { isFolder, isSecretText, type KeyMeaning, type SecretKind } from './secret-keys.ts';
 
 export const markerOf = (kind: SecretKind): string => `[redacted: ${kind}]`;
 
@@ -53,18 +53,14 @@ const tokens = new RegExp(
     'github_pat_\\w{20,}',
     'glpat-[\\w-]{20,}', // GitLab
     'xox[abeoprs]-[\\w-]{10,}', // Slack
-    'xapp-[\\w-]{20,}',
     '[sr]k_(?:live|test)_[A-Za-z0-9]{10,}', // Stripe
     'whsec_[A-Za-z0-9+/]{20,}={0,2}', // Standard Webhooks
     'sk-(?=[\\w-]{0,40}\\d)[\\w-]{20,}', // OpenAI, Anthropic
     'AIza[\\w-]{35}', // Google
-    'GOCSPX-[\\w-]{20,}',
-    'ya29\\.[\\w-]{20,}',
     '(?<!-)SG\\.[\\w-]{16,}\\.[\\w-]{16,}', // SendGrid
     'npm_[A-Za-z0-9]{36}',
     'pypi-[\\w-]{40,}',
     'hf_[A-Za-z0-9]{30,}',
-    'dop_v1_[a-f0-9]{64}',
     'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}',
   ].join('|')})`,
   'g',
@@ -86,7 +82,7 @@ export type Found = (kind: SecretKind) => void;
 /** The text with its secrets replaced; the same text where there are none. `key` is the meaning of its key or field. */
 export function replaceSecrets(
   text: string,
-  key: Pick<KeyMeaning, 'place' | 'isId'>,
+  key: Pick<KeyMeaning, 'place' | 'last'>,
   meaningOf: (key: string) => KeyMeaning,
   found: Found,
 ): string {
@@ -100,7 +96,7 @@ export function replaceSecrets(
       isSecretText('password', password) ? `://${user}:${mark('password')}@` : whole,
     );
   rest = rest.replace(tokens, () => mark('token'));
-  if (!key.isId) rest = rest.replace(awsKeys, () => mark('secret'));
+  if (!/ids?$/.test(key.last)) rest = rest.replace(awsKeys, () => mark('secret'));
   if (hasScheme(rest))
     rest = rest
       .replace(bearer, (whole, scheme: string, token: string) => (/\d/.test(token) ? scheme + mark('token') : whole))
@@ -120,8 +116,9 @@ function withoutAssigned(
   let kept = '';
   let from = 0;
   for (const { 0: whole, 1: name = '', 2: is = '', index } of text.matchAll(assignments)) {
-    const { kind, allowed } = meaningOf(name);
-    if (index < from || kind === null || allowed) continue;
+    const meaning = meaningOf(name);
+    const { kind } = meaning;
+    if (index < from || kind === null) continue;
     const start = index + whole.length;
     const form = is === '=' ? bareValue : quotedValue;
     form.lastIndex = start;
@@ -129,7 +126,7 @@ function withoutAssigned(
     // In `token=Token{…` an object is printed.
     const isObject = is === '=' && '([{'.includes(text.charAt(end) || ' ');
     const value = isObject ? '' : text.slice(start, end);
-    const isSecret = isSecretText(kind, value) && !isCount(kind, value);
+    const isSecret = isSecretText(kind, value) && !isCount(kind, value) && !isFolder(meaning, value);
     kept += isSecret ? text.slice(from, start) + mark(kind) : text.slice(from, end);
     from = end;
   }
