@@ -81,6 +81,7 @@ function awkwardEvents(): EntryInput[] {
       ...{ event_type: '=cmd', entity_type: '-order', entity_id: '@1', user_id: '+2', description: null },
       ...{ metadata: {}, ip_address: '2001:db8::1', user_agent: 'curl/8', timestamp: '0999-03-01T00:00:00.001Z' },
       ...{ service: 'orders', trace_id: '00-ab-01', session_id: 's, 1', event_uid: 'a "uid"' },
+      ...{ span_id: '=1', parent_span_id: '007', caused_by: 'why, "so"\n' },
     },
     { event_type: 'DELETE', entity_type: 'order', ip_address: '192.0.2.7' },
   ];

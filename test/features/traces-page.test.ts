@@ -19,8 +19,19 @@ await service.write([
   { ...thing, event_type: long, entity_id: long, user_id: long, description: `${long} ${long}`, timestamp: at(0) },
   { ...thing, event_type: 'DELETE', user_id: hostile, session_id: null },
 ]);
+// A tree deeper than its indentation, with an orphan and a clock that differs.
+await service.write(
+  Array.from({ length: 16 }, (_, i) => ({
+    ...{ event_type: 'STEP', entity_type: 'job', trace_id: 'tree', service: `s${i % 3}`, description: hostile },
+    span_id: `${i}`,
+    parent_span_id: i === 0 ? hostile : `${i - 1}`,
+    caused_by: hostile,
+    timestamp: at(i === 9 ? -9_000 : i),
+  })),
+);
 const pages = [
   `/traces/${thing.trace_id}`,
+  '/traces/tree',
   `/entities/order/${encodeURIComponent(hostile)}`,
   `/entities/order/${encodeURIComponent(hostile)}?at=2`,
 ];
