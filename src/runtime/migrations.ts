@@ -13,6 +13,11 @@ import { migrationsFolder } from './database.ts';
 const lock_ms_max = 100;
 const retry_ms_min = 500;
 const retry_ms_max = 1_000;
+/**
+ * Between two migrations. Others get in between, and a call of a function that the first one replaced ends, or queues for
+ * its lock, before the second one changes the tables of that function.
+ */
+const between_ms = 200;
 /** It says again after this long what it waits for. */
 const report_ms = 30_000;
 
@@ -40,8 +45,11 @@ export async function applyMigrations(
   if (newest > (all.at(-1)?.folderMillis ?? 0))
     say('the tables were migrated by a newer version of Edgetrail than this one');
   const pending = all.filter(({ folderMillis }) => folderMillis > newest);
-  for (const group of newest === 0 ? [pending] : pending.map((one) => [one]))
+  const groups = newest === 0 ? [pending] : pending.map((one) => [one]);
+  for (const [i, group] of groups.entries()) {
+    if (i > 0) await pause(between_ms, closed);
     await applyWhenFree(db, group, say, closed);
+  }
 }
 
 async function applyWhenFree(db: Database, group: Migration[], say: (line: string) => void, closed: AbortSignal) {
