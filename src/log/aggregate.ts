@@ -26,6 +26,11 @@ export const aggregateLimits = {
   aggregate_ms_max: 1_000,
   /** How long an embedded database reads them in windows. */
   aggregate_windows_ms_max: 5_000,
+  /** How long an exact answer is kept while nothing is appended: a log that was replaced must not be answered from it for longer. */
+  kept_ms_max: 60_000,
+  /** Answers that are kept, and the values of one of them. */
+  kept_max: 100,
+  kept_values_max: 1_000,
 } as const;
 
 /** `keys` is null for the groups without a name together; a key is '' where entries have no value. `at`: epoch ms, UTC. */
@@ -58,8 +63,30 @@ type Row = {
 };
 
 export function aggregateOf(reads: Reads, head: () => Promise<number>) {
+  /** By question and newest id: whoever looks at the same board meanwhile gets the same answer. */
+  const kept = new Map<string, { answer: Promise<Aggregate>; until_ms: number }>();
+
   async function aggregate(query: AggregateQuery): Promise<Aggregate> {
     const newest = await head();
+    const { filter, ...rest } = query;
+    const key = JSON.stringify([newest, filter.terms, rest]);
+    const known = kept.get(key);
+    if (known && known.until_ms > performance.now()) return known.answer;
+    const answer = count(query, newest);
+    kept.delete(key);
+    kept.set(key, { answer, until_ms: performance.now() + aggregateLimits.kept_ms_max });
+    for (const [oldest] of kept) {
+      if (kept.size <= aggregateLimits.kept_max) break;
+      kept.delete(oldest);
+    }
+    const forget = () => {
+      if (kept.get(key)?.answer === answer) kept.delete(key);
+    };
+    answer.then((found) => isKeepable(found) || forget(), forget);
+    return answer;
+  }
+
+  async function count(query: AggregateQuery, newest: number): Promise<Aggregate> {
     const cursor = Math.min(newest, lastIdOf(query.filter.terms) ?? newest);
     const found =
       (await fromDerived(query, cursor)) ??
@@ -128,6 +155,10 @@ export function aggregateOf(reads: Reads, head: () => Promise<number>) {
 
   return { aggregate };
 }
+
+/** An estimate may be exact at the next attempt. */
+const isKeepable = ({ is_exact, groups, intervals, intervals_by_group }: Aggregate): boolean =>
+  is_exact && groups.length + intervals.length + intervals_by_group.length <= aggregateLimits.kept_values_max;
 
 /** The values of the base, as JSON of the group, and the sum of each. */
 const baseRows = (db: Database, base: SQL): Promise<{ key: string; n: number }[]> =>
