@@ -64,6 +64,7 @@ async function openFirst(page: Page): Promise<void> {
 /** The pages beside the log, each light, dark and narrow. */
 const pages = {
   board: '/boards/overview',
+  user: '/boards/user?user_id=u-buyer',
   visits: '/visits',
   visit: '/visits/8002',
   trace: `/traces/${change('').trace_id}`,

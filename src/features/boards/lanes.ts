@@ -8,7 +8,7 @@ import { link, nameOf, namesOf, round, row, svg, width } from './svg.ts';
 const left = 100;
 const label_chars_max = 14;
 /** A visit of a minute in a month is still seen, and hit by a pointer. */
-const wide_min = 5;
+const wide_min = 3;
 
 const laneOf = ({ names: [name = null] }: Mark) => nameOf(name);
 const day = (ms: number) => new Date(ms).toISOString().slice(5, 10);
@@ -32,7 +32,7 @@ export function lanes(view: PanelView, id: string, summary: string): Markup {
           i,
           mark,
           `${namesOf(mark)}: ${formatCount(mark.value)}`,
-          html`<rect class="t2" x="${x(from)}" y="${named.indexOf(laneOf(mark)) * row + 4}" width="${round(x(to) - x(from) + wide_min)}" height="12"/>`,
+          html`<rect class="t2 lane" x="${x(from)}" y="${named.indexOf(laneOf(mark)) * row + 4}" width="${round(x(to) - x(from) + wide_min)}" height="12"/>`,
         );
       },
     )}<text x="${left}" y="${named.length * row + 14}">${day(first)}</text><text x="${width}" y="${named.length * row + 14}" text-anchor="end">${day(last)}</text>`,

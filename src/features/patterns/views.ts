@@ -4,6 +4,7 @@ import { type DisplayOptions, formatAge, formatCount, formatEventCount, visible 
 import { framedPage } from '../../page/framed-page.ts';
 import type { Markup } from '../../page/layout.ts';
 import type { Reader } from '../../page/menu-and-help.ts';
+import { nameCell } from '../../page/table.ts';
 import type { PatternGroup, PatternsView } from './view.ts';
 
 const age = (iso: string | null, display: DisplayOptions): Markup | string =>
@@ -17,7 +18,7 @@ const row = (
 ): Markup => html`<tr><th scope="row">${is_new ? html`<ins>new</ins> ` : ''}<a href="${link}">${
   pattern === '' ? html`<i>no description</i>` : html`<bdi>${visible(pattern)}</bdi>`
 }</a>${patterns > 1 ? ` (${patterns} patterns)` : ''}</th><td>${formatCount(n)}</td><td>${
-  service === null ? '' : html`<a href="${hrefOf(service)}"><bdi>${visible(service)}</bdi></a>`
+  service === null ? '' : html`<a href="${hrefOf(service)}">${nameCell(service)}</a>`
 }</td><td>${age(first_at, display)}</td><td>${age(last_at, display)}</td></tr>
 `;
 
