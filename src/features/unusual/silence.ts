@@ -8,6 +8,7 @@ import { type Kind, type Quiet, rounded, timesOf } from './kind.ts';
 /** How many hours of a slot weigh as much as those of all slots, and how many of a slot count. */
 const shrink_hours = 2;
 const slot_hours_max = 20;
+const slot_hours_min = 3;
 const spoke_max = 0.98;
 /** The longest silence fades by a factor of e in so many hours. */
 const fade = Math.exp(-1 / 2_000);
@@ -19,6 +20,8 @@ const floor = { weight: 3, score: 2, hours: 3 } as const;
 function usualIn({ spoke, seen, spoken, hours }: Kind, hour: number): number {
   const { slot } = timesOf(hour);
   const n = Math.min(seen[slot] ?? 0, slot_hours_max);
+  // Nobody knows yet whether it speaks then: others may be the first that do at this time.
+  if (n < slot_hours_min) return 0;
   const all = hours > 0 ? spoken / hours : 0;
   return Math.min(spoke_max, (n * (spoke[slot] ?? 0) + shrink_hours * all) / (n + shrink_hours));
 }

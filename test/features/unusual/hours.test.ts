@@ -44,8 +44,10 @@ describe('an hour of a service', () => {
   });
 
   it('is told in the first week of a service no more than of a log', () => {
-    const young = till(at - 5 * day_ms, 6, 5, within(at, 1, 8));
-    expect(told([...team(start, 16), ...young])).toEqual([]);
+    const few = (when: number) => (when >= at && when < at + 30 * hour_ms ? 0 : 1);
+    const others = till(start, 16, 20).map((event) => ({ ...event, service: 'other' }));
+    expect(told([...others, ...till(at - 5 * day_ms, 6, 5, few)])).toEqual([]);
+    expect(told([...others, ...till(at - 8 * day_ms, 9, 5, few)])).toHaveLength(1);
   });
 });
 
@@ -76,6 +78,11 @@ describe('silence', () => {
     expect(told([...others, ...till(start, 18, 20, byDay)])).toEqual([]);
   });
 
+  it('of a night in which others write for the first time does not fire', () => {
+    const others = till(start + 9 * day_ms, 9, 20).map((event) => ({ ...event, service: 'other' }));
+    expect(run([...team(start, 18), ...others]).fired).toEqual([]);
+  });
+
   it('of the whole log is not that of a service: an hour without any event is not judged', () => {
     const off = within(at, 40, 0);
     const others = till(start, 18, 20, off).map((event) => ({ ...event, service: 'other' }));
@@ -84,8 +91,9 @@ describe('silence', () => {
 
   it('is not told because of one clock that is a day ahead', () => {
     const ahead = { at: at + 20 * hour_ms, service: 'other', user_id: null };
-    const events = numbered([...team(start, 18), ...till(start, 18, 20)]);
-    const i = events.findIndex((event) => event.at > at);
+    const events = numbered([...team(start, 18), ...till(start, 18, 5)]);
+    // Just after the hour has begun: the rest of it, and of the day, would be late.
+    const i = events.findIndex((event) => event.at > at + 10 * 60_000);
     const mixed = events
       .toSpliced(i, 0, { ...events[i], ...ahead, id: 0 } as never)
       .map((event, n) => ({ ...event, id: n + 1 }));
