@@ -6,6 +6,15 @@ CREATE FUNCTION is_doubled(after bigint, upto bigint) RETURNS boolean LANGUAGE s
 $$;
 --> statement-breakpoint
 
+-- Where a vacuum holds the table, it is analyzed another time: the step must not wait for that, and fail.
+CREATE FUNCTION analyze_now(of_table regclass) RETURNS void LANGUAGE plpgsql SET lock_timeout = '100ms' AS $$
+BEGIN
+  EXECUTE format('ANALYZE %s', of_table);
+EXCEPTION WHEN lock_not_available THEN
+  NULL;
+END $$;
+--> statement-breakpoint
+
 -- Keeps the event in which a subject first had a value. The events of a step have larger ids than those of the steps before:
 -- a value that is stored already was seen earlier, and the first 1,000 values of a subject are the same ones whatever the
 -- step sizes. What the service itself wrote (service = edgetrail) is left out.
@@ -73,7 +82,7 @@ BEGIN
   WHERE c.n <= 1001
   ON CONFLICT DO NOTHING;
   IF is_doubled(after, upto) THEN
-    ANALYZE log_seen;
+    PERFORM analyze_now('log_seen');
   END IF;
 END $$;
 --> statement-breakpoint
@@ -95,7 +104,7 @@ BEGIN
     SET user_id = excluded.user_id, started = excluded.started, ended = excluded.ended, n = excluded.n,
         last_id = excluded.last_id, shared = excluded.shared;
   IF is_doubled(after, upto) THEN
-    ANALYZE log_visit;
+    PERFORM analyze_now('log_visit');
   END IF;
 END $$;
 --> statement-breakpoint
@@ -108,7 +117,7 @@ DECLARE
 BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p
            WHERE p.pronamespace = ours::regnamespace
-             AND p.proname IN ('is_doubled', 'derive_seen_1', 'derive_visits_1') LOOP
+             AND p.proname IN ('is_doubled', 'analyze_now', 'derive_seen_1', 'derive_visits_1') LOOP
     EXECUTE format('ALTER FUNCTION %s SET search_path = %s, pg_temp', f, ours);
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
   END LOOP;

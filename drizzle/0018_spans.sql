@@ -170,7 +170,15 @@ END $$;
 -- The columns are null in every event before: no row is rewritten, and an older instance, which does not name them, goes on
 -- beside newer ones. Last, because from here to the commit everybody waits. The tables are locked in the order of a plain
 -- INSERT, after the lock of the writers, with which a drain begins, whose order is the other one.
-SELECT FROM log_lock FOR UPDATE;
+DO $$
+DECLARE
+  -- Writers queue for this row in their order, and it holds up no reader: a short wait would end before its turn comes.
+  lock_timeout_before text := current_setting('lock_timeout');
+BEGIN
+  PERFORM set_config('lock_timeout', '2s', true);
+  PERFORM FROM log_lock FOR UPDATE;
+  PERFORM set_config('lock_timeout', lock_timeout_before, true);
+END $$;
 --> statement-breakpoint
 ALTER TABLE "activity_logs" ADD COLUMN "span_id" varchar(100), ADD COLUMN "parent_span_id" varchar(100), ADD COLUMN "caused_by" varchar(255);
 --> statement-breakpoint

@@ -31,6 +31,8 @@ export const aggregateLimits = {
   /** Answers that are kept, and the values of one of them. */
   kept_max: 100,
   kept_values_max: 1_000,
+  /** A question that names many groups is kept by nobody. */
+  kept_question_chars_max: 2_000,
 } as const;
 
 /** `keys` is null for the groups without a name together; a key is '' where entries have no value. `at`: epoch ms, UTC. */
@@ -70,15 +72,16 @@ export function aggregateOf(reads: Reads, head: () => Promise<number>) {
     const newest = await head();
     const { filter, ...rest } = query;
     const key = JSON.stringify([newest, filter.terms, rest]);
-    const known = kept.get(key);
-    if (known && known.until_ms > performance.now()) return known.answer;
-    const answer = count(query, newest);
-    kept.delete(key);
-    kept.set(key, { answer, until_ms: performance.now() + aggregateLimits.kept_ms_max });
-    for (const [oldest] of kept) {
-      if (kept.size <= aggregateLimits.kept_max) break;
+    if (key.length > aggregateLimits.kept_question_chars_max) return count(query, newest);
+    // In the order of their ends.
+    for (const [oldest, { until_ms }] of kept) {
+      if (until_ms > performance.now() && kept.size < aggregateLimits.kept_max) break;
       kept.delete(oldest);
     }
+    const known = kept.get(key);
+    if (known) return known.answer;
+    const answer = count(query, newest);
+    kept.set(key, { answer, until_ms: performance.now() + aggregateLimits.kept_ms_max });
     const forget = () => {
       if (kept.get(key)?.answer === answer) kept.delete(key);
     };

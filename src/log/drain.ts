@@ -7,7 +7,7 @@ import type { SecretKind } from './secret-keys.ts';
 
 export const drainLimits = {
   inbox_rows_max: 1_000,
-  /** About as many bytes are read and moved at once, as drain_inbox does. */
+  /** About as many bytes are read at once: of metadata as text, which may be stored compressed. */
   inbox_bytes_max: 4 * 1024 * 1024,
 } as const;
 
@@ -50,7 +50,8 @@ async function waitingRows(db: Database): Promise<Waiting[]> {
     from (
       select o.*, sum(o.bytes) over (order by o.n) - o.bytes as bytes_before
       from (
-        select i.*, coalesce(octet_length(i.description), 0) + coalesce(pg_column_size(i.metadata), 0) as bytes
+        select i.*, coalesce(octet_length(i.description), 0) + coalesce(octet_length(i.user_agent), 0)
+               + coalesce(octet_length(i.metadata::text), 0) as bytes
         from activity_inbox i order by i.n limit ${inbox_rows_max}
       ) o
     ) w

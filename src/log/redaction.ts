@@ -38,6 +38,16 @@ const textFields = [
   ['session_id', entryLimits.identifier_chars_max],
 ] as const;
 
+/**
+ * 32 bits of a token (FNV-1a): one marker for the session ids of all users would make one visit of them. Of what is drawn at
+ * random from so many, 32 bits tell nothing that helps to guess it.
+ */
+function digestOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
+
 /** What a key around a value says: which kind of secret it names, and whether it is about cards. */
 type Outer = { kind: SecretKind | null; isCard: boolean };
 
@@ -134,7 +144,10 @@ export function createRedaction({ on, keys, allowed }: RedactionOptions = { on: 
       first ??= kind;
       report(kind);
     });
-    return first !== null && isLonger(kept, chars_max) ? markerOf(first) : kept;
+    if (first === null) return kept;
+    if (field.endsWith('_id') && kept === markerOf(first) && (first === 'token' || first === 'secret'))
+      return markerOf(first, digestOf(text));
+    return isLonger(kept, chars_max) ? markerOf(first) : kept;
   }
 
   return (entry, found) => {

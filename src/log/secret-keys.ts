@@ -83,7 +83,7 @@ export function keyMeanings(extra: readonly string[], allow: readonly string[]):
 
 /** A value that somebody has masked already, or that we have. */
 const masked =
-  /^(?:[*•●]{3,}|[*•●#. -]{4,}\d{0,4}|[xX. -]{8,}\d{0,4}|\[?(?:redacted|filtered|masked|hidden|removed)\]?|HIDDEN_DUE_TO_SECURITY_REASONS|\[redacted: [a-z ]+\])$/i;
+  /^(?:[*•●]{3,}|[*•●#. -]{4,}\d{0,4}|[xX. -]{8,}\d{0,4}|\[?(?:redacted|filtered|masked|hidden|removed)\]?|HIDDEN_DUE_TO_SECURITY_REASONS|\[redacted: [a-z\d ]+\])$/i;
 /** Says what became of a secret, or where it is. */
 const word =
   /^(?:(?:in)?valid|expired|missing|present|none|null|true|false|required|optional|granted|denied|allowe?d?|deny|approved|rejected|pending|revoked|created|deleted|changed|rotated|(?:en|dis)abled|bearer|basic|oauth2?|password|access|refresh)$/i;

@@ -2,18 +2,32 @@
 import { replaceCardNumbers } from './card-number.ts';
 import { isFolder, isSecretText, type KeyMeaning, type SecretKind } from './secret-keys.ts';
 
-export const markerOf = (kind: SecretKind): string => `[redacted: ${kind}]`;
+/** `digest` tells two secrets from each other. */
+export const markerOf = (kind: SecretKind, digest = ''): string => `[redacted: ${kind}${digest && ` ${digest}`}]`;
 
 /** Shorter texts hold no secret that can be told without a key. */
 const text_chars_min = 10;
 /** Letters and digits in a row, and digits in a row (separators do not count), from which on a text is looked at closely. */
 const [word_chars_min, digits_min] = [16, 13];
 
-/** What a character is for `mayHoldSecret`: 1 a digit, 2 a letter, 3 a separator of digits, 4 a sign that only a close look tells. */
+/**
+ * What a character is for `mayHoldSecret`: 1 a digit, 2 a letter, 3 a separator of digits, 4 a sign that only a close look
+ * tells, 5 one that does so beside a colon.
+ */
 const classes = new Uint8Array(128);
 for (let code = 0; code < 128; code += 1) {
   const char = String.fromCharCode(code);
-  classes[code] = /\d/.test(char) ? 1 : /[A-Za-z_]/.test(char) ? 2 : /[ -]/.test(char) ? 3 : /[="]/.test(char) ? 4 : 0;
+  classes[code] = /\d/.test(char)
+    ? 1
+    : /[A-Za-z_]/.test(char)
+      ? 2
+      : /[ -]/.test(char)
+        ? 3
+        : /[="]/.test(char)
+          ? 4
+          : char === "'"
+            ? 5
+            : 0;
 }
 
 /** False for most texts, in about a nanosecond a character: no rule below can find anything in them. */
@@ -21,6 +35,7 @@ export function mayHoldSecret(text: string): boolean {
   if (text.length < text_chars_min) return false;
   let word = 0;
   let digits = 0;
+  let isQuoted = false;
   for (let i = 0; i < text.length; i += 1) {
     const code = text.charCodeAt(i);
     const kind = code < 128 ? classes[code] : code === 0xa0 ? 3 : 0;
@@ -33,17 +48,23 @@ export function mayHoldSecret(text: string): boolean {
       digits = 0;
     } else if (kind === 3) word = 0;
     else if (kind === 4) return true;
-    else word = digits = 0;
+    else {
+      word = digits = 0;
+      isQuoted ||= kind === 5;
+    }
     if (word >= word_chars_min) return true;
   }
   return (
-    (text.includes('@') && text.includes('://')) || hasScheme(text) || starts.some((start) => text.includes(start))
+    (isQuoted && text.includes(':')) ||
+    (text.includes('@') && text.includes('://')) ||
+    hasScheme(text) ||
+    starts.some((start) => text.includes(start))
   );
 }
 const schemes = ['earer ', 'EARER ', 'asic ', 'ASIC '];
 const hasScheme = (text: string) => schemes.some((scheme) => text.includes(scheme));
 /** Of secrets whose parts may be short. */
-const starts = ['xox', '-----BEGIN'];
+const starts = ['xox', '-----BEGIN', 'glpat-', 'sk-', 'SG.', 'eyJ', 'whsec_', 'AIza', 'pypi-'];
 
 /** Each begins with letters that start nothing else, after a character that is of no word: linear in the text. */
 const tokens = new RegExp(
@@ -72,8 +93,10 @@ const bearer = /\b(bearer\s{1,4})([\w.~+/-]{6,}={0,2})/gi;
 const basic = /\b(basic\s{1,4})([A-Za-z0-9+/]{6,}={0,2})/gi;
 /** What comes before the value in `name=value` and, quoted, in `"name":"value"` or `name: \"value\"`. */
 const assignments = /(?<![\w.-])([\w.-]{2,40})(\\{0,2}["']?\s?[:=]\s?\\{0,2}["']|=)/g;
-/** A value without quotes, and one within them. */
-const [bareValue, quotedValue] = [/[^\s&;,"'<>\\()[\]{}]{3,}/y, /[^"'\\\n]+/y];
+/** A value without quotes. */
+const bareValue = /[^\s&;,"'<>\\]{3,}/y;
+/** In `token=Token{id=…` an object is printed: its own names are looked at. */
+const printedObject = /^[[{]|^[A-Z][A-Za-z.]*(?:\{|[([]\w*=)/;
 const [pemBegin, pemEnd] = [/-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----/g, /-----END [A-Z0-9 ]{0,30}-----/g];
 
 /** Says that a secret was found. */
@@ -120,17 +143,41 @@ function withoutAssigned(
     const { kind } = meaning;
     if (index < from || kind === null) continue;
     const start = index + whole.length;
-    const form = is === '=' ? bareValue : quotedValue;
-    form.lastIndex = start;
-    const end = form.test(text) ? form.lastIndex : start;
-    // In `token=Token{…` an object is printed.
-    const isObject = is === '=' && '([{'.includes(text.charAt(end) || ' ');
-    const value = isObject ? '' : text.slice(start, end);
+    const end = is === '=' ? endOfBare(text, start) : endOfQuoted(text, start, is);
+    const value = text.slice(start, end);
     const isSecret = isSecretText(kind, value) && !isCount(kind, value) && !isFolder(meaning, value);
     kept += isSecret ? text.slice(from, start) + mark(kind) : text.slice(from, end);
     from = end;
   }
   return kept + text.slice(from);
+}
+
+/** Brackets may be part of a value. One that only closes belongs to the sentence. */
+function endOfBare(text: string, start: number): number {
+  bareValue.lastIndex = start;
+  const value = bareValue.exec(text)?.[0] ?? '';
+  if (printedObject.test(value)) return start;
+  return start + (/[([{]/.test(value) ? value : value.replace(/[)\]}]+$/, '')).length;
+}
+
+/**
+ * Where a value ends that `is` has opened: at the same quote, behind as many backslashes. Others are part of the value, as in
+ * "it's" and "a\"b". Without such a quote it ends with the line.
+ */
+function endOfQuoted(text: string, start: number, is: string): number {
+  const quote = is.slice(-1);
+  const depth = is.length - 1 - is.slice(0, -1).replace(/\\+$/, '').length;
+  for (let i = start; i < text.length; i += 1) {
+    let slashes = 0;
+    while (text.charAt(i + slashes) === '\\') slashes += 1;
+    const next = text.charAt(i + slashes);
+    if (next === '\n') return i + slashes;
+    if (next === quote && (slashes === depth || slashes === 0)) return i;
+    // Behind an odd number of them the quote is escaped; within a text in a text any other number escapes it.
+    if (next === quote && depth === 0 && slashes % 2 === 0) return i + slashes;
+    i += slashes;
+  }
+  return text.length;
 }
 
 /** `token=5` in a sentence counts. */

@@ -11,6 +11,12 @@ import { migrationsFolder } from './database.ts';
  * up, lets the others through and tries again.
  */
 const lock_ms_max = 100;
+/**
+ * Each tenth attempt waits for longer than `deadlock_timeout`, after which the server ends an autovacuum that is in the way,
+ * and for less than the two seconds after which a writer gives up.
+ */
+const long_lock_ms_max = 1_200;
+const long_each = 10;
 const retry_ms_min = 500;
 const retry_ms_max = 1_000;
 /**
@@ -48,6 +54,7 @@ export async function applyMigrations(
   const groups = newest === 0 ? [pending] : pending.map((one) => [one]);
   for (const [i, group] of groups.entries()) {
     if (i > 0) await pause(between_ms, closed);
+    requireOpen(closed);
     await applyWhenFree(db, group, say, closed);
   }
 }
@@ -55,9 +62,9 @@ export async function applyMigrations(
 async function applyWhenFree(db: Database, group: Migration[], say: (line: string) => void, closed: AbortSignal) {
   const from = Date.now();
   let said: number | null = null;
-  for (;;) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
-      await apply(db, group);
+      await apply(db, group, attempt % long_each === 0 ? long_lock_ms_max : lock_ms_max);
       if (said !== null) say(`the tables were free after ${Math.round((Date.now() - from) / 1000)} s and are migrated`);
       return;
     } catch (error) {
@@ -68,13 +75,17 @@ async function applyWhenFree(db: Database, group: Migration[], say: (line: strin
       say(`a migration waits until its tables are free for a moment, and keeps nobody waiting: ${await holderOf(db)}`);
     }
     await pause(retry_ms_min + Math.random() * (retry_ms_max - retry_ms_min), closed);
-    if (closed.aborted) throw new Error('the database was closed while a migration waited for its tables');
+    requireOpen(closed);
   }
 }
 
-const apply = (db: Database, group: Migration[]): Promise<void> =>
+function requireOpen(closed: AbortSignal): void {
+  if (closed.aborted) throw new Error('the database was closed while a migration waited for its tables');
+}
+
+const apply = (db: Database, group: Migration[], lock_ms: number): Promise<void> =>
   db.transaction(async (tx) => {
-    await tx.execute(sql.raw(`set local lock_timeout = ${lock_ms_max}`));
+    await tx.execute(sql.raw(`set local lock_timeout = ${lock_ms}`));
     for (const { sql: statements, hash, folderMillis } of group) {
       for (const statement of statements) await tx.execute(sql.raw(statement));
       await tx.execute(

@@ -58,9 +58,20 @@ export function treeOf(events: Entry[]): Node[] | null {
     }
   };
   walk(children.get(null) ?? []);
-  // What is left hangs on a circle.
-  for (const entry of events) if (!seen.has(entry)) walk([entry]);
+  // What is left hangs on a circle, or is on it.
+  for (const entry of events) if (!seen.has(entry)) walk([circleAbove(entry, parents)]);
   return nodes;
+}
+
+/** The first event above another that comes again. */
+function circleAbove(entry: Entry, parents: Map<Entry, Entry>): Entry {
+  const passed = new Set<Entry>();
+  let at = entry;
+  while (!passed.has(at)) {
+    passed.add(at);
+    at = parents.get(at) ?? at;
+  }
+  return at;
 }
 
 /** The event above another: that of its parent span, the first one of its own span, or the one that led to it. */
