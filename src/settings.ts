@@ -53,7 +53,7 @@ export const settingRows = {
   SINK_LEASE_MS: setting('8000', whole(500, 600_000)),
   SHUTDOWN_MS_MAX: setting('8000', whole(0, 600_000)),
   UNUSUAL_PER_DAY_MAX: setting('3', readPerDay),
-  UNUSUAL_KINDS: setting('burst first_seen surge drop silence', readUnusualKinds),
+  UNUSUAL_KINDS: setting('burst first_seen surge drop silence sequence', readUnusualKinds),
   SIGN_IN_TYPES: setting('LOGIN,SIGN_IN,LOGON,USER_LOGIN,ConsoleLogin', readEventTypes),
   SIGN_OUT_TYPES: setting('LOGOUT,SIGN_OUT,LOGOFF,USER_LOGOUT', readEventTypes),
 } as const;
@@ -94,7 +94,7 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   UNUSUAL_PER_DAY_MAX:
     'how many unusual stories a day may fire, as a mean over 90 days; less than one, such as `0.14`, for one a week; `0`: none, and stories are looked for only after somebody has asked for them',
   UNUSUAL_KINDS:
-    'what may fire, of `burst`, `first_seen`, `surge`, `drop` and `silence`: they share the number in equal parts',
+    'what may fire, of `burst`, `first_seen`, `surge`, `drop`, `silence` and `sequence`: they share the number in equal parts',
   SIGN_IN_TYPES: 'the event types by which somebody signs in, separated by commas; visits show them',
   SIGN_OUT_TYPES: 'the event types by which somebody signs out',
 };
@@ -203,7 +203,7 @@ function readPerDay(text: string): number {
   return value;
 }
 
-const unusualKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence'] as const;
+const unusualKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence', 'sequence'] as const;
 
 function readUnusualKinds(text: string): (typeof unusualKinds)[number][] {
   const words = text.split(/\s+/).filter((word) => word !== '');

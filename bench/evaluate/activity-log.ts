@@ -76,9 +76,19 @@ export function withBursts(events: Event[], years: [number, number], n: number, 
 }
 
 /** Runs the fold over all events; `day` is told the score of each day of a user. */
-export function runFold(events: Event[], budget: Budget, day?: Found['day']): Found & { world: World } {
+export function runFold(
+  events: Event[],
+  budget: Budget,
+  day?: Found['day'],
+  sequence?: Found['sequence'],
+): Found & { world: World } {
   const world = newWorld();
-  const found: Found = { stories: new Map<string, Story>(), fired: [], ...(day && { day }) };
+  const found: Found = {
+    stories: new Map<string, Story>(),
+    fired: [],
+    ...(day && { day }),
+    ...(sequence && { sequence }),
+  };
   for (const event of events) fold(world, budget, event, found);
   return { ...found, world };
 }

@@ -10,11 +10,12 @@ import { activity } from './activity.ts';
 import { stoppedPart, tweetsPart } from './kinds.ts';
 import { loghub } from './loghub.ts';
 import { nab } from './nab.ts';
+import { openstack } from './openstack.ts';
 import type { Part } from './part.ts';
 import { secrets } from './secrets.ts';
 import { visitsPart } from './visits.ts';
 
-const parts: readonly Part[] = [nab, activity, tweetsPart, stoppedPart, loghub, visitsPart, secrets];
+const parts: readonly Part[] = [nab, activity, tweetsPart, stoppedPart, openstack, loghub, visitsPart, secrets];
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

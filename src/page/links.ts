@@ -61,7 +61,8 @@ export const timeRangeHref = (query: Query, from: number, to_ms: number) =>
   });
 
 /** Filters by these values only, without the current query. */
-export const filterHref = (values: Record<string, string>) => changed(new URLSearchParams(values), () => {});
+export const filterHref = (values: Record<string, string> | string[][]) =>
+  changed(new URLSearchParams(values), () => {});
 
 export const eventHref = (id: number) => `/logs/${id}`;
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { builtIn } from '../../src/features/boards/built-in.ts';
 import type { Entry } from '../../src/log/schema.ts';
 import { eventually, json, startService } from '../support/harness.ts';
-import { asEvents, burst, day_ms, hour_ms, team, till } from '../support/unusual/team.ts';
+import { asEvents, burst, day_ms, flow, flows, hour_ms, orders, team, till } from '../support/unusual/team.ts';
 import { invalidIn } from '../viewer/browser-page.ts';
 
 const service = await startService({ env: { UNUSUAL_PER_DAY_MAX: '3' } });
@@ -35,7 +35,12 @@ await allRead();
 const young = await list();
 /** A till that stops for a day, while others go on. */
 const tills = till(start, 14, 60, (when) => (when > at - 2 * day_ms && when < at - day_ms ? 0 : 1));
-await service.write(asEvents([...team(start + 3 * day_ms, 12), ...tills, ...burst(at, 20)]));
+const strange = flow(at - 2.5 * day_ms, flows.wrong, { trace_id: 'strange' });
+const traces = [...orders(start + 3 * day_ms, 11, 240), ...strange];
+const past = asEvents([...team(start + 3 * day_ms, 12), ...tills, ...traces, ...burst(at, 20)]);
+// One write takes 1,000 events.
+await service.write(past.slice(0, 700));
+await service.write(past.slice(700));
 await allRead();
 
 describe('a story', () => {
@@ -58,7 +63,7 @@ describe('a story', () => {
   it('has links to exactly the events of each of its facts', async () => {
     const facts = (await list('limit=500')).stories.flatMap((story) => story.facts).filter(({ n }) => n !== 1);
     const kinds = new Set(facts.map(({ kind }) => kind));
-    expect([...kinds]).toEqual(expect.arrayContaining(['burst', 'silence']));
+    expect([...kinds]).toEqual(expect.arrayContaining(['burst', 'silence', 'sequence']));
     const some = [...kinds].flatMap((kind) => facts.filter((fact) => fact.kind === kind).slice(0, 7));
     for (const { link, n } of some) {
       const { total } = await read<{ total: number }>(`/api${link}`);

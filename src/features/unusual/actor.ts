@@ -16,16 +16,19 @@ export type OfType = Habit & {
 };
 
 /** The kinds of facts with which a story may fire, and those of all facts. */
-export const firingKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence'] as const;
+export const firingKinds = ['burst', 'first_seen', 'surge', 'drop', 'silence', 'sequence'] as const;
 export const factKinds = [...firingKinds, 'behaviour'] as const;
 export type FactKind = (typeof factKinds)[number];
 /** Whether a fact is of hours of the clock, which a service had. */
 export const isOfHours = (kind: FactKind) => kind === 'surge' || kind === 'drop' || kind === 'silence';
 
+/** What holds a sequence together: the field, its value, and the entity type of an entity. */
+export type GroupName = [by: 'trace_id' | 'session_id' | 'entity_id', id: string, entity_type?: string];
+
 /** One thing that is unusual, and the events that it is. */
 export type Fact = {
   kind: FactKind;
-  /** What is unusual: the event type of a burst, a surge, a drop or a silence, the field and value of what is new; empty for all types. */
+  /** What is unusual: the event type of a burst, a surge, a drop or a silence, the field and value of what is new, the step of a sequence; empty for all types. */
   what: string;
   score: number;
   n: number;
@@ -37,6 +40,9 @@ export type Fact = {
   usual?: [least: number, most: number, hours: number];
   /** Of a silence: the hours in which others spoke. */
   silent_hours?: number;
+  /** Of a sequence: whose it is, and the bits of its most surprising step. */
+  group?: GroupName;
+  bits?: number;
   fires: boolean;
   /** Why it does not fire although it is large enough. */
   held?: 'expected' | 'muted';

@@ -18,16 +18,18 @@ function places({ per_day_max, kinds }: Budget, whole: Whole, kind: FactKind, at
 
 /**
  * Ranks a story by its largest fact of a kind, and again when it has a larger one. `fires`: whether its place is within the
- * budget. `kept`: whether it is among the four times as many that are remembered, which is what is listed.
+ * budget. `kept`: whether it is among the four times as many that are remembered, which is what is listed. `isAgain`: it may
+ * not fire, because the same has just been told; then no more are remembered than may fire.
  */
 export function rank(
   budget: Budget,
   whole: Whole,
   kind: FactKind,
   [score, at, story]: Ranked,
+  isAgain = false,
 ): { fires: boolean; kept: boolean } {
-  const places_max = places(budget, whole, kind, at);
-  const kept_max = Math.max(100, 4 * Math.round(period_days * budget.per_day_max));
+  const places_max = isAgain ? 0 : places(budget, whole, kind, at);
+  const kept_max = Math.max(100, (isAgain ? 1 : 4) * Math.round(period_days * budget.per_day_max));
   const after = whole.newest - period_days * day_ms;
   whole.ranked[kind] ??= [];
   const ranked = whole.ranked[kind];

@@ -21,6 +21,7 @@ import { intoHour, learnHour, scoreOfHour, typeKey, typeOf, usualOf } from './bu
 import { intoHours } from './ended-hours.ts';
 import { fields, type Observed, see } from './firsts.ts';
 import { learnNow } from './learn.ts';
+import { endGroups, intoGroup } from './sequences.ts';
 import { addFact, type Found, isTold, storyOf } from './stories.ts';
 import { judge, type Verdict } from './verdicts.ts';
 import { actorOf, subjectOfService, type World } from './world.ts';
@@ -29,6 +30,9 @@ export type Event = Observed & {
   id: number;
   user_id: string | null;
   service: string | null;
+  entity_id?: string | null;
+  trace_id?: string | null;
+  session_id?: string | null;
   /** What a person has said of a story. All else that the product itself writes is not read. */
   verdict?: Verdict | null;
 };
@@ -53,12 +57,15 @@ export function fold(world: World, budget: Budget, event: Event, found: Found): 
     return;
   }
   whole.newest = Math.max(whole.newest, event.at);
+  const before = world.hours.now;
   intoHours(world, whole, event, (kind, last_id, fact) => {
     const subject = subjectOfService(kind.service);
     // The newest event of a service is of no other one: it names the story. As long as it is the newest, the story goes on.
     const name = kind.service === null ? `n${event.id}` : `q${last_id}`;
     return tellFact(world, whole, budget, subject, fact, { id: event.id, at: fact.to, name }, found);
   });
+  if (world.hours.now !== before) ordersEnded(world, whole, budget, event, found);
+  intoGroup(world.sequences, event);
   let isActionTold = false;
   for (const subject of subjects) {
     const actor = actorOf(world, subject);
@@ -83,6 +90,21 @@ export function fold(world: World, budget: Budget, event: Event, found: Found): 
   }
 }
 
+/** Judges the sequences that have ended with the hours that this event has ended. */
+function ordersEnded(world: World, whole: Whole, budget: Budget, { id }: Event, found: Found): void {
+  endGroups(
+    world.sequences,
+    whole,
+    world.hours.now,
+    ({ service, last_id, to }, fact, isNew) => {
+      const place = { id, at: to, name: `o${last_id}` };
+      // The same step again within a day is listed, and does not fire.
+      return tellFact(world, whole, budget, subjectOfService(service), fact, place, found, !isNew);
+    },
+    found.sequence && (({ name }, score) => found.sequence?.(name, score)),
+  );
+}
+
 /** Ranks a fact and adds it to its story, unless it is too small to be listed. */
 function tellFact(
   world: World,
@@ -92,13 +114,14 @@ function tellFact(
   fact: Omit<Fact, 'fires'>,
   { id, at, name }: { id: number; at: number; name: string },
   found: Found,
+  isAgain = false,
 ): Story | null {
   const actor = actorOf(world, subject);
   const story = storyOf(actor, subject, fact, at, name);
   // A burst that has grown by a twentieth is ranked again; until then it only grows.
   if (fact.n > 20 && fact.n % Math.ceil(fact.n / 20) !== 0 && isTold(story, fact))
     return addFact(actor, story, { ...fact, fires: false }, id, found);
-  const { fires, kept } = rank(budget, whole, fact.kind, [fact.score, fact.from, story.id]);
+  const { fires, kept } = rank(budget, whole, fact.kind, [fact.score, fact.from, story.id], isAgain);
   return kept ? addFact(actor, story, { ...fact, fires }, id, found) : null;
 }
 

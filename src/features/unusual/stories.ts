@@ -1,5 +1,5 @@
 /** Stories: the facts of one subject that are not more than half an hour apart. A story fires with its first fact that does. */
-import { type Actor, type Fact, hour_ms, isOfHours, minute_ms, type Story } from './actor.ts';
+import { type Actor, type Fact, type GroupName, hour_ms, isOfHours, minute_ms, type Story } from './actor.ts';
 
 const apart_ms = 30 * minute_ms;
 const longest_ms = 12 * hour_ms;
@@ -14,11 +14,14 @@ export type Found = {
   fired: Story[];
   /** Told the score of each day of a user. */
   day?: (user: string, at: number, score: number) => void;
+  /** Told the deviation of each sequence that has ended. */
+  sequence?: (group: GroupName, score: number) => void;
 };
 
 /** The story that a fact at a time belongs to: the open one of its subject, or a new one of this name. */
 export function storyOf({ story }: Actor, subject: string, fact: Omit<Fact, 'fires'>, at: number, name: string): Story {
-  if (story && (story.id === name || placeOf(story, fact) >= 0 || isNear(story, fact, at))) return story;
+  if (story && fact.kind !== 'sequence' && (story.id === name || placeOf(story, fact) >= 0 || isNear(story, fact, at)))
+    return story;
   return { id: name, subject, from: fact.from, to: fact.to, score: 0, fired_at: null, facts: [] };
 }
 
@@ -29,7 +32,8 @@ const isNear = ({ from, to }: Story, { kind }: Omit<Fact, 'fires'>, at: number) 
 /** Adds a fact to a story, which is then the open one, or replaces it there after it has grown. */
 export function addFact(actor: Actor, story: Story, fact: Fact, id: number, { stories, fired }: Found): Story {
   const known = placeOf(story, fact);
-  actor.story = story;
+  // A sequence is a story of its own, beside the open one.
+  if (fact.kind !== 'sequence') actor.story = story;
   const held = heldBy(actor, fact);
   const told = { ...fact, fires: (fact.fires && !held) || (story.facts[known]?.fires ?? false), ...(held && { held }) };
   if (known >= 0) story.facts[known] = told;

@@ -50,7 +50,8 @@ export async function eventsAfter(db: Database, after: number, upto: number): Pr
     db,
     sql`select ${log.id} as id, (extract(epoch from ${log.timestamp}) * 1000)::float8 as happened,
       ${log.event_type} as event_type, ${log.entity_type} as entity_type, ${log.user_id} as user_id,
-      ${log.service} as service, ${log.ip_address}::text as ip_address,
+      ${log.service} as service, ${log.entity_id} as entity_id, ${log.trace_id} as trace_id,
+      ${log.session_id} as session_id, ${log.ip_address}::text as ip_address,
       left(${log.user_agent}, ${literal(agent_chars_max)}) as user_agent, ${log.created_at}::text as taken,
       case when ${isVerdict} then ${log.metadata}::text end as said
       from ${log} where ${log.id} > ${literal(after)} and ${log.id} <= ${literal(upto)}

@@ -15,7 +15,7 @@ import { type StoryView, viewOf } from './view.ts';
 import { sentenceOf } from './words.ts';
 
 const listLimits = { stories_default: 50, stories_max: 500 } as const;
-const storyId = /^[usadqn]\d{1,16}$/;
+const storyId = /^[usadqno]\d{1,16}$/;
 
 export type Listed = {
   stories: StoryView[];
@@ -41,7 +41,7 @@ export function readQuery(query: URLSearchParams): StoryQuery {
   const limit = Number(one('limit') ?? listLimits.stories_default);
   if (!Number.isInteger(limit) || limit < 1 || limit > listLimits.stories_max)
     throw badField('limit', `must be a whole number from 1 to ${listLimits.stories_max}`);
-  const [, ended = '', story = ''] = /^(-?\d{1,15})\.([usadqn]\d{1,16})$/.exec(before ?? '') ?? [];
+  const [, ended = '', story = ''] = /^(-?\d{1,15})\.([usadqno]\d{1,16})$/.exec(before ?? '') ?? [];
   if (before && !story) throw badField('before', 'must be that of the page before');
   return {
     subject: user ? `u:${user}` : service ? `s:${service}` : null,

@@ -3,6 +3,7 @@ import { day_ms, type FactKind, type Whole } from './actor.ts';
 import { judgeKinds } from './ended-hours.ts';
 import { unsee } from './firsts.ts';
 import { learnNow } from './learn.ts';
+import { judgeSequences } from './sequences.ts';
 import { allowanceKey } from './stories.ts';
 import { actorOf, type World } from './world.ts';
 
@@ -71,5 +72,6 @@ export function judge(
   if (verdict !== 'expected' && verdict !== 'confirmed') return;
   if (!subject.startsWith('u:'))
     judgeKinds(world, subject === 'a' ? null : subject.slice(2), story, verdict === 'expected');
+  judgeSequences(world.sequences, story, verdict === 'expected');
   actor.unlearned = actor.unlearned.filter((late) => !isOfStory(late));
 }

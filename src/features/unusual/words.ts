@@ -15,6 +15,19 @@ export function factHref(subject: string, fact: Fact): string {
   const { kind, what, first_id, last_id, n, from, to } = fact;
   if (n === 1) return eventHref(first_id);
   const { kind: field, name } = subjectOf(subject);
+  if (kind === 'sequence' && fact.group) {
+    const [by, id, entity_type] = fact.group;
+    const without = by === 'trace_id' ? [] : by === 'session_id' ? ['trace_id'] : ['trace_id', 'session_id'];
+    return filterHref([
+      ...[[by, id], ...(entity_type === undefined ? [] : [['entity_type', entity_type]])],
+      ...without.map((field) => ['without', field]),
+      ...[
+        ['service!', own_service],
+        ['first_id', String(first_id)],
+        ['last_id', String(last_id)],
+      ],
+    ]);
+  }
   if (isOfHours(kind))
     // By their time, and as the log was when the hour ended: what comes late is not of it.
     return filterHref({
@@ -54,6 +67,10 @@ export function factWords(fact: Fact): string {
   if (kind === 'first_seen') {
     const [field = '', ...value] = what.split(':');
     return `${firstOf[field] ?? field} ${value.join(':')} ${span(fact)}${note}`;
+  }
+  if (kind === 'sequence') {
+    const [by, id] = fact.group ?? ['', ''];
+    return `${what}, which was hardly ever in this order (${fact.bits?.toFixed(0)} bits), in the ${n} events of the ${by.replace('_id', '')} ${id}${note}`;
   }
   if (kind === 'surge' || kind === 'drop')
     return `${n} ${what || 'events'} ${span(fact)}; usual at this hour ${between(usual)} (the last ${usual?.[2] ?? 0})${note}`;

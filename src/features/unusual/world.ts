@@ -2,6 +2,7 @@
 import { type Actor, newActor, type Whole } from './actor.ts';
 import { type Hours, newHours } from './hours.ts';
 import type { Kind } from './kind.ts';
+import { newSequences, type Sequences } from './sequences.ts';
 
 export type World = {
   whole: Whole | null;
@@ -12,11 +13,12 @@ export type World = {
   /** Needed by the events that end an hour, and by verdicts: a step without them leaves the kinds where they are. */
   kinds: Record<string, Kind>;
   kindsAreRead: boolean;
+  sequences: Sequences;
 };
 
 export const newWorld = (): World => ({
   ...{ whole: null, actors: new Map(), touched: new Set() },
-  ...{ hours: newHours(), kinds: {}, kindsAreRead: false },
+  ...{ hours: newHours(), kinds: {}, kindsAreRead: false, sequences: newSequences() },
 });
 
 export function actorOf({ actors, touched }: World, subject: string): Actor {

@@ -6,7 +6,7 @@ import { familyOf, networkOf } from '../../../src/features/unusual/firsts.ts';
 import type { Event } from '../../../src/features/unusual/fold.ts';
 import { readVerdict } from '../../../src/features/unusual/verdicts.ts';
 import { factWords, sentenceOf } from '../../../src/features/unusual/words.ts';
-import { burst, day_ms, type Happened, hour_ms, team, till } from '../../support/unusual/team.ts';
+import { burst, day_ms, flow, flows, type Happened, hour_ms, orders, team, till } from '../../support/unusual/team.ts';
 import { numbered, run as runOf } from './run.ts';
 
 const start = Date.UTC(2026, 0, 5);
@@ -160,6 +160,13 @@ describe('the fold', () => {
       ...burst(at + 2 * hour_ms, 12, { user_id: 'bob', ip_address: '2001:db8::1' }),
       ...till(start, 21, 30, (when) => (when > at && when < at + 12 * hour_ms ? 0 : 1)),
       ...till(start, 21, 10, tillsOf).map((event) => ({ ...event, service: 'other' })),
+      // Of a service of their own: orders by night would make the events of bob's burst usual ones of the shop.
+      ...[...orders(start, 21, 240), ...flow(start + 18 * day_ms, flows.wrong, { trace_id: 'strange' })].map(
+        (event) => ({
+          ...event,
+          service: 'warehouse',
+        }),
+      ),
       ...Array.from({ length: 40 }, (_, i) => ({ at: start + i * 12 * hour_ms, ...hostile })),
     ]);
     const once = runOf(events, all);

@@ -38,3 +38,20 @@ export const till = (
       ...{ at: at + n * 1_000, user_id: null, service: 'till', event_type: 'SALE', entity_type: 'sale' },
     }));
   }).flat();
+
+/** Events of these types, a second apart, of one group: `{ trace_id: 'x' }`. */
+export const flow = (at: number, types: readonly string[], group: Record<string, string>): Happened[] =>
+  types.map((event_type, i) => ({ at: at + i * 1_000, user_id: null, event_type, ...group }));
+
+export const flows = {
+  usual: ['CREATE', 'PAY', 'PACK', 'SHIP'],
+  wrong: ['CREATE', 'SHIP', 'PACK', 'PAY'],
+} as const;
+
+/** An order every so many minutes, with something else in the middle of it now and then. */
+export const orders = (start: number, days: number, minutes = 30, by = 'trace_id'): Happened[] =>
+  Array.from({ length: (days * day_ms) / (minutes * minute_ms) }, (_, i) => {
+    const [create, pay, ...rest] = flows.usual;
+    const types = i % 5 === 0 ? [create, pay, 'NOTE', ...rest] : flows.usual;
+    return flow(start + i * minutes * minute_ms, types, { [by]: `usual-${i}` });
+  }).flat();
