@@ -13,6 +13,7 @@ import type { FaultRun } from './faults/run.ts';
 import { s3 } from './faults/s3.ts';
 import { shipping } from './faults/shipping.ts';
 import { splunk } from './faults/splunk.ts';
+import { stories } from './faults/stories.ts';
 import { syslog } from './faults/syslog.ts';
 import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
@@ -28,6 +29,7 @@ const runs: Record<string, FaultRun> = {
   poison,
   s3,
   splunk,
+  stories,
   syslog,
   writes,
 };
