@@ -1,6 +1,6 @@
 /** The URLs of the static files. A URL changes with the file's contents, so that browsers may cache it for ever. */
 export const files = {
-  style: '/public/style.css?v=841a0467',
+  style: '/public/style.css?v=37b8e75b',
   viewer: '/public/viewer.js?v=eef144f3',
   htmx: '/public/htmx-4.0.1.min.js',
   sse: '/public/hx-sse-4.0.1.min.js',
