@@ -1,7 +1,7 @@
 /** Moves rows of the inbox into the log, without their secrets. */
 import { sql } from 'drizzle-orm';
 import type { NewEntry } from './entry.ts';
-import { noRedaction, type Redact, redactAll } from './redaction.ts';
+import { noRedaction, type Redact, redactAll, redactedFields } from './redaction.ts';
 import type { Database } from './schema.ts';
 import type { SecretKind } from './secret-keys.ts';
 
@@ -12,8 +12,7 @@ export const drainLimits = {
 } as const;
 
 /** A row of the inbox with the fields that may hold a secret. */
-type Waiting = Pick<NewEntry, (typeof fields)[number] | 'entity_type'> & { n: number };
-const fields = ['description', 'user_agent', 'entity_id', 'user_id', 'session_id', 'metadata'] as const;
+type Waiting = Pick<NewEntry, (typeof redactedFields)[number] | 'entity_type'> & { n: number };
 
 /**
  * Moves committed rows into the log, oldest first; returns how many. The service looks for secrets, and not the database:
@@ -40,7 +39,9 @@ async function moved(db: Database, call: ReturnType<typeof sql>): Promise<number
 }
 
 const changesOf = (row: Waiting | undefined, kept: NewEntry | undefined): Partial<NewEntry> =>
-  Object.fromEntries(fields.filter((field) => row?.[field] !== kept?.[field]).map((field) => [field, kept?.[field]]));
+  Object.fromEntries(
+    redactedFields.filter((field) => row?.[field] !== kept?.[field]).map((field) => [field, kept?.[field]]),
+  );
 
 /** The oldest rows that wait: at most so many, and not many more bytes. */
 async function waitingRows(db: Database): Promise<Waiting[]> {

@@ -54,6 +54,9 @@ type Outer = { kind: SecretKind | null; isCard: boolean };
 /** The smallest and the largest JSON number that may be a card number. */
 const [card_min, card_max] = [3e13, Number.MAX_SAFE_INTEGER];
 
+/** All fields that are looked at. */
+export const redactedFields = [...textFields.map(([field]) => field), 'metadata'] as const;
+
 /** Replaces nothing. */
 export const noRedaction: Redact = (entry) => entry;
 

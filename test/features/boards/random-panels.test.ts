@@ -5,6 +5,7 @@ import { startService } from '../../support/harness.ts';
 import { panelClaims } from '../../support/panel-claims.ts';
 
 const seed = Math.floor(Math.random() * 2 ** 31);
+const rounds_max = 8;
 const service = await startService('postgres');
 const history = demoHistory({ n_events: 1_500, days: 60, seed, now_ms: Date.now() });
 while (history.length > 0) await service.write(history.splice(0, 1_000));
@@ -15,8 +16,13 @@ it(`each number of random panels is a recount of the export, and the total of th
     headers.set('origin', service.url);
     return service.request(path, { ...init, headers });
   };
-  const { numbers, lists, wrong } = await panelClaims(ask, 25, seed, 6);
-  expect(wrong).toEqual([]);
-  // Some panels of a seed may be empty: not most of them.
-  expect([numbers > 25, lists > 5]).toEqual([true, true]);
+  // The panels of a seed may be empty for the most part: others are asked for until enough numbers were compared.
+  let [numbers, lists] = [0, 0];
+  for (let round = 0; round < rounds_max && (numbers <= 100 || lists <= 25); round += 1) {
+    const found = await panelClaims(ask, 25, seed + round, 6);
+    expect(found.wrong).toEqual([]);
+    numbers += found.numbers;
+    lists += found.lists;
+  }
+  expect([numbers > 100, lists > 25]).toEqual([true, true]);
 });
