@@ -7,6 +7,7 @@ import { alerts } from './faults/alerts.ts';
 import { away } from './faults/away.ts';
 import { derived } from './faults/derived.ts';
 import { features } from './faults/features.ts';
+import { kills } from './faults/kills.ts';
 import { panels } from './faults/panels.ts';
 import { poison } from './faults/poison.ts';
 import type { FaultRun } from './faults/run.ts';
@@ -23,6 +24,7 @@ const runs: Record<string, FaultRun> = {
   alerts,
   derived,
   features,
+  kills,
   panels,
   shipping,
   away,

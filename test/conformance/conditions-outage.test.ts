@@ -2,9 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { eventually, freshPostgres, json, sqlClient, startService, type TestService } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
+import { resuming } from '../support/resuming.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
-import { order, resuming } from './follow.ts';
+import { order } from './follow.ts';
 
 const reads = ['/readyz', '/api/logs', '/api/logs/1', '/api/logs/stats', '/api/logs/stream', '/logs'];
 

@@ -80,37 +80,3 @@ export async function openUnreadStream(service: TestService, path: string): Prom
   socket.write(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: ${credentials.guest}\r\n\r\n`);
   return socket;
 }
-
-/** A follower that reconnects after each cut or refusal, from the last id it received, until `over` aborts. */
-export function resuming(service: TestService, how: 'sse' | 'socket', over: AbortSignal): { ids: number[] } {
-  const followed = { ids: [] as number[] };
-  let last = 0;
-  const bySse = async () => {
-    const answer = await fetch(`${service.url}/api/logs/stream`, {
-      headers: { authorization: credentials.guest, 'last-event-id': `${last}` },
-      signal: over,
-    });
-    if (!answer.ok) return answer.body?.cancel();
-    for await (const message of sseMessages(answer)) {
-      if (message.id !== null) last = Number(message.id);
-      if (isEntry(message)) followed.ids.push(last);
-    }
-  };
-  const bySocket = async () => {
-    const { socket, closed } = await followSocket(service, `?after=${last}`, ({ data }) => {
-      followed.ids.push(...data.map(({ id }) => id));
-      last = followed.ids.at(-1) ?? last;
-    });
-    const end = () => socket.terminate();
-    over.addEventListener('abort', end, { once: true });
-    await closed;
-    over.removeEventListener('abort', end);
-  };
-  void (async () => {
-    while (!over.aborted) {
-      await (how === 'sse' ? bySse() : bySocket()).catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  })();
-  return followed;
-}
