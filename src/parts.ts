@@ -15,10 +15,11 @@ import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
 import type { Term } from './log/filter.ts';
 import type { Position } from './log/position.ts';
-import type { Derivation } from './log/reader.ts';
+import type { Derivation, Step } from './log/reader.ts';
 import type { Entry } from './log/schema.ts';
 import type { Store } from './log/store.ts';
 import type { Tail } from './log/tail.ts';
+import type { Sha256 } from './proof/bytes.ts';
 import type { Settings } from './settings.ts';
 
 /** The runtime's WebSockets: how to upgrade, how much is unsent, how to terminate one. */
@@ -52,6 +53,14 @@ export type Outbound = {
   wake(): void;
 };
 
+/** A place outside of the database: who changes the log cannot change what is there. */
+export type Anchor = {
+  name: string;
+  put(note: string): Promise<void>;
+  /** The text of the newest note, where it can be read again. */
+  newest?(): Promise<string | null>;
+};
+
 export type Parts = {
   store: Store;
   tail: Tail;
@@ -68,6 +77,9 @@ export type Parts = {
   peerAddress?: ((c: Context) => string | undefined) | undefined;
   /** Opens a live response where the runtime has something cheaper than a Web stream. */
   openStream?: OpenStream | undefined;
+  sha256: Sha256;
+  /** Where checkpoints are kept outside of the database. */
+  anchors: readonly Anchor[];
   /** Compresses a long body as gzip. Absent where the platform compresses responses itself. */
   gzip?: ((body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>) | undefined;
   /** Serves the files in public/. */
@@ -84,7 +96,9 @@ export type Parts = {
     | 'CORS_ORIGINS'
     | 'HEARTBEAT_MS'
     | 'OUTBOUND_ALLOW'
+    | 'PROOF'
     | 'PUBLIC_URL'
+    | 'SEAL_KEYS'
     | 'SIGN_IN_TYPES'
     | 'SIGN_OUT_TYPES'
     | 'STALL_MS_MAX'
@@ -124,6 +138,9 @@ export type PanelSource = {
   ask(parts: Parts, question: PanelQuestion): Promise<{ columns: string[]; rows: PanelRow[]; is_exact: boolean }>;
 };
 
+/** What a reader needs. */
+export type ReaderParts = Pick<Parts, 'store' | 'sha256' | 'anchors' | 'limits' | 'report'>;
+
 /** A capability that reads the log: a folder in src/features/ and a line in its index.ts. All features have this form. */
 export type Feature = {
   name: string;
@@ -144,6 +161,8 @@ export type Feature = {
   panels?: { [kind: string]: PanelSource };
   /** What it derives from the log (log/reader.ts), into the tables of its tables.ts. */
   derivations?: readonly Derivation[];
+  /** What else it does with the log in steps, beside the derivations and as often: a step is of at most `ids_max` ids. */
+  readers?(parts: ReaderParts): { name: string; step(ids_max: number): Promise<Step> }[];
   /** What it does once a minute. Every instance does it: it must do no harm twice. */
   eachMinute?(store: Store, limits: Parts['limits']): Promise<void>;
   /** How it opens its readers (log/delivery.ts), which are those of its kind: they send events, or append what they find. */

@@ -41,6 +41,9 @@ export const settingRows = {
   DATABASE_CONNECTIONS_MAX: setting('10', whole(1, 1_000)),
   READ_MS_MAX: setting('15000', whole(100, 600_000)),
   BODY_BYTES_MAX: setting('1048576', whole(1_024, 64 * 1024 * 1024)),
+  PROOF: setting('on', readSwitch),
+  SEAL_KEYS: setting('', readSealKeys),
+  ANCHORS: setting('', readAnchors),
   REDACT: setting('on', readSwitch),
   REDACT_KEYS: setting('', readKeys),
   REDACT_ALLOW: setting('', readKeys),
@@ -77,6 +80,11 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   READ_MS_MAX:
     'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
   BODY_BYTES_MAX: 'the largest request body, in bytes',
+  PROOF: '`off`: the log is [not sealed](proof.md)',
+  SEAL_KEYS:
+    'the keys that sign checkpoints, from `npm run seal-key`, separated by white space; the name of the first one is that of the log',
+  ANCHORS:
+    'where checkpoints are kept outside of the database, each minute: `stdout`, `file:/path` or `https://…`, separated by white space',
   REDACT: '`off`: [secrets](security.md#secrets-in-events) in events are stored as they come',
   REDACT_KEYS:
     'further keys of metadata whose values are secrets, such as `iban customer_pin`, separated by white space',
@@ -262,6 +270,20 @@ function readKeys(text: string): string[] {
   if (keys.some((key) => !/[\p{L}\p{N}]/u.test(key) || /[,;*"]/.test(key)))
     throw new Error('must be names of keys such as customer_pin, separated by white space');
   return keys;
+}
+
+function readSealKeys(text: string): string[] {
+  const keys = text.split(/\s+/).filter((word) => word !== '');
+  if (keys.some((key) => !/^PRIVATE\+KEY\+[^+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/.test(key)))
+    throw new Error('must be keys from npm run seal-key, separated by white space');
+  return keys;
+}
+
+function readAnchors(text: string): string[] {
+  const anchors = text.split(/\s+/).filter((word) => word !== '');
+  if (anchors.some((anchor) => anchor !== 'stdout' && !(/^(file|https?):/.test(anchor) && URL.canParse(anchor))))
+    throw new Error('must be of stdout, file:/path and https://…, separated by white space');
+  return anchors;
 }
 
 function readSwitch(text: string): boolean {

@@ -17,6 +17,7 @@ const floors = [
   'settings.ts',
   'client.ts',
   'auth',
+  'proof',
   'log',
   'http',
 ];

@@ -6,6 +6,7 @@ import { digests } from './digests/feature.ts';
 import { entities } from './entities/feature.ts';
 import { metrics } from './metrics/feature.ts';
 import { patterns } from './patterns/feature.ts';
+import { proof } from './proof/feature.ts';
 import { sinks } from './shipping/feature.ts';
 import { status } from './status/feature.ts';
 import { traces } from './traces/feature.ts';
@@ -21,6 +22,7 @@ export const features: readonly Feature[] = [
   digests,
   alerts,
   sinks,
+  proof,
   status,
   metrics,
   traces,

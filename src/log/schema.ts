@@ -39,6 +39,9 @@ const moment = customType<{ data: string; driverData: string }>({
   fromDriver: (value) => isoOf(readDatabaseTime(value)),
 });
 
+/** Read and written as hex (tiles.ts): the drivers have different types for bytes. */
+const bytes = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => 'bytea' });
+
 const { label_chars_max, service_chars_max, trace_id_chars_max, identifier_chars_max } = entryLimits;
 
 /** The columns that a writer fills: the same in the log and in the inbox. */
@@ -328,6 +331,44 @@ export const logPattern = pgTable(
     last_id: bigint({ mode: 'number' }).notNull(),
   },
   (t) => [primaryKey({ name: 'log_pattern_pkey', columns: [t.version, t.service, t.key] })],
+);
+
+/**
+ * The keys of each 256 events, from which the salts of their commitments are derived (proof/tile-keys.ts). The first
+ * instance that makes a key wins. A key changes only when an event of its tile is erased.
+ */
+export const logTileKeys = pgTable('log_tile_keys', {
+  tile: bigint({ mode: 'number' }).primaryKey(),
+  nodes: bytes().notNull(),
+});
+
+/**
+ * The Merkle tree of the log in tiles of 256 hashes (C2SP tlog-tiles), full ones only. The hashes of level 0 are those of
+ * the leaves; those of a level above are the roots of the tiles below, and are not stored twice.
+ */
+export const logTiles = pgTable(
+  'log_tiles',
+  {
+    level: integer().notNull(),
+    n: bigint({ mode: 'number' }).notNull(),
+    root: bytes().notNull(),
+    hashes: bytes(),
+  },
+  (t) => [primaryKey({ name: 'log_tiles_pkey', columns: [t.level, t.n] })],
+);
+
+/** States of the tree that were signed: the newest one, and the first one of each minute. */
+export const logCheckpoints = pgTable(
+  'log_checkpoints',
+  {
+    /** The number of events. */
+    size: bigint({ mode: 'number' }).primaryKey(),
+    root: bytes().notNull(),
+    /** The checkpoint as a signed note (C2SP tlog-checkpoint). */
+    note: text().notNull(),
+    at: instant().notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [index('log_checkpoints_at').on(t.at)],
 );
 
 /**

@@ -34,6 +34,7 @@ import { type Database, type Entry, activityLogs as log } from './schema.ts';
 import { seenOf } from './seen.ts';
 import { sinceOf } from './since.ts';
 import { rowColumns, storedRows, toEntry } from './stored-row.ts';
+import { tilesOf } from './tiles.ts';
 import { vitalsOf } from './vitals.ts';
 
 export const storeLimits = {
@@ -172,6 +173,8 @@ export function createStore(
     ...breakdownOf(reads, head),
     ...aggregateOf(reads, head),
     ...seenOf(reads),
+    /** What proves the log. */
+    tiles: tilesOf(db, reads),
     drain,
     stepDerivation,
     /** Counts the next entries into the rollup. */

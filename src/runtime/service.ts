@@ -25,8 +25,10 @@ import { openPostgres } from './postgres.ts';
 import { processUsage } from './process-usage.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
+import { openAnchors } from './server-anchors.ts';
 import { serverDial } from './server-dial.ts';
 import { serverReach } from './server-reach.ts';
+import { sha256 } from './sha256.ts';
 
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 60 * 60 * 1000;
@@ -100,6 +102,7 @@ export async function openService(
     secretOf: (name) => process.env[name],
     wake: () => wake(),
   };
+  const anchors = openAnchors(settings.ANCHORS, outbound.reach, logLine);
   const { step_ids_max, embedded_step_ids_max } = readerLimits;
   const ids_max = settings.DATABASE_URL ? step_ids_max : embedded_step_ids_max;
   const prepare = async () => {
@@ -123,7 +126,10 @@ export async function openService(
       tail.stopped,
     );
     wake = delivering.wake;
-    reading = Promise.all([runDerivations(features, store, ids_max, report, tail.stopped), delivering.ended]);
+    reading = Promise.all([
+      runDerivations(features, { store, sha256, anchors, limits: settings, report }, ids_max, tail.stopped),
+      delivering.ended,
+    ]);
   };
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
@@ -172,6 +178,8 @@ export async function openService(
       sessions: createSessions(database.db, settings.SESSION_SECONDS_MAX, new Map(), database.room),
       sockets,
       outbound,
+      sha256,
+      anchors,
       features,
       build: { version, runtime, database: settings.DATABASE_URL ? 'postgres' : 'pglite', usage: processUsage },
       meter,

@@ -22,6 +22,7 @@ import { redactionOf } from '../settings.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
+import { sha256 } from './sha256.ts';
 import {
   type Bindings,
   build,
@@ -111,6 +112,9 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
         saveCursor: (raw, position) => keep(raw as WebSocket, position),
       },
       outbound,
+      sha256,
+      // The schedule seals.
+      anchors: [],
       // It gets the requests for live streams only.
       features: [],
       build,

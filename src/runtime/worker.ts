@@ -15,8 +15,10 @@ import type { Redact } from '../log/redaction.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 import { redactionOf, type Settings, usersOf } from '../settings.ts';
+import { httpAnchors } from './http-anchors.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
+import { sha256 } from './sha256.ts';
 import { appendThrough, type Bindings, build, logObject, secretsOf, settingsOf } from './worker-bindings.ts';
 import { openRequestDatabase } from './worker-database.ts';
 import { workerDial } from './worker-dial.ts';
@@ -79,6 +81,8 @@ async function respond(
       // Not among the pending work, after which this request's database client is closed: a pass takes long.
       wake: () => context.waitUntil(logObject(env).deliver()),
     },
+    sha256,
+    anchors: httpAnchors(settings.ANCHORS, fetchReach(settings.OUTBOUND_ALLOW)),
     features,
     build,
     meter: createMeter(),

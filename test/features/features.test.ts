@@ -17,6 +17,7 @@ import { type Feature, requireRight } from '../../src/parts.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { processUsage } from '../../src/runtime/process-usage.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
+import { sha256 } from '../../src/runtime/sha256.ts';
 import { readSettings, usersOf } from '../../src/settings.ts';
 import { credentials, hashes, json, type Who } from '../support/harness.ts';
 import { nowhere } from '../support/nowhere.ts';
@@ -54,6 +55,8 @@ describe('a feature', async () => {
       build: { version, runtime: 'node', database: 'pglite', usage: processUsage },
       meter: createMeter(),
       assets: (_c, next) => next(),
+      sha256,
+      anchors: [],
       limits: settings,
       body_errors_visible: true,
       isReady: () => true,

@@ -19,6 +19,7 @@ import { createTail } from '../../src/log/tail.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
+import { sha256 } from '../../src/runtime/sha256.ts';
 import { readSettings, usersOf } from '../../src/settings.ts';
 import { credentials, databases, freshDatabase } from '../support/harness.ts';
 import { nowhere } from '../support/nowhere.ts';
@@ -193,6 +194,8 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       build: { version, runtime: 'node', database: 'pglite' },
       meter: createMeter(),
       assets: (_c, next) => next(),
+      sha256,
+      anchors: [],
       limits: settings,
       body_errors_visible: true,
       isReady: () => true,

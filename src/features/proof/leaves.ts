@@ -1,0 +1,52 @@
+/** The leaves of the tree, from the events of the log and the keys of their tiles. */
+import type { Entry } from '../../log/schema.ts';
+import type { Store } from '../../log/store.ts';
+import type { Sha256 } from '../../proof/bytes.ts';
+import { type EventSecrets, eventDigest } from '../../proof/leaf.ts';
+import { type ReadTile, tile_hashes } from '../../proof/subtree.ts';
+import { keysOfTile, readNodes } from '../../proof/tile-keys.ts';
+import { leafHash } from '../../proof/tree.ts';
+
+export type Tiles = Store['tiles'];
+
+/** What was sealed is not what the log has. Nothing is signed any more until a person has looked at it. */
+export class SealFault extends Error {
+  override name = 'SealFault';
+}
+
+/** An event with the secrets of its commitments. */
+export type Sealed = { entry: Entry; secrets: EventSecrets };
+
+/**
+ * The events of a tile up to an id, with their secrets. Throws a SealFault where one of them is missing.
+ */
+export async function sealedOf(tiles: Tiles, sha256: Sha256, n: number, upto: number): Promise<Sealed[]> {
+  const first = n * tile_hashes;
+  const last = Math.min(first + tile_hashes, upto);
+  const [entries, stored] = await Promise.all([tiles.entriesBetween(first, last), tiles.tileKeys(n, n)]);
+  const missing = entries.findIndex(({ id }, i) => id !== first + i + 1);
+  if (missing >= 0 || entries.length < last - first)
+    throw new SealFault(`event ${first + 1 + (missing < 0 ? entries.length : missing)} is not in the log`);
+  const nodes = stored.get(n);
+  if (!nodes) throw new SealFault(`the keys of tile ${n} are missing`);
+  const keys = keysOfTile(sha256, readNodes(nodes), 0, last - first - 1);
+  return entries.map((entry, i) => {
+    const key = keys[i];
+    if (!key) throw new SealFault(`the key of event ${entry.id} is missing`);
+    return { entry, secrets: { key } };
+  });
+}
+
+export const digestsOf = (sha256: Sha256, sealed: readonly Sealed[]): Uint8Array[] =>
+  sealed.map(({ entry, secrets }) => eventDigest(sha256, entry, secrets));
+
+/** Reads tiles as they are stored; the leaves of the tile at the right edge are made of their events. */
+export const readTileOf =
+  (tiles: Tiles, sha256: Sha256): ReadTile =>
+  async (level, n, count) => {
+    if (level > 0) return tiles.tileRoots(level - 1, n * tile_hashes, count);
+    const stored = await tiles.leafHashes(n);
+    if (stored) return stored.slice(0, count);
+    const sealed = await sealedOf(tiles, sha256, n, n * tile_hashes + count);
+    return digestsOf(sha256, sealed).map((digest) => leafHash(sha256, digest));
+  };
