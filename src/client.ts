@@ -46,6 +46,8 @@ export const clientLimits = {
   request_ms_max: 60_000,
   backoff_ms_min: 500,
   backoff_ms_max: 30_000,
+  /** The window of the service's own limits: sooner, a batch that waits for a whole one would be refused again. */
+  retry_after_ms_max: 60_000,
   /** Three heartbeats: the service sends one every 15 s. */
   silence_ms_max: 45_000,
 } as const;
@@ -262,18 +264,18 @@ function parseProblem(text: string): ProblemBody | null {
 /** Reconnecting to a stream stores nothing, so every error but a refusal of the request itself is retried. */
 const isTransientStatus = ({ status }: LogError) => status >= 500 || status === 408 || status === 429;
 
-/** No response, or one that says that the service cannot be reached now. */
-const isTransient = (error: unknown) => !(error instanceof LogError) || [502, 503, 504].includes(error.status);
+/** No response, or one that says that the service cannot be reached now, or that too much was sent to it. */
+const isTransient = (error: unknown) => !(error instanceof LogError) || [429, 502, 503, 504].includes(error.status);
 /** The service says that it stored nothing. */
 const hasStoredNothing = (error: unknown) =>
-  error instanceof LogError && error.status === 503 && error.stored === 'nothing';
+  error instanceof LogError && [429, 503].includes(error.status) && error.stored === 'nothing';
 
 /** Exponential backoff with jitter, so that clients do not all reconnect at the same moment. Retry-After is respected. */
 function retryDelay(error: unknown, failures: number): number {
-  const { backoff_ms_min, backoff_ms_max } = clientLimits;
-  const asked = error instanceof LogError ? error.retry_after_ms : 0;
+  const { backoff_ms_min, backoff_ms_max, retry_after_ms_max } = clientLimits;
+  const asked = error instanceof LogError ? Math.min(error.retry_after_ms, retry_after_ms_max) : 0;
   const backoff = backoff_ms_min * 2 ** Math.min(failures - 1, 10) * (0.5 + Math.random() / 2);
-  return Math.min(Math.max(backoff, asked), backoff_ms_max);
+  return Math.max(asked, Math.min(backoff, backoff_ms_max));
 }
 
 function pause(ms: number, signal?: AbortSignal): Promise<void> {

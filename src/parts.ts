@@ -9,6 +9,7 @@ import type { Dial } from './http/dial.ts';
 import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
+import type { RateLimit } from './http/rate-limit.ts';
 import type { Reach } from './http/reach.ts';
 import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
@@ -75,6 +76,10 @@ export type Parts = {
   meter: Meter;
   /** The address at the other end of a request's connection. Absent where the runtime does not know it. */
   peerAddress?: ((c: Context) => string | undefined) | undefined;
+  /** The address of a request's client, which may be behind proxies. Undefined where it is not known. */
+  clientAddress(c: Context): string | undefined;
+  /** How many events each principal may write. Absent where writes are not limited. */
+  writes?: RateLimit | undefined;
   /** Opens a live response where the runtime has something cheaper than a Web stream. */
   openStream?: OpenStream | undefined;
   sha256: Sha256;
@@ -180,7 +185,9 @@ export const requireRight =
   (parts: Parts, right: Right): MiddlewareHandler<Env> =>
   async (c, next) => {
     const authorization = c.req.header('authorization');
-    const principal = authorization ? await parts.auth.identify(authorization) : await sessionOf(c, parts);
+    const principal = authorization
+      ? await parts.auth.identify(authorization, () => parts.clientAddress(c))
+      : await sessionOf(c, parts);
     if (!principal) return redirectToSignIn(c);
     // CSRF: a browser also sends the cookie with requests that a sibling domain of the same site starts.
     if (principal.session && !['GET', 'HEAD'].includes(c.req.method) && !isSameOrigin(c, parts.limits))

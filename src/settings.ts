@@ -1,7 +1,10 @@
 /** A record of strings in, checked settings out. Reads no environment itself. A test compares docs/settings.md with these rows. */
 import type { User } from './auth/auth.ts';
 import { readTokens, readUsers } from './auth/credentials.ts';
-import { type Network, readNetwork } from './http/addresses.ts';
+import type { SignInLimits } from './auth/sign-in-limits.ts';
+import { isInSome, type Network, readAddress, readNetwork } from './http/addresses.ts';
+import { type RateLimit, rateLimit } from './http/rate-limit.ts';
+import { queueLimits } from './log/append-queue.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
 import { entryLimits, isLonger } from './log/entry.ts';
 import { createRedaction, type Redact } from './log/redaction.ts';
@@ -37,6 +40,10 @@ export const settingRows = {
   TOKENS: setting('', readTokens),
   PUBLIC_URL: setting('', readPublicUrl),
   CORS_ORIGINS: setting('', readOrigins),
+  TRUSTED_PROXIES: setting('', readProxies),
+  SIGN_IN_NAME_PER_MINUTE_MAX: setting('5', whole(0, 1_000_000)),
+  SIGN_IN_ADDRESS_PER_MINUTE_MAX: setting('30', whole(0, 1_000_000)),
+  WRITE_EVENTS_PER_MINUTE_MAX: setting('0', readEventsPerMinute),
   SESSION_SECONDS_MAX: setting('43200', whole(1, 30 * 24 * 60 * 60)),
   DATABASE_CONNECTIONS_MAX: setting('10', whole(1, 1_000)),
   READ_MS_MAX: setting('15000', whole(100, 600_000)),
@@ -75,6 +82,14 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   PUBLIC_URL: 'the address people use when a proxy changes the Host header: requests from its pages are ours',
   CORS_ORIGINS:
     'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
+  TRUSTED_PROXIES:
+    'the addresses and networks of the proxies in front of the service, such as `127.0.0.1 10.0.0.0/8`, separated by white space: what they write into `X-Forwarded-For` is the [address of the client](security.md#limits) (not on Workers)',
+  SIGN_IN_NAME_PER_MINUTE_MAX:
+    'how many wrong passwords for one user name an address may try a minute; `0`: without this [limit](security.md#limits)',
+  SIGN_IN_ADDRESS_PER_MINUTE_MAX:
+    'how many wrong passwords for any names an address may try a minute; `0`: without this limit',
+  WRITE_EVENTS_PER_MINUTE_MAX:
+    'how many events a minute each user and each token may write over HTTP: `0`, without a limit, or at least 1000, which one request may have',
   SESSION_SECONDS_MAX: 'how long a person who signed in with the form stays so, in seconds',
   DATABASE_CONNECTIONS_MAX: 'connections to PostgreSQL; a third of them, at most 3, are kept for writes',
   READ_MS_MAX:
@@ -141,6 +156,15 @@ const isQuoted = (text: string) => /^["'`]/.test(text);
 /** How secrets in events are replaced. */
 export const redactionOf = ({ REDACT, REDACT_KEYS, REDACT_ALLOW }: Settings): Redact =>
   createRedaction({ on: REDACT, keys: REDACT_KEYS, allowed: REDACT_ALLOW });
+
+export const signInLimitsOf = (settings: Settings): SignInLimits => ({
+  per_name: settings.SIGN_IN_NAME_PER_MINUTE_MAX,
+  per_address: settings.SIGN_IN_ADDRESS_PER_MINUTE_MAX,
+});
+
+/** The limit of events that each principal may write, for one process. */
+export const writeLimitOf = ({ WRITE_EVENTS_PER_MINUTE_MAX: quota }: Settings): RateLimit | undefined =>
+  quota > 0 ? rateLimit({ name: 'events', quota, window_s: 60, unit: 'events' }) : undefined;
 
 /** The development users, or null when users are set, others can reach the service, or it uses a PostgreSQL server. */
 export function developmentUsers(settings: Settings): User[] | null {
@@ -256,6 +280,23 @@ function readNetworks(text: string): Network[] {
       if (!network) throw new Error('must be networks such as 10.0.0.0/8 or fd00::/8');
       return network;
     });
+}
+
+function readProxies(text: string): Network[] {
+  const proxies = readNetworks(text);
+  // Trusting every address is to believe what a client writes of itself.
+  const ends = ['0.0.0.0', '255.255.255.255'].flatMap((end) => readAddress(end) ?? []);
+  if (proxies.some((proxy) => [ends.slice(0, 16), ends.slice(16)].every((end) => isInSome(end, [proxy]))))
+    throw new Error('must not hold every address: each client could then name any address as its own');
+  return proxies;
+}
+
+function readEventsPerMinute(text: string): number {
+  const value = whole(0, 1_000_000_000)(text);
+  // With fewer a full batch would never be accepted.
+  if (value > 0 && value < queueLimits.batch_rows_max)
+    throw new Error(`must be 0, for no limit, or at least ${queueLimits.batch_rows_max}`);
+  return value;
 }
 
 function readEventTypes(text: string): string[] {

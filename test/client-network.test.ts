@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { clientLimits, createClient, eventStreamParser } from '../src/client.ts';
 import { appendProblemOf } from '../src/http/problem.ts';
+import { tooMany as limitProblem } from '../src/http/rate-limit.ts';
 import type { EntryInput } from '../src/log/entry.ts';
 
 const event: EntryInput = { event_type: 'CREATE', entity_type: 'order' };
@@ -63,6 +64,13 @@ const problemAfter = (code: string) => () => {
 };
 const tooMany = problemAfter('55P03');
 const unreachable = problemAfter('ECONNREFUSED');
+const limited = () => {
+  const problem = limitProblem('slower', [], { stored: 'nothing' });
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json', ...problem.headers },
+  });
+};
 const lost = problemAfter('CONNECTION_CLOSED');
 
 describe('a write is retried after', () => {
@@ -72,7 +80,15 @@ describe('a write is retried after', () => {
     ['a bad gateway', () => [new Response('<h1>', { status: 502 }), stored()], true, 2, true],
     ['four failures', () => [networkError, networkError, networkError, networkError, stored()], true, 4, false],
     ['a 422', () => [refused(422, 'no'), stored()], true, 1, false],
-    ['a 429', () => [refused(429, 'no'), stored()], true, 1, false],
+    ['a 429', () => [refused(429, 'no'), stored()], true, 2, true],
+    [
+      'a 429 without uids, whose sender does not say what it stored',
+      () => [refused(429, 'no'), stored()],
+      false,
+      1,
+      false,
+    ],
+    ['the 429 of a limit without uids', () => [limited(), stored()], false, 2, true],
     ['a network error without uids', () => [networkError, stored()], false, 1, false],
     ['a database connection lost during the write without uids', () => [lost(), stored()], false, 1, false],
     ['an unreachable database without uids', () => [unreachable(), stored()], false, 2, true],
@@ -94,9 +110,9 @@ describe('a write is retried after', () => {
     expect(JSON.parse(String(bodies[0]))[0].event_uid === undefined).toBe(!uid);
   });
 
-  it('waits for the time that Retry-After gives', async () => {
+  it.each([429, 503])('waits for the time that Retry-After gives with a %i', async (status) => {
     fakeTimers();
-    const { asked, fetch } = answering(refused(503, 'later', { 'retry-after': '7' }), stored());
+    const { asked, fetch } = answering(refused(status, 'later', { 'retry-after': '7' }), stored());
     const written = createClient({ url: 'http://log.test/under/', token: 'x', fetch })(event);
     await vi.advanceTimersByTimeAsync(6_900);
     expect(asked).toHaveLength(1);

@@ -60,6 +60,15 @@ describe('an invalid value is refused by name', () => {
         [name, '999999999999', /number from/],
         [name, '10s', /number from/],
       ]),
+    ...['localhost', '10.0.0.0/33', '10.0.0.0/8,::1', 'fd00::/129', 'proxy.lan'].map(
+      (proxies): [string, string, RegExp] => ['TRUSTED_PROXIES', proxies, /networks such as/],
+    ),
+    ...['0.0.0.0/0', '::/0', '127.0.0.1 ::ffff:0:0/96'].map((proxies): [string, string, RegExp] => [
+      'TRUSTED_PROXIES',
+      proxies,
+      /must not hold every address/,
+    ]),
+    ['WRITE_EVENTS_PER_MINUTE_MAX', '999', /0, for no limit, or at least 1000/],
     ['USERS', `"${users} audit:guest:x"`, /in quotes/],
     ['DATA_DIR', '"/data"', /in quotes/],
     ['DATA_DIR', "'/data'", /in quotes/],

@@ -56,6 +56,7 @@ const beforeDatabase = [
   'conditions-readers',
   'cors',
   'input-bodies',
+  'rate-limits',
   'refusals*',
   'session-guessing',
   'session-streams',
@@ -81,7 +82,7 @@ const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // How Bun reaches far sides, holds slow followers, replaces secrets, runs rules and understands the log is claimed on
   // PostgreSQL, and how the embedded database does on Node.
   const onBun = runtime === 'bun' ? ['conditions-readers', 'redaction', 'rules', 'shipping', ...understanding] : [];
-  return ['cors', 'input-bodies', 'refusals*', 'session-browser', ...sockets, ...onBun];
+  return ['cors', 'input-bodies', 'rate-limits', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 
 /** A target's project; the bundle for Workers is built only when it runs. */

@@ -1,6 +1,7 @@
 /** POST /api/logs: stores one event, an array of events, or NDJSON. */
 import type { Context } from 'hono';
 import { type Fault, Problem } from '../http/problem.ts';
+import { rateLimitHeaders, tooMany } from '../http/rate-limit.ts';
 import { readText } from '../http/request.ts';
 import { securityHeaders } from '../http/security-headers.ts';
 import type { Appended } from '../log/append-queue.ts';
@@ -28,7 +29,11 @@ export function writeRoute(app: App, parts: Parts): void {
   app.post(writePath, requireRight(parts, 'write'), async (c) => {
     if (!isTrustedOrigin(c, parts.limits))
       throw new Problem(403, 'Events are not accepted from the pages of other sites.');
+    const paced = pacerOf(c, parts.writes);
+    // Before the body is read: whoever sends too much is not worth its parsing.
+    paced.demand();
     const { items, single, faults } = await readItems(c, parts.limits.BODY_BYTES_MAX);
+    paced.take(items.length);
     const ofTrace = traceReader(c, () => {
       meter.traceparents_ignored += 1;
     });
@@ -39,9 +44,35 @@ export function writeRoute(app: App, parts: Parts): void {
     const status = appended.every(({ duplicate }) => duplicate) ? 200 : 201;
     const [first] = appended;
     if (!first) throw new Error('an append of events answered with none');
-    if (!single) return respond(c, parts.limits, answerMany(appended, redacted), status);
-    return respond(c, parts.limits, answerOne(first, redacted.get(0)), status, `/api/logs/${first.entry.id}`);
+    if (!single) return respond(c, parts.limits, answerMany(appended, redacted), status, paced.headers());
+    return respond(c, parts.limits, answerOne(first, redacted.get(0)), status, {
+      location: `/api/logs/${first.entry.id}`,
+      ...paced.headers(),
+    });
   });
+}
+
+/** What the limit of writes says of a request's principal. `take` throws a 429 unless all of a batch's events fit. */
+function pacerOf(c: Context<Env>, writes: Parts['writes']) {
+  if (!writes) return { demand: () => {}, take: () => {}, headers: () => ({}) };
+  const { kind, name } = c.get('principal');
+  // A token and a user may have the same name.
+  const key = `${kind} ${name}`;
+  const refuse = (n: number) => {
+    const { quota } = writes.policy;
+    throw tooMany(`At most ${quota} events a minute are accepted from ${name}.`, [writes.standing(key, n)], {
+      stored: 'nothing',
+    });
+  };
+  return {
+    demand: () => {
+      if (writes.standing(key).left === 0) refuse(1);
+    },
+    take: (n: number) => {
+      if (!writes.take(key, n)) refuse(n);
+    },
+    headers: () => rateLimitHeaders([writes.standing(key)]),
+  };
 }
 
 /** The items of a body, unchecked, and what parsing its text has changed. */
@@ -157,10 +188,10 @@ function respond(
   { CORS_ORIGINS }: Parts['limits'],
   answer: object,
   status: 200 | 201,
-  location?: string,
+  more: Record<string, string>,
 ) {
   const body = JSON.stringify(answer);
-  const headers = { ...securityHeaders, 'content-type': 'application/json', ...(location && { location }) };
+  const headers = { ...securityHeaders, 'content-type': 'application/json', ...more };
   return CORS_ORIGINS.length > 0 ? c.body(body, status, headers) : new Response(body, { status, headers });
 }
 

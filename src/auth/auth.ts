@@ -1,9 +1,11 @@
 /** Authentication and rights: HTTP Basic for people (RFC 7617), bearer tokens for services (RFC 6750). */
 
+import { sourceOf } from '../http/client-address.ts';
 import { sha256 } from '../http/digest.ts';
 import { fairLimit } from '../http/fair-limit.ts';
 import { Problem } from '../http/problem.ts';
 import { failedSignIns } from './failed-sign-ins.ts';
+import { createGuesses, type SignInLimits } from './sign-in-limits.ts';
 
 export const rights = ['read', 'write', 'export', 'metrics', 'admin'] as const;
 export type Right = (typeof rights)[number];
@@ -84,8 +86,13 @@ function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 const challenge = { 'www-authenticate': 'Basic realm="Edgetrail", charset="UTF-8", Bearer realm="Edgetrail"' };
 /** For requests that our own pages send: a Basic challenge would open the browser's own dialog. */
 export const bearerChallenge = { 'www-authenticate': 'Bearer realm="Edgetrail"' };
-const unauthorized = (detail: string) => new Problem(401, detail, { headers: challenge });
+const unauthorized = (detail: string, headers: Record<string, string> = {}) =>
+  new Problem(401, detail, { headers: { ...challenge, ...headers } });
+const wrong = (headers?: Record<string, string>) =>
+  unauthorized('The user name, password or token is not right.', headers);
 export const notSignedIn = () => unauthorized('Sign in with a user and password, or send a bearer token.');
+
+const noLimits: SignInLimits = { per_name: 0, per_address: 0 };
 
 export type Auth = ReturnType<typeof createAuth>;
 
@@ -93,17 +100,19 @@ export type AuthParts = {
   users: User[];
   tokens: Token[];
   scrypt: Scrypt;
+  /** How many wrong passwords a minute; without a limit if absent. */
+  limits?: SignInLimits;
   /** Writes to the service's log. */
   report?(what: string, error: unknown, about: { level: 'warn' }): void;
 };
 
 /**
- * `identify` turns an Authorization header into a principal: 401 with a challenge for wrong credentials, 503 when too
- * many passwords wait to be checked. `prove` checks a name and password and returns null instead of a 401. `person`
- * looks up a user without any check; `passwordOf` returns the user's configured password, hashed or plain. `demand`
- * throws a 403 when the principal lacks the right.
+ * `identify` turns an Authorization header into a principal: 401 with a challenge for wrong credentials, 429 after too
+ * many wrong passwords from the client's address, 503 when too many passwords wait to be checked. `prove` checks a name
+ * and password and returns null instead of a 401. `person` looks up a user without any check; `passwordOf` returns the
+ * user's configured password, hashed or plain. `demand` throws a 403 when the principal lacks the right.
  */
-export function createAuth({ users, tokens, scrypt, report = () => {} }: AuthParts) {
+export function createAuth({ users, tokens, scrypt, limits = noLimits, report = () => {} }: AuthParts) {
   // An unknown user name is checked against this hash, so that the response takes as long as for a wrong password. The
   // key is random and not the hash of a password: hashing one would delay every start of a Worker.
   const decoy: ScryptHash = {
@@ -123,15 +132,26 @@ export function createAuth({ users, tokens, scrypt, report = () => {} }: AuthPar
   const roleOf = new Map(users.map((user) => [user.name, user.role]));
   const verifiedPasswords = new Map<string, { until: number; principal: Promise<Principal | null> }>();
   const pepper = crypto.randomUUID();
-  // The queue takes turns by name: guessers of one name do not delay the others.
+  // The queue takes turns by name and address: guessers delay neither other users, nor the same one elsewhere.
   const gate = fairLimit(authLimits.hashing, 'Too many passwords wait to be checked. Try again.');
-  const countFailure = failedSignIns((name) => roleOf.has(name), report);
+  const count = failedSignIns((name) => roleOf.has(name), report);
 
-  async function hashAndCompare(name: string, password: string): Promise<Principal | null> {
-    const expected = await (hashes.get(name) ?? decoy);
-    const key = await gate(name, () => scrypt(password, expected.salt, expected, expected.key.length));
-    const principal = equalBytes(key, expected.key) ? person(name) : null;
-    if (!principal) countFailure(name);
+  const guesses = createGuesses(limits);
+
+  async function hashAndCompare(name: string, password: string, address?: string): Promise<Principal | null> {
+    const guess = guesses.begin(name, address);
+    const queue = JSON.stringify([name, sourceOf(address)]);
+    const hash = async () => {
+      const expected = await (hashes.get(name) ?? decoy);
+      const key = await gate(queue, () => scrypt(password, expected.salt, expected, expected.key.length));
+      return equalBytes(key, expected.key) ? person(name) : null;
+    };
+    const principal = await hash().catch((error) => {
+      guess.wasNotChecked();
+      throw error;
+    });
+    if (principal) guess.wasRight();
+    else count(name, 'failed');
     return principal;
   }
 
@@ -140,11 +160,18 @@ export function createAuth({ users, tokens, scrypt, report = () => {} }: AuthPar
     return role ? { name, kind: 'person', rights: roles[role] } : null;
   }
 
-  async function prove(name: string, password: string): Promise<Principal | null> {
+  async function prove(name: string, password: string, address?: string): Promise<Principal | null> {
+    // Before the verified passwords: with them, a client could go on guessing one that its user has just sent.
+    try {
+      guesses.demand(name, address);
+    } catch (error) {
+      count(name, 'refused');
+      throw error;
+    }
     const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
     const seen = verifiedPasswords.get(key);
     if (seen && seen.until > performance.now()) return seen.principal;
-    const principal = hashAndCompare(name, password);
+    const principal = hashAndCompare(name, password, address);
     // Cached while it is being checked: concurrent requests with the same password hash it once.
     remember(key, principal);
     const forget = () => verifiedPasswords.delete(key);
@@ -173,25 +200,31 @@ export function createAuth({ users, tokens, scrypt, report = () => {} }: AuthPar
     return principal;
   }
 
-  async function byBasic(credentials: string): Promise<Principal | null> {
+  /** The 401 to a wrong password says how many more may be tried. */
+  async function byBasic(credentials: string, address?: string): Promise<Principal> {
     const decoded = decodeBasic(credentials);
-    return decoded && prove(decoded.name, decoded.password);
+    if (!decoded) throw wrong();
+    const { name, password } = decoded;
+    const principal = await prove(name, password, address);
+    if (!principal) throw wrong(guesses.headers(name, address));
+    return principal;
   }
 
   return {
-    async identify(authorization: string | undefined): Promise<Principal> {
+    /** `address` is that of the client; it is asked for where it matters. */
+    async identify(
+      authorization: string | undefined,
+      address: () => string | undefined = () => undefined,
+    ): Promise<Principal> {
       if (!authorization) throw notSignedIn();
       const [, scheme = '', credentials = ''] = /^(\S+) +(\S+)\s*$/.exec(authorization) ?? [];
-      const principal =
-        scheme.toLowerCase() === 'basic'
-          ? await byBasic(credentials)
-          : scheme.toLowerCase() === 'bearer'
-            ? await checkToken(credentials)
-            : null;
-      if (!principal) throw unauthorized('The user name, password or token is not right.');
+      if (scheme.toLowerCase() === 'basic') return byBasic(credentials, address());
+      const principal = scheme.toLowerCase() === 'bearer' ? await checkToken(credentials) : null;
+      if (!principal) throw wrong();
       return principal;
     },
     prove,
+    guessesLeft: guesses.headers,
     person,
     passwordOf: (name: string): string | null => writtenOf.get(name) ?? null,
     demand,
@@ -217,6 +250,7 @@ export const forwardedAuth: Auth = {
     return JSON.parse(decodeURIComponent(principal)) as Principal;
   },
   prove: async () => null,
+  guessesLeft: () => ({}),
   person: () => null,
   passwordOf: () => null,
   demand,

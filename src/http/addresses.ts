@@ -1,4 +1,4 @@
-/** IP addresses and networks: which addresses a request to the outside may reach. */
+/** IP addresses and networks: how they are read and written, and which addresses a request to the outside may reach. */
 
 /** The 16 bytes of an address; an IPv4 address is the IPv4-mapped one (RFC 4291 §2.5.5.2). */
 type Address = number[];
@@ -37,6 +37,19 @@ const isIn = (address: Address, { address: network, bits }: Network): boolean =>
     return (byte & mask) === ((address[i] ?? 0) & mask);
   });
 
+export const isInSome = (address: Address, networks: readonly Network[]): boolean =>
+  networks.some((network) => isIn(address, network));
+
+/** An address in one form: an IPv4 address in its own, also where it was written as an IPv6 address. */
+export function addressText(address: Address): string {
+  if (mapped.every((byte, i) => byte === address[i])) return address.slice(12).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((address[2 * i] ?? 0) << 8) | (address[2 * i + 1] ?? 0)).toString(16),
+  );
+  // The URL parser shortens the longest run of zeros, as RFC 5952 asks for.
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}
+
 const networks = (texts: string) =>
   texts.split(' ').map((text) => {
     const network = readNetwork(text);
@@ -65,12 +78,10 @@ const embedding: { network: Network; at: number }[] = [
 export function isReachable(text: string, allowed: readonly Network[]): boolean {
   const address = readAddress(text);
   if (!address) return false;
-  if (allowed.some((network) => isIn(address, network))) return true;
+  if (isInSome(address, allowed)) return true;
   const gateway = embedding.find(({ network }) => isIn(address, network));
   if (gateway) return isReachable(address.slice(gateway.at, gateway.at + 4).join('.'), allowed);
-  return (
-    perhapsPublic.some((network) => isIn(address, network)) && !notPublic.some((network) => isIn(address, network))
-  );
+  return isInSome(address, perhapsPublic) && !isInSome(address, notPublic);
 }
 
 /** The address that a URL's host is, or that it surely means; null for a name that has to be looked up. */

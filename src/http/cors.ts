@@ -9,7 +9,7 @@ const apiPaths = /^\/(api|ws)\//;
 
 const responseHeaders = {
   'access-control-allow-credentials': 'true',
-  'access-control-expose-headers': 'link, etag, location, retry-after, edgetrail-log',
+  'access-control-expose-headers': 'link, etag, location, retry-after, ratelimit, ratelimit-policy, edgetrail-log',
 };
 
 const preflightHeaders = {

@@ -13,6 +13,7 @@ export const titles = {
   415: 'Unsupported content type',
   422: 'Not valid',
   426: 'WebSocket only',
+  429: 'Too many requests',
   500: 'Our fault',
   503: 'Not now',
 } as const;
@@ -29,6 +30,7 @@ const reasonByStatus = {
   415: 'content_type',
   422: 'invalid_event',
   426: 'no_websocket',
+  429: 'rate_limited',
   500: 'internal_error',
   503: 'unavailable',
 } as const satisfies Record<ProblemStatus, string>;

@@ -11,6 +11,7 @@ const advice: Partial<Record<number, string>> = {
   404: 'The address may be mistyped. Events are never removed from the log.',
   422: 'Change what is asked, or start again from the whole log.',
   403: 'Ask the operator for the role that may.',
+  429: 'Wait for as long as it says. Those who have signed in go on working.',
   500: 'Try again; if it stays so, tell the operator when it happened.',
   503: 'Nothing that was stored is lost. Try again in a moment.',
 };

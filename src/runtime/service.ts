@@ -4,6 +4,7 @@ import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
 import { createSessions } from '../auth/session.ts';
 import { features } from '../features/index.ts';
+import { clientAddresses } from '../http/client-address.ts';
 import { createMeter, type Meter } from '../http/meter.ts';
 import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
@@ -13,7 +14,7 @@ import { readerLimits } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Outbound, Parts } from '../parts.ts';
-import { redactionOf, type Settings, usersOf } from '../settings.ts';
+import { redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { runDerivations } from './derivations.ts';
@@ -162,7 +163,11 @@ export async function openService(
     failedOnce.abort();
   }
   const meter = createMeter();
-  const auth = createAuth({ users, tokens, scrypt, report });
+  const auth = createAuth({ users, tokens, scrypt, limits: signInLimitsOf(settings), report });
+  const addressOf = clientAddresses(settings.TRUSTED_PROXIES, (peer) => {
+    const told = `${peer} sends X-Forwarded-For and is not one of TRUSTED_PROXIES: all clients behind it count as one`;
+    report('a proxy is not trusted', new Error(told), { level: 'warn' });
+  });
   return {
     app: createApp({
       store: {
@@ -184,6 +189,8 @@ export async function openService(
       build: { version, runtime, database: settings.DATABASE_URL ? 'postgres' : 'pglite', usage: processUsage },
       meter,
       peerAddress,
+      clientAddress: (c) => addressOf(peerAddress?.(c), c.req.header('x-forwarded-for')),
+      writes: writeLimitOf(settings),
       openStream,
       gzip,
       assets,

@@ -119,6 +119,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       features: [],
       build,
       meter: createMeter(),
+      clientAddress: (c) => c.req.header('cf-connecting-ip'),
       assets: (_c, next) => next(),
       limits: settings,
       body_errors_visible: false,

@@ -14,7 +14,7 @@ import { readerLimits } from '../log/reader.ts';
 import type { Redact } from '../log/redaction.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
-import { redactionOf, type Settings, usersOf } from '../settings.ts';
+import { redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
 import { httpAnchors } from './http-anchors.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
@@ -27,14 +27,15 @@ import { runSchedule } from './worker-schedule.ts';
 export { LogObject } from './worker-durable-object.ts';
 
 /** An isolate's state between requests. Workers forbids sharing I/O objects between requests. */
-type Isolate = { settings: Settings; redact: Redact; auth: Auth; known: SessionCache };
+type Isolate = { settings: Settings; redact: Redact; auth: Auth; writes: Parts['writes']; known: SessionCache };
 let isolate: Promise<Isolate> | null = null;
 
 async function openIsolate(env: Bindings): Promise<Isolate> {
   const settings = settingsOf(env);
   const tokens = await tokensOf(settings.TOKENS);
-  const auth = createAuth({ users: usersOf(settings).users, tokens, scrypt, report });
-  return { settings, redact: redactionOf(settings), auth, known: new Map() };
+  const limits = signInLimitsOf(settings);
+  const auth = createAuth({ users: usersOf(settings).users, tokens, scrypt, limits, report });
+  return { settings, redact: redactionOf(settings), auth, writes: writeLimitOf(settings), known: new Map() };
 }
 
 export default {
@@ -61,7 +62,7 @@ async function respond(
   request: Request,
   env: Bindings,
   context: ExecutionContext,
-  { settings, redact, auth, known }: Isolate,
+  { settings, redact, auth, writes, known }: Isolate,
 ): Promise<Response> {
   const { store, sessions, end } = openRequestDatabase(settings, redact, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
@@ -86,6 +87,9 @@ async function respond(
     features,
     build,
     meter: createMeter(),
+    // Cloudflare writes it, whatever the client has sent.
+    clientAddress: (c) => c.req.header('cf-connecting-ip'),
+    writes,
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));

@@ -36,8 +36,11 @@ export function sessionRoutes(app: App, parts: Parts): void {
       );
     try {
       const setUp = auth.passwordOf(user);
-      if (!(await auth.prove(user, password)) || setUp === null)
-        return pageWithFault(new Problem(401, 'The user name or password is not right.', { headers: bearerChallenge }));
+      const address = parts.clientAddress(c);
+      if (!(await auth.prove(user, password, address)) || setUp === null) {
+        const headers = { ...bearerChallenge, ...auth.guessesLeft(user, address) };
+        return pageWithFault(new Problem(401, 'The user name or password is not right.', { headers }));
+      }
       const { secret, max_age_s } = await sessions.open(user, setUp);
       // The previous session ends: somebody else may have set its cookie (session fixation).
       const before = readSessionCookie(c, PUBLIC_URL);
@@ -46,7 +49,7 @@ export function sessionRoutes(app: App, parts: Parts): void {
       return c.redirect(to, 303);
     } catch (error) {
       const problem = problemOf(error);
-      if (problem.status !== 503) throw error;
+      if (problem.status !== 429 && problem.status !== 503) throw error;
       return pageWithFault(problem);
     }
   });

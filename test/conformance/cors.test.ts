@@ -90,7 +90,7 @@ it.each<[string, number, string, Parameters<typeof service.request>[1]]>([
   expect(Object.fromEntries(answer.headers)).toMatchObject({
     'access-control-allow-origin': desk,
     'access-control-allow-credentials': 'true',
-    'access-control-expose-headers': 'link, etag, location, retry-after, edgetrail-log',
+    'access-control-expose-headers': 'link, etag, location, retry-after, ratelimit, ratelimit-policy, edgetrail-log',
   });
   expect(answer.headers.get('vary')).toMatch(/^Origin\b/);
 });

@@ -59,6 +59,7 @@ describe('a feature', async () => {
       anchors: [],
       limits: settings,
       body_errors_visible: true,
+      clientAddress: () => undefined,
       isReady: () => true,
       report: (_what, error) => {
         throw error;

@@ -198,6 +198,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       anchors: [],
       limits: settings,
       body_errors_visible: true,
+      clientAddress: () => undefined,
       isReady: () => true,
       report: () => {},
     });

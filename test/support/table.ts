@@ -17,6 +17,7 @@ const promises: Record<string, string> = {
   sse: 'SSE',
   websocket: 'WebSocket',
   rights: 'Sign-in and rights',
+  rate: 'Rate limits',
   refusals: 'Refusals and errors',
   conditional: 'Conditional requests (304)',
   identity: 'Identity of the log',
