@@ -1,6 +1,7 @@
 /** What proves the log, as rows: keys and hashes of its tiles, and checkpoints. It knows no hashing: src/proof has that. */
 import { and, asc, desc, eq, gt, gte, isNotNull, lt, lte, sql } from 'drizzle-orm';
 import { fromHex, toHex } from '../http/digest.ts';
+import type { Filter } from './filter.ts';
 import type { Reads } from './reads.ts';
 import {
   type Database,
@@ -119,6 +120,18 @@ export function tilesOf(db: Database, reads: Reads) {
     return rows.map(toEntry);
   }
 
+  /** The ids of matching entries after an id and up to another, in their order. */
+  async function idsBetween(after: number, upto: number, filter: Filter): Promise<number[]> {
+    const rows = await reads((from) =>
+      from
+        .select({ id: log.id })
+        .from(log)
+        .where(and(gt(log.id, after), lte(log.id, upto), filter.where))
+        .orderBy(asc(log.id)),
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Keeps the keys of tiles that have none: the first one wins, and tileKeys says which one that was. */
   async function addTileKeys(keys: { tile: number; nodes: Uint8Array }[]): Promise<void> {
     const added = JSON.stringify(keys.map(({ tile, nodes }) => ({ tile, nodes: toHex(nodes) })));
@@ -154,6 +167,7 @@ export function tilesOf(db: Database, reads: Reads) {
     tileRoots,
     leafHashes,
     entriesBetween,
+    idsBetween,
     addTileKeys,
     addTiles,
     addCheckpoint,

@@ -9,15 +9,20 @@ const header = 'c2sp.org/tlog-proof@v1';
 type Written = { key: string } | { salts: { [field: string]: string }; erased: { [field: string]: string } };
 
 /** The secrets as JSON of base64. */
-export function writeSecrets(secrets: EventSecrets): Written {
+function writeSecrets(secrets: EventSecrets): Written {
   if ('key' in secrets) return { key: toBase64(secrets.key) };
   const written = (values: { [field in ErasableField]?: Uint8Array }) =>
     Object.fromEntries(Object.entries(values).map(([field, value]) => [field, toBase64(value)]));
   return { salts: written(secrets.salts), erased: written(secrets.erased) };
 }
 
-/** Reads them; null when they are not what writeSecrets writes. */
-export function readSecrets(value: unknown): EventSecrets | null {
+/** The same as base64. */
+export const secretsText = (secrets: EventSecrets): string => toBase64(utf8(JSON.stringify(writeSecrets(secrets))));
+
+/** Reads them from base64; null when they are not what secretsText writes. */
+export const readSecretsText = (data: string): EventSecrets | null => readSecrets(jsonOf(data));
+
+function readSecrets(value: unknown): EventSecrets | null {
   if (typeof value !== 'object' || value === null) return null;
   if ('key' in value) {
     const key = hashOf(value.key);
@@ -46,8 +51,7 @@ function hashesOf(value: unknown): { [field in ErasableField]?: Uint8Array } | n
 }
 
 export function writeProof({ secrets, index, path, note }: TlogProof): string {
-  const extra = toBase64(utf8(JSON.stringify(writeSecrets(secrets))));
-  return [header, `extra ${extra}`, `index ${index}`, ...path.map(toBase64), '', note].join('\n');
+  return [header, `extra ${secretsText(secrets)}`, `index ${index}`, ...path.map(toBase64), '', note].join('\n');
 }
 
 /** Reads a proof, or null when the text is none. */
@@ -57,7 +61,7 @@ export function readProof(text: string): TlogProof | null {
   const [, data = ''] = /^extra (\S+)$/.exec(extra) ?? [];
   const [, digits = ''] = /^index (0|[1-9]\d{0,15})$/.exec(place) ?? [];
   const path = hashes.map(hashOf);
-  const secrets = readSecrets(jsonOf(data));
+  const secrets = readSecretsText(data);
   if (at < 0 || first !== header || digits === '' || !secrets || !path.every((hash) => hash !== null)) return null;
   return { secrets, index: Number(digits), path, note: text.slice(at + 2) };
 }

@@ -26,8 +26,8 @@ export function rootOf(sha256: Sha256, hashes: readonly Uint8Array[]): Uint8Arra
 /** A range of leaves, `from` inclusive, `to` exclusive: a subtree of a tree of `to` or more leaves. */
 export type Subtree = { from: number; to: number };
 
-/** The largest power of two below n, which is 2 or more. */
-function split(n: number): number {
+/** The largest power of two below n, which is 2 or more: where a tree of n leaves has its middle. */
+export function splitOf(n: number): number {
   let k = 1;
   while (k * 2 < n) k *= 2;
   return k;
@@ -36,7 +36,7 @@ function split(n: number): number {
 /** The subtrees whose hashes prove that the leaf `index` is in a tree of `size` leaves, from the leaf upward. */
 export function inclusionSubtrees(index: number, size: number, from = 0): Subtree[] {
   if (size <= 1) return [];
-  const k = split(size);
+  const k = splitOf(size);
   return index < k
     ? [...inclusionSubtrees(index, k, from), { from: from + k, to: from + size }]
     : [...inclusionSubtrees(index - k, size - k, from + k), { from, to: from + k }];
@@ -46,7 +46,7 @@ export function inclusionSubtrees(index: number, size: number, from = 0): Subtre
 export function consistencySubtrees(old: number, size: number): Subtree[] {
   const walk = (m: number, n: number, from: number, isWhole: boolean): Subtree[] => {
     if (m === n) return isWhole ? [] : [{ from, to: from + n }];
-    const k = split(n);
+    const k = splitOf(n);
     return m <= k
       ? [...walk(m, k, from, isWhole), { from: from + k, to: from + n }]
       : [...walk(m - k, n - k, from + k, false), { from, to: from + k }];

@@ -22,6 +22,7 @@ const isReader = /\/api\/(sinks|rules)\//;
 const isScore = /\/api\/unusual\/score/;
 const isVisits = /\/api\/visits/;
 const isPatterns = /\/api\/patterns/;
+const isProof = /\/checkpoint/;
 
 describe('the examples', async () => {
   const users = 'admin:admin:admin123 guest:guest:guest123';
@@ -35,7 +36,7 @@ describe('the examples', async () => {
   const shell = async (text: string) => (await run('sh', ['-c', here(text)]).catch((error) => error)).stdout as string;
   const curls = examples('sh').filter((text) => text.startsWith('curl'));
   const [write = '', ask = '', follow = '', ...others] = curls.filter(
-    (text) => ![isReader, isScore, isVisits, isPatterns].some((is) => is.test(text)),
+    (text) => ![isReader, isScore, isVisits, isPatterns, isProof].some((is) => is.test(text)),
   );
 
   it('write with curl', async () => {
@@ -58,6 +59,17 @@ describe('the examples', async () => {
 
   it.each(curls.filter((text) => isPatterns.test(text)))('ask for patterns with curl: %s', async (command) => {
     expect(JSON.parse(await shell(command))).toMatchObject({ n: 1, groups: [{ pattern: 'Order <*> taken', n: 1 }] });
+  });
+
+  it.each(curls.filter((text) => isProof.test(text)))('verify what was exported: %s', async (commands) => {
+    const cwd = await mkdtemp(join(tmpdir(), 'edgetrail-proof-'));
+    const inFolder = here(commands).replace(
+      'npm run verify --',
+      `npm exec --prefix ${root.pathname} -- tsx ${root.pathname}src/commands/verify.ts`,
+    );
+    const { stdout } = await run('sh', ['-ec', inFolder], { cwd });
+    await rm(cwd, { recursive: true });
+    expect(stdout).toContain('1 event checked\nVerified.\n');
   });
 
   it.each(curls.filter((text) => isScore.test(text)))('score a series with curl: %s', async (command) => {

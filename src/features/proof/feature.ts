@@ -2,6 +2,7 @@
 import type { Metric } from '../../http/metric.ts';
 import type { Feature, Parts } from '../../parts.ts';
 import { proofSealerOf } from './parts.ts';
+import { rangeProofRoutes } from './range-routes.ts';
 import { proofRoutes } from './routes.ts';
 
 async function metrics(parts: Parts): Promise<Metric[]> {
@@ -32,7 +33,10 @@ async function metrics(parts: Parts): Promise<Metric[]> {
 
 export const proof: Feature = {
   name: 'proof',
-  routes: proofRoutes,
+  routes: (app, parts) => {
+    proofRoutes(app, parts);
+    rangeProofRoutes(app, parts);
+  },
   ofEvent: ({ id }) => [{ path: `/api/logs/${id}/proof`, label: 'Proof', right: 'read' }],
   metrics,
   readers: (parts) =>

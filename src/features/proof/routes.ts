@@ -2,77 +2,60 @@
 import type { Context } from 'hono';
 import { badField, Problem } from '../../http/problem.ts';
 import { queryOf } from '../../http/request.ts';
-import type { StoredCheckpoint } from '../../log/tiles.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
 import { concat, toBase64 } from '../../proof/bytes.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { writeProof } from '../../proof/tlog-proof.ts';
 import { consistencySubtrees, inclusionSubtrees } from '../../proof/tree.ts';
+import { newestCheckpoint } from './checkpoint.ts';
 import { digestsOf, readTileOf, sealedOf } from './leaves.ts';
-import { proofSealerOf } from './parts.ts';
 import { readTilePath } from './tile-path.ts';
-
-/** Events that a request seals where no reader has done it yet. */
-const seal_ids_max = 5_000;
 
 /** A tile never changes. */
 const immutable = 'private, max-age=31536000, immutable';
 
 export function proofRoutes(app: App, parts: Parts): void {
-  const { store, sha256 } = parts;
-  const { tiles } = store;
+  const { sha256 } = parts;
   const mayRead = requireRight(parts, 'read');
-
-  /** The newest checkpoint. New events are sealed first, so that what a client has just written is in it. */
-  async function newestCheckpoint(): Promise<StoredCheckpoint> {
-    const { head, newest } = await tiles.sealed();
-    if (newest?.size === head) return newest;
-    const sealer = proofSealerOf(parts);
-    if (!parts.limits.PROOF && !newest) throw new Problem(404, 'This log is not sealed: PROOF is off.');
-    if (!parts.limits.PROOF && newest) return newest;
-    await sealer.step(seal_ids_max).catch((error) => {
-      if (sealer.fault() !== null) throw new Problem(503, `Nothing is sealed any more: ${sealer.fault()}.`);
-      throw error;
-    });
-    const after = (await tiles.sealed()).newest;
-    if (!after) throw new Problem(404, 'There is no checkpoint: the log has no events.');
-    return after;
-  }
 
   const text = (c: Context<Env>, body: string) => {
     c.header('cache-control', 'no-store');
     return c.body(body, 200, { 'content-type': 'text/plain; charset=utf-8' });
   };
-  const hashesOf = (size: number) => subtreeHashes(sha256, readTileOf(tiles, sha256), size);
+  const hashesOf = (size: number) => subtreeHashes(sha256, readTileOf(parts.store.tiles, sha256), size);
 
-  app.get('/checkpoint', mayRead, async (c) => text(c, (await newestCheckpoint()).note));
+  app.get('/checkpoint', mayRead, async (c) => text(c, (await newestCheckpoint(parts)).note));
 
   app.get('/tile/:path{.+}', mayRead, async (c) => {
     const path = readTilePath(c.req.param('path'));
-    const size = (await tiles.sealed()).newest?.size ?? 0;
+    const size = (await parts.store.tiles.sealed()).newest?.size ?? 0;
     const available = path && hashesOfTile(path.level ?? 0, path.n, size);
     if (!path || available === null || path.count > available) throw new Problem(404, 'There is no such tile.');
     const { level, n, count } = path;
     const body =
-      level === null ? await entriesOf(n, count) : concat(...(await readTileOf(tiles, sha256)(level, n, count)));
+      level === null
+        ? await entriesOf(n, count)
+        : concat(...(await readTileOf(parts.store.tiles, sha256)(level, n, count)));
     c.header('cache-control', immutable);
     return c.body(body, 200, { 'content-type': 'application/octet-stream' });
   });
 
   /** The entries of a tile, which are digests of events, each behind its length. */
   async function entriesOf(n: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
-    const digests = digestsOf(sha256, await sealedOf(tiles, sha256, n, n * tile_hashes + count));
+    const digests = digestsOf(sha256, await sealedOf(parts.store.tiles, sha256, n, n * tile_hashes + count));
     return concat(...digests.flatMap((digest) => [Uint8Array.of(0, digest.length), digest]));
   }
 
   app.get('/api/logs/:id{[0-9]{1,15}}/proof', mayRead, async (c) => {
     const id = Number(c.req.param('id'));
-    if (id < 1 || !(await store.batchOf(id))) throw new Problem(404, 'There is no event with this id.');
-    const { size, note } = await newestCheckpoint();
+    if (id < 1 || !(await parts.store.batchOf(id))) throw new Problem(404, 'There is no event with this id.');
+    const { size, note } = await newestCheckpoint(parts);
     if (id > size) throw new Problem(503, 'This event is not sealed yet.', { headers: { 'retry-after': '1' } });
     const index = id - 1;
     const n = Math.floor(index / tile_hashes);
-    const sealed = (await sealedOf(tiles, sha256, n, Math.min(size, (n + 1) * tile_hashes)))[index - n * tile_hashes];
+    const sealed = (await sealedOf(parts.store.tiles, sha256, n, Math.min(size, (n + 1) * tile_hashes)))[
+      index - n * tile_hashes
+    ];
     if (!sealed) throw new Problem(404, 'There is no event with this id.');
     const path = await Promise.all(inclusionSubtrees(index, size).map(hashesOf(size)));
     c.header('content-disposition', `attachment; filename="event-${id}.tlog-proof"`);
@@ -83,7 +66,7 @@ export function proofRoutes(app: App, parts: Parts): void {
     const query = queryOf(c);
     for (const key of query.keys())
       if (key !== 'from' && key !== 'to') throw badField(key, 'is not a parameter of this request');
-    const size = (await tiles.sealed()).newest?.size ?? 0;
+    const size = (await parts.store.tiles.sealed()).newest?.size ?? 0;
     const to = sizeOf('to', query.get('to') ?? String(size), size);
     const from = sizeOf('from', query.get('from') ?? '', to);
     const path = await Promise.all(consistencySubtrees(from, to).map(hashesOf(to)));
