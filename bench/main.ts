@@ -8,6 +8,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { appendMeasurements } from './append.ts';
+import { archiveMeasurements } from './archive.ts';
 import { boardMeasurements } from './board.ts';
 import { countMeasurements } from './count.ts';
 import { type BenchDatabases, openBenchDatabases } from './databases.ts';
@@ -35,6 +36,7 @@ const measurements: Measurement[] = [
   ...listMeasurements,
   ...countMeasurements,
   ...boardMeasurements,
+  ...archiveMeasurements,
   ...startMeasurements,
 ];
 

@@ -36,6 +36,8 @@ export const settingRows = {
   DATABASE_URL: setting('', readDatabaseUrl),
   DATA_DIR: setting('./data', readPath),
   MIGRATE: setting('on', readSwitch),
+  ARCHIVE_DIR: setting('', readPath),
+  PACK_AFTER_DAYS: setting('90', whole(0, 36_500)),
   USERS: setting('', readUsers),
   TOKENS: setting('', readTokens),
   PUBLIC_URL: setting('', readPublicUrl),
@@ -75,6 +77,9 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   DATABASE_URL: '`postgres://…` of a PostgreSQL 14 or newer; empty means the embedded database',
   DATA_DIR: 'the folder of the embedded database',
   MIGRATE: '`off`: the service does not apply migrations itself (`npm run migrate` does)',
+  ARCHIVE_DIR:
+    'the folder of the [archive](archive.md); empty means the database itself, or the folder `archive` in `DATA_DIR`',
+  PACK_AFTER_DAYS: 'how many days after its end a month is packed by `npm run archive -- pack`',
   USERS:
     'people, as `name:role:password` separated by white space; role `guest` or `admin`; the password plain or from `npm run hash-password`',
   TOKENS:

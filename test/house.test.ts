@@ -17,6 +17,7 @@ const floors = [
   'settings.ts',
   'client.ts',
   'auth',
+  'archive',
   'proof',
   'log',
   'http',
@@ -90,9 +91,9 @@ describe('no file', () => {
     expect(codeOf(file)).not.toMatch(/\bprocess\b|\bBun\b|\bDeno\b|\bBuffer\b/);
   });
 
-  it('but those of the log, the sessions and a feature’s tables speaks SQL', () => {
+  it('but those of the log, the sessions, the archive’s and a feature’s tables speaks SQL', () => {
     const sql = portable.filter((file) => importsOf(file).packages.some((name) => name.startsWith('drizzle-orm')));
-    const allowed = /^(log\/|auth\/session\.ts$|features\/[^/]+\/tables\.ts$)/;
+    const allowed = /^(log\/|auth\/session\.ts$|(features\/[^/]+|archive)\/tables\.ts$)/;
     expect(sql.filter((file) => !allowed.test(file))).toEqual([]);
   });
 

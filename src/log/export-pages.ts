@@ -32,14 +32,14 @@ const required = new Set<keyof StoredRow>(['id', 'timestamp', 'event_type', 'ent
  * A row as one text. Joined with `||`, which takes half of the time of array_to_string, and in halves: a chain copies
  * what it has at each value. `left` counts characters, which costs more than all else: it is for long texts only.
  */
-function lineSql({ separator, absent }: Marks): SQL {
+function lineSql({ separator, absent }: Marks, whole: boolean): SQL {
   const chars_max = sql.raw(String(readLimits.text_chars_max));
   const valueSql = (name: keyof StoredRow, i: number): SQL => {
     const column = sql.raw(`r.${name === 'timestamp' ? '"timestamp"' : name}`);
     const text =
       name === 'ip_address'
         ? sql`abbrev(${column})` // A cast to text adds the mask /32.
-        : bounded.has(name)
+        : bounded.has(name) && !whole
           ? sql`case when octet_length(${column}) <= ${chars_max} then ${column} else left(${column}, ${chars_max} + 1) end`
           : sql`${column}::text`;
     const value = required.has(name) ? text : sql`coalesce(${text}, ${absent})`;
@@ -55,7 +55,7 @@ function lineSql({ separator, absent }: Marks): SQL {
 }
 
 /** A page as one text: the driver's and drizzle's work for each column of each row costs several times what the database needs. */
-function pageQuery(where: SQL | undefined, { rows_max, line_bytes_max }: PageSize, marks: Marks) {
+function pageQuery(where: SQL | undefined, { rows_max, line_bytes_max }: PageSize, marks: Marks, whole: boolean) {
   const rows = sql`
     select ${sql.join(
       exportColumns.map((name) =>
@@ -65,7 +65,7 @@ function pageQuery(where: SQL | undefined, { rows_max, line_bytes_max }: PageSiz
     )}
     from ${log} ${where && sql`where ${where}`} order by ${asc(log.timestamp)}, ${asc(log.id)} limit ${rows_max}`;
   // Without OFFSET the planner would write the line's expression into each use of it, and make each line several times.
-  const lines = sql`select ${lineSql(marks)} as line from (${rows}) r offset 0`;
+  const lines = sql`select ${lineSql(marks, whole)} as line from (${rows}) r offset 0`;
   // The rows come in order, and string_agg takes them as they come. A window that adds up their bytes costs a fifth.
   return sql`(
     select count(*) as n_read, max(octet_length(line)) as longest_bytes,
@@ -103,17 +103,21 @@ function sizeOf(rows: number): PageSize {
 /** More than PostgreSQL's texts can have. */
 const one_line_bytes_max = 2 ** 31 - 1;
 
+/** Which rows, up to which id; `whole`: also texts that are too long for a reader. */
+type Wanted = { where: SQL | undefined; upto: number; whole: boolean };
+
+/** A page as one text, with its number of rows. */
+type RowsText = { n: number; text: string };
+
 /**
- * Every matching entry up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are in
+ * Every wanted row up to an id, in the order of time, in pages. Entries appended meanwhile are excluded: ids are in
  * commit order, so `id <= upto` is a snapshot without an open transaction.
  */
-export async function* exportPages(reads: Reads, filter: Filter, upto: number): AsyncGenerator<ExportPage> {
-  const marks = newMarks();
-  const pageOf = pageReader(marks);
+export async function* rowTexts(reads: Reads, wanted: Wanted, marks: Marks): AsyncGenerator<RowsText> {
   let size = sizeOf(exportLimits.first_rows);
 
-  async function read(place: Cursor | null): Promise<{ n: number; text: string; isLast: boolean }> {
-    const where = and(filter.where, lte(log.id, upto), place ? newer(place) : undefined);
+  async function read(place: Cursor | null): Promise<RowsText & { isLast: boolean }> {
+    const where = and(wanted.where, lte(log.id, wanted.upto), place ? newer(place) : undefined);
     for (;;) {
       const [page] = await reads((from) =>
         from
@@ -122,7 +126,7 @@ export async function* exportPages(reads: Reads, filter: Filter, upto: number): 
             longest_bytes: sql`coalesce(longest_bytes, 0)`.mapWith(Number),
             text: sql<string>`coalesce(text, '')`,
           })
-          .from(pageQuery(where, size, marks)),
+          .from(pageQuery(where, size, marks, wanted.whole)),
       );
       if (!page) throw new Error('the page of an export has no row');
       const { n, text } = fittingText(page, size, marks);
@@ -143,7 +147,14 @@ export async function* exportPages(reads: Reads, filter: Filter, upto: number): 
     }
   }
 
-  for await (const { n, text } of readAhead(pageTexts(), exportLimits.pages_ahead)) yield pageOf(text, n);
+  yield* readAhead(pageTexts(), exportLimits.pages_ahead);
+}
+
+/** Every matching entry up to an id, as the pages of an export. */
+export async function* exportPages(reads: Reads, { where }: Filter, upto: number): AsyncGenerator<ExportPage> {
+  const marks = newMarks();
+  const pageOf = pageReader(marks);
+  for await (const { n, text } of rowTexts(reads, { where, upto, whole: false }, marks)) yield pageOf(text, n);
 }
 
 /** Passes on what a generator yields, and lets it run ahead by `ahead` values. */
