@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
 import { alerts } from './faults/alerts.ts';
+import { archive } from './faults/archive.ts';
 import { away } from './faults/away.ts';
 import { derived } from './faults/derived.ts';
 import { features } from './faults/features.ts';
@@ -22,6 +23,7 @@ import { endServices } from './support/process.ts';
 
 const runs: Record<string, FaultRun> = {
   alerts,
+  archive,
   derived,
   features,
   kills,

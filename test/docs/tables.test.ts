@@ -248,11 +248,11 @@ describe('docs/architecture.md', () => {
   });
 
   it('has every table of the database', async () => {
-    const ofFeatures = readdirSync(new URL('src/features', root))
-      .map((name) => new URL(`src/features/${name}/tables.ts`, root))
+    const others = ['archive', ...readdirSync(new URL('src/features', root)).map((name) => `features/${name}`)]
+      .map((folder) => new URL(`src/${folder}/tables.ts`, root))
       .filter((file) => existsSync(file))
       .map((file) => import(file.href));
-    const schemas = [schema, ...(await Promise.all(ofFeatures))].flatMap((all) => Object.values(all));
+    const schemas = [schema, ...(await Promise.all(others))].flatMap((all) => Object.values(all));
     const tables = schemas.flatMap((value) => (is(value, PgTable) ? [getTableName(value)] : []));
     expect(first(table(file, 'table')).toSorted()).toEqual(tables.toSorted());
   });
