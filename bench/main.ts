@@ -21,6 +21,7 @@ import { guestMeasurements } from './guests.ts';
 import { listMeasurements } from './list.ts';
 import { type Context, hasFallen, type Measurement, meetsGoal, type Row, ratioOf } from './measurement.ts';
 import { rollupMeasurements } from './rollup.ts';
+import { sealMeasurements } from './seal.ts';
 import { startMeasurements } from './start.ts';
 import { writeMeasurements } from './write.ts';
 
@@ -31,6 +32,7 @@ const measurements: Measurement[] = [
   ...followMeasurements,
   ...rollupMeasurements,
   ...deriveMeasurements,
+  ...sealMeasurements,
   ...guestMeasurements,
   ...pageMeasurements,
   ...listMeasurements,

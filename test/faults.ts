@@ -17,6 +17,7 @@ import { shipping } from './faults/shipping.ts';
 import { splunk } from './faults/splunk.ts';
 import { stories } from './faults/stories.ts';
 import { syslog } from './faults/syslog.ts';
+import { trust } from './faults/trust.ts';
 import { writes } from './faults/writes.ts';
 import { startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
@@ -35,6 +36,7 @@ const runs: Record<string, FaultRun> = {
   splunk,
   stories,
   syslog,
+  trust,
   writes,
 };
 

@@ -1,10 +1,9 @@
 /** From an event to its leaf, version 1: salted commitments to the fields that can be erased, one digest, one leaf. */
-import type { Json } from '../log/entry.ts';
 import type { Entry } from '../log/schema.ts';
 import { concat, type Sha256, utf8 } from './bytes.ts';
 import { canonical } from './canonical.ts';
 
-/** What can never be erased, as one object in canonical JSON. */
+/** What can never be erased, as one object in canonical JSON: its keys in their order. */
 export const openFields = ['created_at', 'entity_type', 'event_type', 'id', 'service', 'timestamp'] as const;
 
 /** What can be erased, in the order of their commitments. New columns of an event go to the end, in a new version. */
@@ -47,38 +46,54 @@ const absent = new Uint8Array(32);
 export const saltOf = (sha256: Sha256, key: Uint8Array, field: ErasableField): Uint8Array =>
   sha256(concat(key, names[field]));
 
-/** The commitment to a value: 32 zero bytes when there is none. */
-export function commitmentOf(sha256: Sha256, entry: ProvenEntry, field: ErasableField, salt: Uint8Array): Uint8Array {
-  const bytes = bytesOf(entry, field);
-  return bytes === null ? absent : sha256(concat(salt, bytes));
+/** Where a salt and a text are put together: a hash for each field of each event would else be two arrays for each. */
+let scratch = new Uint8Array(4_096);
+const encoder = new TextEncoder();
+
+function hashOf(sha256: Sha256, salt: Uint8Array, text: string): Uint8Array {
+  // UTF-8 has at most three bytes for each unit of UTF-16.
+  const bytes_max = salt.length + 3 * text.length;
+  if (bytes_max > scratch.length) scratch = new Uint8Array(2 * bytes_max);
+  scratch.set(salt);
+  const { written } = encoder.encodeInto(text, scratch.subarray(salt.length));
+  return sha256(scratch.subarray(0, salt.length + written));
 }
 
-/** Whether the event has a value of this field. */
-export const hasValue = (entry: ProvenEntry, field: ErasableField): boolean => bytesOf(entry, field) !== null;
+/** The commitment to a value: 32 zero bytes when there is none. Null when there is a value, and no salt. */
+function commitmentOf(
+  sha256: Sha256,
+  entry: ProvenEntry,
+  field: ErasableField,
+  secrets: EventSecrets,
+): Uint8Array | null {
+  if ('erased' in secrets && secrets.erased[field]) return secrets.erased[field];
+  const text = textOf(entry, field);
+  if (text === null) return absent;
+  const salt = 'key' in secrets ? saltOf(sha256, secrets.key, field) : secrets.salts[field];
+  return salt ? hashOf(sha256, salt, text) : null;
+}
 
 /**
  * What is committed to. Metadata that cannot be read as JSON is committed to as its text, behind letters with which no
  * canonical JSON begins.
  */
-function bytesOf(entry: ProvenEntry, field: ErasableField): Uint8Array | null {
-  if (field === 'metadata' && entry.metadata_text !== undefined) return utf8(`text:${entry.metadata_text}`);
+function textOf(entry: ProvenEntry, field: ErasableField): string | null {
+  if (field === 'metadata' && entry.metadata_text !== undefined) return `text:${entry.metadata_text}`;
   const value = entry[field];
-  return value === null ? null : utf8(canonical(value));
+  return value === null ? null : canonical(value);
 }
 
-/** The digest of an event, 32 bytes: the entry of the tree at index id − 1. Throws when a salt is missing. */
-export function eventDigest(sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets): Uint8Array {
-  const open: { [field: string]: Json } = {};
-  for (const field of openFields) open[field] = entry[field];
-  const commitments = erasableFields.map((field) => {
-    if ('key' in secrets)
-      return hasValue(entry, field) ? commitmentOf(sha256, entry, field, saltOf(sha256, secrets.key, field)) : absent;
-    const gone = secrets.erased[field];
-    if (gone) return gone;
-    if (!hasValue(entry, field)) return absent;
-    const salt = secrets.salts[field];
-    if (!salt) throw new Error(`the salt of ${field} is missing`);
-    return commitmentOf(sha256, entry, field, salt);
-  });
-  return sha256(concat(domain, utf8(canonical(open)), ...commitments));
+/**
+ * The digest of an event, 32 bytes: the entry of the tree at index id − 1. Null when there is no salt for one of its
+ * values: it was erased, or never there.
+ */
+export function eventDigest(sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets): Uint8Array | null {
+  const open = openFields.map((field) => `"${field}":${canonical(entry[field])}`).join(',');
+  const parts = [domain, utf8(`{${open}}`)];
+  for (const field of erasableFields) {
+    const commitment = commitmentOf(sha256, entry, field, secrets);
+    if (!commitment) return null;
+    parts.push(commitment);
+  }
+  return sha256(concat(...parts));
 }

@@ -30,9 +30,10 @@ export type Report = { checkpoint: Checkpoint | null; n_checked: number; finding
 /** Findings that are told one by one; the rest is counted. */
 export const findings_max = 1_000;
 
-/** Whether an event is the leaf: null where its secrets are not there. */
-const isLeaf = (sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets, leaf: Uint8Array): boolean =>
-  isEqual(leafHash(sha256, eventDigest(sha256, entry, secrets)), leaf);
+function isLeaf(sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets, leaf: Uint8Array): boolean {
+  const digest = eventDigest(sha256, entry, secrets);
+  return digest !== null && isEqual(leafHash(sha256, digest), leaf);
+}
 
 /** Checks who has signed a checkpoint, and that it goes on from those that were kept. */
 async function checkCheckpoint(
@@ -110,9 +111,10 @@ export async function verifyEvent(sha256: Sha256, entry: ProvenEntry, proof: Tlo
   report.n_checked = 1;
   if (entry.id !== proof.index + 1) findings.push({ kind: 'not in the proof', id: entry.id });
   else {
-    const leaf = leafHash(sha256, eventDigest(sha256, entry, proof.secrets));
+    const digest = eventDigest(sha256, entry, proof.secrets);
+    const leaf = digest && leafHash(sha256, digest);
     const { size, root } = checkpoint;
-    if (!isIncluded(sha256, { index: proof.index, size, leaf, path: proof.path, root }))
+    if (!leaf || !isIncluded(sha256, { index: proof.index, size, leaf, path: proof.path, root }))
       findings.push({ kind: 'content differs', id: entry.id });
   }
   return report;

@@ -38,7 +38,11 @@ export async function sealedOf(tiles: Tiles, sha256: Sha256, n: number, upto: nu
 }
 
 export const digestsOf = (sha256: Sha256, sealed: readonly Sealed[]): Uint8Array[] =>
-  sealed.map(({ entry, secrets }) => eventDigest(sha256, entry, secrets));
+  sealed.map(({ entry, secrets }) => {
+    const digest = eventDigest(sha256, entry, secrets);
+    if (!digest) throw new SealFault(`event ${entry.id} has a value where one was erased`);
+    return digest;
+  });
 
 /** Reads tiles as they are stored; the leaves of the tile at the right edge are made of their events. */
 export const readTileOf =

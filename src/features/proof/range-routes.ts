@@ -56,7 +56,7 @@ async function idsOf(tiles: Tiles, filter: Filter, size: number): Promise<IdRang
   return rangesOf(ids);
 }
 
-function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSource {
+export function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSource {
   const readTile = readTileOf(tiles, sha256);
   const hashOf = subtreeHashes(sha256, readTile, size);
   return {
