@@ -2,15 +2,16 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import postgres from 'postgres';
 import { alerts } from './faults/alerts.ts';
 import { archive } from './faults/archive.ts';
 import { away } from './faults/away.ts';
+import { clock } from './faults/clock.ts';
 import { derived } from './faults/derived.ts';
 import { features } from './faults/features.ts';
 import { kills } from './faults/kills.ts';
 import { panels } from './faults/panels.ts';
 import { poison } from './faults/poison.ts';
+import { postgres } from './faults/postgres.ts';
 import type { FaultRun } from './faults/run.ts';
 import { s3 } from './faults/s3.ts';
 import { shipping } from './faults/shipping.ts';
@@ -18,13 +19,15 @@ import { splunk } from './faults/splunk.ts';
 import { stories } from './faults/stories.ts';
 import { syslog } from './faults/syslog.ts';
 import { trust } from './faults/trust.ts';
+import { two } from './faults/two.ts';
 import { writes } from './faults/writes.ts';
-import { startServer, withoutSync } from './support/postgres-server.ts';
+import { databaseOn, startServer, withoutSync } from './support/postgres-server.ts';
 import { endServices } from './support/process.ts';
 
 const runs: Record<string, FaultRun> = {
   alerts,
   archive,
+  clock,
   derived,
   features,
   kills,
@@ -32,11 +35,13 @@ const runs: Record<string, FaultRun> = {
   shipping,
   away,
   poison,
+  postgres,
   s3,
   splunk,
   stories,
   syslog,
   trust,
+  two,
   writes,
 };
 
@@ -49,13 +54,8 @@ if (!run) {
 const folder = await mkdtemp(join(tmpdir(), 'edgetrail-faults-'));
 await chmod(folder, 0o755); // The server's own user must get through.
 const server = await startServer(join(folder, 'postgres'), { flags: withoutSync });
-const admin = postgres(server.url, { max: 1, onnotice: () => {} });
 let n = 0;
-async function fresh(): Promise<string> {
-  const database = `run_${++n}`;
-  await admin`create database ${admin(database)}`;
-  return Object.assign(new URL(server.url), { pathname: `/${database}` }).href;
-}
+const fresh = () => databaseOn(server, `run_${++n}`);
 const started = performance.now();
 try {
   const { numbers, claims } = await run({ fresh, say: console.log, args });
@@ -64,7 +64,6 @@ try {
   process.exitCode = Object.values(claims).every((isSo) => isSo) ? 0 : 1;
 } finally {
   await endServices();
-  await admin.end();
   await server.stop();
   await rm(folder, { recursive: true, force: true });
 }

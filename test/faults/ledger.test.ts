@@ -8,7 +8,11 @@ import { compare, type Ledger, leaksOf } from './ledger.ts';
 const rows = [1, 2, 3].map((id) => ({ id, entity_type: 'fault', entity_id: `w0/${id}` }));
 const [first, second, third] = rows as [(typeof rows)[0], (typeof rows)[0], (typeof rows)[0]];
 let exported: object[] = rows;
-const server = createServer((_, answer) => answer.end(exported.map((row) => `${JSON.stringify(row)}\n`).join('')));
+let total_logs = 0;
+const server = createServer(({ url }, answer) => {
+  if (url === '/api/logs/stats') return answer.end(JSON.stringify({ total_logs }));
+  return answer.end(exported.map((row) => `${JSON.stringify(row)}\n`).join(''));
+});
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 atEnd(() => new Promise((resolve) => server.close(resolve)));
 
@@ -23,8 +27,9 @@ const ledger = (more: Partial<Ledger> = {}): Ledger => ({
   ...more,
 });
 
-async function failed(log: object[], more: Partial<Ledger> = {}, ids = [1, 2, 3]): Promise<string[]> {
+async function failed(log: { id: number }[], more: Partial<Ledger> = {}, ids = [1, 2, 3], counted?: number) {
   exported = log;
+  total_logs = counted ?? new Set(log.map(({ id }) => id)).size;
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { claims } = await compare(url, ledger(more), { sse: { ids, n_connected: 1 } });
   return Object.keys(claims).filter((claim) => !claims[claim]);
@@ -34,7 +39,7 @@ it('a log as it was acknowledged fails no claim', async () => {
   expect(await failed(rows)).toEqual([]);
 });
 
-it.each<[string, object[], Partial<Ledger>, number[], string[]]>([
+it.each<[string, { id: number }[], Partial<Ledger>, number[], string[]]>([
   ['a lost event', [first, { ...second, entity_id: 'other' }, third], {}, [1, 2, 3], ['every acknowledged event is']],
   ['an event with another id', [{ ...first, id: 2 }, { ...second, id: 1 }, third], {}, [1, 2, 3], ['every ack']],
   ['an event stored twice', [...rows, { ...first, id: 4 }], {}, [1, 2, 3, 4], ['no event is there twice']],
@@ -48,6 +53,10 @@ it.each<[string, object[], Partial<Ledger>, number[], string[]]>([
   ['a follower without the newest event', rows, {}, [1, 2], ['the follower by sse']],
 ])('%s is seen', async (_what, log, more, ids, claims) => {
   expect(await failed(log, more, ids)).toEqual(claims.map((claim) => expect.stringContaining(claim)));
+});
+
+it('statistics without an event are seen', async () => {
+  expect(await failed(rows, {}, [1, 2, 3], 2)).toEqual(['the statistics count each event']);
 });
 
 it('words of a database in a refusal are seen, and its sentences are none', () => {

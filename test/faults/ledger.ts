@@ -138,6 +138,8 @@ export async function compare(
     head = Math.max(head, id);
     if (entity_type === 'fault') ids.set(entity_id, [...(ids.get(entity_id) ?? []), id]);
   }
+  const stats = await fetch(`${url}/api/logs/stats`, { headers: { authorization } });
+  const { total_logs } = (await stats.json()) as { total_logs: number };
   const acknowledged = [...ledger.acknowledged];
   const lost = acknowledged.filter(([key]) => !ids.has(key)).length;
   const misnamed = acknowledged.filter(([key, id]) => ids.has(key) && !ids.get(key)?.includes(id)).length;
@@ -154,6 +156,7 @@ export async function compare(
       doubled_ids,
       ids_missing: head - all.size,
       head,
+      counted: total_logs,
       refused: ledger.refused.size,
       refused_stored,
       unknown: ledger.unknown.size,
@@ -171,6 +174,7 @@ export async function compare(
       'every acknowledged event is there, with its id': acknowledged.length > 0 && lost === 0 && misnamed === 0,
       'no event is there twice': doubled === 0 && doubled_ids === 0,
       'no id is missing': head === all.size,
+      'the statistics count each event': total_logs === all.size,
       'nothing is stored of which the answer said that it was not': refused_stored === 0,
       'no answer was a 500, and none names anything of the database':
         ledger.leaks.length === 0 && !('500' in ledger.statuses),

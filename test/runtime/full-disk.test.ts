@@ -1,8 +1,6 @@
 /** A full disk under the embedded database: writes are refused, everything else works, and nothing is lost. */
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -10,6 +8,7 @@ import { diskLimits } from '../../src/runtime/disk-room.ts';
 import { credentials, eventually, json } from '../support/harness.ts';
 import { copyTemplate } from '../support/pglite-template.ts';
 import { spawnService } from '../support/process.ts';
+import { fillDisk, mountDisk, unmountDisks } from '../support/small-disk.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 
@@ -20,46 +19,17 @@ const { events_free_bytes_min, free_bytes_min } = diskLimits;
 const disk_mib = 2 * (events_free_bytes_min / mib) + 200;
 
 const parent = mkdtempSync(join(tmpdir(), 'edgetrail-disk-'));
-const mounted: string[] = [];
 afterAll(() => {
-  // Lazily: after a failure a service still has its files open.
-  for (const disk of mounted) execFileSync('umount', ['-l', disk]);
+  unmountDisks();
   rmSync(parent, { recursive: true });
 });
 
-/** Mounts a small file system; false where this user may not. */
-function mountDisk(disk: string): boolean {
-  try {
-    mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${disk_mib}m`, 'tmpfs', disk], { stdio: 'ignore' });
-  } catch {
-    return false;
-  }
-  mounted.push(disk);
-  return true;
-}
-
-const freeBytes = (disk: string) => {
-  const { bavail, bsize } = statfsSync(disk);
-  return bavail * bsize;
-};
-
-/** Fills the disk with another file until only so many bytes are free; returns the function that removes the file. */
-async function fillDisk(disk: string, free_bytes: number): Promise<() => Promise<void>> {
-  const path = join(disk, `another-file-${free_bytes}`);
-  const file = await open(path, 'w');
-  const part = Buffer.alloc(mib);
-  while (freeBytes(disk) - mib >= free_bytes) await file.write(part);
-  await file.close();
-  return () => rm(path);
-}
-
-const isMountable = mountDisk(join(parent, 'probe'));
+const isMountable = mountDisk(join(parent, 'probe'), disk_mib);
 
 for (const runtime of ['node', 'bun'] as const)
   notOn(reasons.noMount, !isMountable).describe(`on ${runtime}`, async () => {
     const disk = join(parent, runtime);
-    mountDisk(disk);
+    mountDisk(disk, disk_mib);
     const DATA_DIR = join(disk, 'data');
     await copyTemplate(DATA_DIR);
 

@@ -1,5 +1,5 @@
 /** Starts a PostgreSQL server for tests and benchmarks on a free port of loopback. */
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { chown, mkdir, writeFile } from 'node:fs/promises';
@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import postgres from 'postgres';
 
 const run = promisify(execFile);
 
@@ -16,6 +17,10 @@ export type ServerOptions = {
   bin?: string;
   /** Additional command-line options of the server, such as `-c jit=on`. */
   flags?: string[];
+  /** Variables for the server's process. */
+  env?: Record<string, string>;
+  /** Additional options of `initdb`, such as `--waldir`. */
+  initdbFlags?: string[];
 };
 
 /** For tests: they kill processes, but cannot cut the power, and only then a server without fsync loses something. */
@@ -25,6 +30,11 @@ export type PostgresServer = {
   /** Its `postgres` database, as its superuser. */
   url: string;
   stop(): Promise<void>;
+  /** Ends it as a crash does, without a checkpoint (the immediate mode of pg_ctl). */
+  crash(): Promise<void>;
+  isRunning(): boolean;
+  /** Starts it again on its port, after a crash. Rejects with what it printed. */
+  start(): Promise<void>;
   /** Stops all its processes with SIGSTOP: they keep their connections and do nothing. */
   freeze(): Promise<void>;
   /** Lets them run again. */
@@ -55,7 +65,10 @@ async function serverUser(): Promise<{ uid?: number; gid?: number }> {
  * Makes a cluster in `folder` (every user must be able to enter its parents) and starts its server. Rejects with what
  * initdb or the server printed. The server ends when this process ends.
  */
-export async function startServer(folder: string, { bin, flags = [] }: ServerOptions = {}): Promise<PostgresServer> {
+export async function startServer(
+  folder: string,
+  { bin, flags = [], env: more, initdbFlags = [] }: ServerOptions = {},
+): Promise<PostgresServer> {
   const programs = bin ?? (await packagedBin());
   const user = await serverUser();
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
@@ -76,27 +89,36 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
     `--pwfile=${passwordFile}`,
     '--encoding=UTF8',
   ];
-  await run(join(programs, 'initdb'), [...initdb, '--no-sync', ...locale], { ...user, env, cwd: folder });
+  await run(join(programs, 'initdb'), [...initdb, '--no-sync', ...locale, ...initdbFlags], {
+    ...user,
+    env,
+    cwd: folder,
+  });
 
   const port = await freePort();
   const settings = { port, listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: 200 };
-  const server = spawn(
-    join(programs, 'postgres'),
-    ['-D', join(folder, 'data'), ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`), ...flags],
-    { ...user, env, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  let server: ChildProcess;
   // SIGINT is a fast shutdown. An `exit` handler cannot wait; the server finishes without it.
   const end = () => void server.kill('SIGINT');
-  process.once('exit', end);
-  let printed = '';
-  await new Promise<void>((resolve, reject) => {
-    server.stderr.on('data', (chunk) => {
-      if (printed.length < printed_chars_max) printed += chunk;
-      if (String(chunk).includes('ready to accept connections')) resolve();
+  const start = async () => {
+    server = spawn(
+      join(programs, 'postgres'),
+      ['-D', join(folder, 'data'), ...Object.entries(settings).map(([name, value]) => `--${name}=${value}`), ...flags],
+      { ...user, env: { ...env, ...more }, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    let printed = '';
+    await new Promise<void>((resolve, reject) => {
+      server.stderr?.on('data', (chunk) => {
+        if (printed.length < printed_chars_max) printed += chunk;
+        if (String(chunk).includes('ready to accept connections')) resolve();
+      });
+      server.once('error', reject);
+      server.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${printed}`)));
     });
-    server.once('error', reject);
-    server.once('exit', (code) => reject(new Error(`PostgreSQL ended with ${code}:\n${printed}`)));
-  });
+  };
+  const isRunning = () => server.exitCode === null && server.signalCode === null;
+  process.once('exit', end);
+  await start();
   /** Signals the server and its backends, which are its children. The server comes first, so that it starts no others. */
   const signal = async (name: 'SIGSTOP' | 'SIGCONT') => {
     server.kill(name);
@@ -110,11 +132,19 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
   };
   return {
     url: `postgres://postgres:postgres@127.0.0.1:${port}/postgres`,
+    isRunning,
+    start,
+    crash: async () => {
+      if (!isRunning()) return;
+      const ended = once(server, 'exit');
+      server.kill('SIGQUIT');
+      await ended;
+    },
     freeze: () => signal('SIGSTOP'),
     thaw: () => signal('SIGCONT'),
     stop: async () => {
       process.off('exit', end);
-      if (server.exitCode !== null || server.signalCode !== null) return;
+      if (!isRunning()) return;
       const ended = once(server, 'exit');
       end();
       await ended;
@@ -123,6 +153,18 @@ export async function startServer(folder: string, { bin, flags = [] }: ServerOpt
 }
 
 const printed_chars_max = 10_000;
+
+/** The URL of a database of the server, for its superuser. */
+export const urlOn = (server: { url: string }, database: string): string =>
+  Object.assign(new URL(server.url), { pathname: `/${database}` }).href;
+
+/** Makes a database without tables; returns its URL. */
+export async function databaseOn(server: { url: string }, database: string): Promise<string> {
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  await admin`create database ${admin(database)}`;
+  await admin.end();
+  return urlOn(server, database);
+}
 
 /** The URL of a database of the server for a role. */
 export function ownerUrl(serverUrl: string, database: string, role: string): string {
