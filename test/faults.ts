@@ -7,6 +7,7 @@ import { archive } from './faults/archive.ts';
 import { away } from './faults/away.ts';
 import { clock } from './faults/clock.ts';
 import { derived } from './faults/derived.ts';
+import { disk } from './faults/disk.ts';
 import { features } from './faults/features.ts';
 import { kills } from './faults/kills.ts';
 import { panels } from './faults/panels.ts';
@@ -28,6 +29,7 @@ const runs: Record<string, FaultRun> = {
   alerts,
   archive,
   clock,
+  disk,
   derived,
   features,
   kills,

@@ -160,6 +160,9 @@ function messagesOf(error: unknown): string {
   return error instanceof Error ? `${error.message}\n${messagesOf(error.cause)}` : '';
 }
 
+/** SQLSTATE 53100: the disk of the server is full. It answers, and reads. */
+const isDiskFull = (error: unknown): boolean => codeOf(error) === '53100';
+
 /** SQLSTATE 57014: a statement took longer than it was given. */
 export const isStatementTimeout = (error: unknown): boolean => codeOf(error) === '57014';
 
@@ -183,6 +186,8 @@ export function problemOf(error: unknown): Problem {
       'nothing',
       'timeout',
     );
+  if (isDiskFull(error))
+    return unavailable('The disk of the database is full. Reading still works.', 'nothing', 'disk_full');
   if (isTransient(error)) return unavailable('The database cannot be reached. Try again.', 'nothing', 'database');
   if (isDataFault(error)) return new Problem(400, 'The database cannot hold a value of this request.');
   return new Problem(500, 'Something went wrong on our side. It has been logged.');

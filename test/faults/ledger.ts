@@ -9,6 +9,7 @@ const authorization = `Basic ${btoa('admin:admin-password')}`;
 const answer_ms_max = 10_000;
 /** Before an event is sent again, or the next one after a refusal. */
 const retry_ms = 50;
+const stop_ms_max = 60_000;
 
 /** What the writers were answered. A key is the `entity_id` of one event. */
 export type Ledger = {
@@ -56,7 +57,7 @@ function post(url: string, agent: Agent, body: string): Promise<{ status: number
 
 export type Writing = {
   ledger: Ledger;
-  /** Ends when each writer has the answer to its last event. */
+  /** Ends when each writer has the answer to its last event, or has tried for a minute. */
   stop(): Promise<void>;
 };
 
@@ -75,6 +76,7 @@ export function startWriters(n: number, urlOf: (writer: number) => string, pause
     acknowledged_at: 0,
   };
   let isOver = false;
+  let isGivenUp = false;
   async function send(key: string, body: string, writer: number, agent: Agent): Promise<boolean> {
     const started = performance.now();
     const { status, text } = await post(urlOf(writer), agent, body);
@@ -101,7 +103,7 @@ export function startWriters(n: number, urlOf: (writer: number) => string, pause
       const body = JSON.stringify(isRetried ? { ...event, event_uid: key } : event);
       while (!(await send(key, body, writer, agent))) {
         await wait(retry_ms);
-        if (!isRetried) break;
+        if (!isRetried || isGivenUp) break;
         ledger.refused.delete(key);
       }
       await wait(pause_ms);
@@ -113,7 +115,11 @@ export function startWriters(n: number, urlOf: (writer: number) => string, pause
     ledger,
     stop: async () => {
       isOver = true;
+      const late = setTimeout(() => {
+        isGivenUp = true;
+      }, stop_ms_max);
       await Promise.all(writers);
+      clearTimeout(late);
     },
   };
 }
