@@ -13,11 +13,14 @@ import { kills } from './faults/kills.ts';
 import { panels } from './faults/panels.ts';
 import { poison } from './faults/poison.ts';
 import { postgres } from './faults/postgres.ts';
+import { resets } from './faults/resets.ts';
 import type { FaultRun } from './faults/run.ts';
 import { s3 } from './faults/s3.ts';
 import { shipping } from './faults/shipping.ts';
+import { sigterm } from './faults/sigterm.ts';
 import { splunk } from './faults/splunk.ts';
 import { stories } from './faults/stories.ts';
+import { streams } from './faults/streams.ts';
 import { syslog } from './faults/syslog.ts';
 import { trust } from './faults/trust.ts';
 import { two } from './faults/two.ts';
@@ -38,9 +41,12 @@ const runs: Record<string, FaultRun> = {
   away,
   poison,
   postgres,
+  resets,
   s3,
+  sigterm,
   splunk,
   stories,
+  streams,
   syslog,
   trust,
   two,

@@ -1,5 +1,5 @@
 /** Events with one field that is refused, and the name of that field. */
-import { deep, emoji, keys, with_, withField, withMetadata } from './input.ts';
+import { deep, emoji, keys, with_, withField, withMetadata } from './input-values.ts';
 
 const now = Date.now();
 const inHours = (hours: number) => new Date(now + hours * 3_600_000).toISOString();

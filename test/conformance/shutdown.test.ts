@@ -1,36 +1,12 @@
 /** Shutdown: running writes finish, streams end, no client delays it, and no acknowledged event is lost. */
-import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
-import { credentials, isEntry, json, sseMessages, startService, type TestService } from '../support/harness.ts';
+import { halfPost } from '../support/half-post.ts';
+import { isEntry, json, sseMessages, startService } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
 import { follow, followSocket, openUnreadStream, order } from './follow.ts';
-
-/** Sends the beginning of a POST; `finish` sends the rest and resolves with the status of the response. */
-async function halfPost(service: TestService, body: string): Promise<{ finish(): Promise<number> }> {
-  const headers = {
-    authorization: credentials.admin,
-    'content-type': 'application/json',
-    'content-length': body.length,
-  };
-  const post = httpRequest(`${service.url}/api/logs`, { method: 'POST', headers });
-  const answered = new Promise<number>((resolve, reject) => {
-    post.on('response', (answer) => resolve(answer.resume().statusCode ?? 0));
-    post.on('error', reject);
-  });
-  answered.catch(() => {});
-  post.write(body.slice(0, 10));
-  // The response to a later request shows that the service has read the beginning before its shutdown.
-  await service.request('/livez');
-  return {
-    finish: () => {
-      post.end(body.slice(10));
-      return answered;
-    },
-  };
-}
 
 notOn(reasons.noShutdown).describe('a service that shuts down', async () => {
   const busy = await startService();
@@ -44,7 +20,7 @@ notOn(reasons.noShutdown).describe('a service that shuts down', async () => {
       return 'ended';
     })().catch(() => 'cut');
     const { closed } = await followSocket(busy);
-    const half = await halfPost(busy, JSON.stringify(order(0, { entity_id: 'half' })));
+    const half = await halfPost(busy.url, JSON.stringify(order(0, { entity_id: 'half' })));
     const posts = Array.from({ length: 40 }, (_, i) =>
       busy.request('/api/logs', json(order(i))).then(
         async (answer) => ({ status: answer.status, entry: (await answer.json()) as Entry }),
@@ -72,7 +48,7 @@ notOn(reasons.noShutdown).describe('a service that shuts down', async () => {
   });
 
   it('is not delayed by clients that never finish, never read and never close', async () => {
-    await halfPost(blocked, JSON.stringify(order(0)));
+    await halfPost(blocked.url, JSON.stringify(order(0)));
     const { hostname: host, port } = new URL(blocked.url);
     const follower = await followSocket(blocked);
     follower.socket.pause();

@@ -62,5 +62,7 @@ it('statistics without an event are seen', async () => {
 it('words of a database in a refusal are seen, and its sentences are none', () => {
   expect(leaksOf(503, 'connect ECONNREFUSED 127.0.0.1:5432')).toHaveLength(1);
   expect(leaksOf(503, 'could not extend file: relation "activity_logs"')).toHaveLength(1);
+  expect(leaksOf(503, 'Failed query: select "id" from x')).toHaveLength(1);
+  expect(leaksOf(400, '<p>Choose</p><select name="period">')).toEqual([]);
   expect(leaksOf(503, '{"detail":"The database cannot be reached. Try again.","stored":"nothing"}')).toEqual([]);
 });

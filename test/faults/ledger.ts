@@ -28,11 +28,15 @@ export type Ledger = {
   acknowledged_at: number;
 };
 
-/** What an answer may not have: words of SQL and of drivers, tables, places. */
+/** What an answer may not have: words of SQL and of drivers, tables, places. `<select>` is of HTML. */
 const leak =
-  /ECONN|ENOSPC|CONNECTION_|127\.0\.0\.1|postgres|pglite|relation "|select |insert |append_logs|log_lock|SQLSTATE|\bat [^ ]+\.ts/i;
-export const leaksOf = (status: number, text: string): string[] =>
-  status >= 400 && leak.test(text) ? [`${status} ${text.slice(0, 200)}`] : [];
+  /ECONN|ENOSPC|CONNECTION_|127\.0\.0\.1|postgres|pglite|relation "|(?<!<)\bselect |insert into|append_logs|log_lock|SQLSTATE|\bat [^ ]+\.ts/i;
+
+/** A refusal that names something of the database, with what is around it. */
+export function leaksOf(status: number, text: string): string[] {
+  const at = status >= 400 ? text.search(leak) : -1;
+  return at < 0 ? [] : [`${status} …${text.slice(Math.max(0, at - 80), at + 120)}`];
+}
 
 /** The answer to one request; status 0 when none came. */
 function post(url: string, agent: Agent, body: string): Promise<{ status: number; text: string }> {

@@ -1,11 +1,9 @@
 /** The test, for any runtime, that disconnected followers leak nothing. It measures the process from outside. */
-import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { credentials, eventually, freshPostgres, json } from './harness.ts';
+import type { Holds } from './probed.ts';
 import { type Proxy as DatabaseProxy, proxyTo } from './proxy.ts';
-
-/** The resources of a process: amounts by name. */
-export type Holds = Record<string, number>;
+import { connectAndResetAll } from './resets.ts';
 
 export type Leaver = {
   /** The number of followers that connect and disconnect. */
@@ -28,50 +26,6 @@ const settings = {
 };
 /** Warm-up: enough followers that every code path has run, every buffer exists and every pool is full. */
 const n_first = 200;
-const n_at_once = 20;
-
-const handshake = [
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  `Sec-WebSocket-Key: ${btoa('0123456789abcdef')}`,
-];
-
-/**
- * Connects a follower with its own filter, so that its reads are not shared, and closes it by a reset (RST): after the
- * request, after the first bytes of the response, or while events arrive.
- */
-function connectAndReset(url: string, i: number): Promise<void> {
-  const { hostname, port } = new URL(url);
-  const path = i % 2 ? '/ws/logs' : '/api/logs/stream';
-  const head = [
-    `GET ${path}?entity_id!=never${i}${i % 3 === 2 ? '&after=0' : ''} HTTP/1.1`,
-    `Host: ${hostname}`,
-    `Authorization: ${credentials.admin}`,
-    ...(i % 2 ? handshake : []),
-  ];
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname);
-    socket.setTimeout(60_000, () => socket.destroy(new Error(`follower ${i} got no response`)));
-    socket.on('error', reject);
-    socket.on('close', () => resolve());
-    socket.on('data', (bytes) => {
-      if (!/^HTTP\/1\.1 (200|101)/.test(String(bytes))) socket.destroy(new Error(String(bytes)));
-      else socket.resetAndDestroy();
-    });
-    socket.write(`${head.join('\r\n')}\r\n\r\n`, () => {
-      if (i % 3 === 0) setTimeout(() => socket.resetAndDestroy(), i % 5);
-    });
-  });
-}
-
-async function connectAndResetAll(url: string, n: number): Promise<void> {
-  let i = 0;
-  const worker = async () => {
-    while (i < n) await connectAndReset(url, i++);
-  };
-  await Promise.all(Array.from({ length: n_at_once }, worker));
-}
 
 /** How often the log is read when one event is written: by the followers that still exist, and by nothing else. */
 async function readsOfEvent(url: string, { received, logReads }: DatabaseProxy): Promise<number> {

@@ -1,0 +1,159 @@
+/** 1,000 streams and 200 WebSockets at 20 events a second, with 50 that never read beside them: nothing is lost, and nobody else waits. */
+import { connect, type Socket } from 'node:net';
+import { rssOf, spawnService } from '../support/process.ts';
+import { wait } from '../support/sinks/fleet.ts';
+import { pacedAppends } from './paced.ts';
+import { type FaultRun, quantile, rounded } from './run.ts';
+import { followAlong, sentNow } from './stream-load.ts';
+
+const n_streams = 1_000;
+const n_sockets = 200;
+const n_stalled = 50;
+const events_per_s = 20;
+const event_chars = 300;
+const warm_ms = 10_000;
+const rss_every_ms = 1_000;
+const mib = 1024 * 1024;
+const grown_mib_max = 50;
+const p99_ratio_max = 1.2;
+const late_ms_max = 30_000;
+const authorization = `Basic ${btoa('admin:admin-password')}`;
+
+const event = () => ({
+  event_type: 'UPDATE',
+  entity_type: 'order',
+  user_id: 'ana',
+  description: `${sentNow()} ${'x'.repeat(event_chars)}`,
+});
+
+/** Followers that send their request and never read. One that the service has ended comes again. */
+function stall(url: string) {
+  const { hostname, port, host } = new URL(url);
+  const open = new Set<Socket>();
+  let isOver = false;
+  let n_ended = 0;
+  const one = () => {
+    const socket = connect(Number(port), hostname);
+    open.add(socket);
+    socket.pause();
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      open.delete(socket);
+      if (isOver) return;
+      n_ended += 1;
+      one();
+    });
+    socket.write(`GET /api/logs/stream HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\n\r\n`);
+  };
+  for (let n = 0; n < n_stalled; n += 1) one();
+  return {
+    ended: () => n_ended,
+    end: () => {
+      isOver = true;
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** Minutes with those that never read; a quarter of them before and after is without. */
+export const streams: FaultRun = async ({ fresh, say, args: [minutes = '10', name = 'node'] }) => {
+  const runtime = name === 'bun' ? 'bun' : 'node';
+  const DATABASE_URL = await fresh();
+  const settings = { DATABASE_URL, USERS: 'admin:admin:admin-password', UNUSUAL_PER_DAY_MAX: '0' };
+  const service = spawnService(settings, runtime);
+  const url = await service.ready;
+  const followers = await followAlong({ url, authorization, n_streams, n_sockets });
+  say('all followers are open');
+  const total = async () => {
+    const answer = await fetch(`${url}/api/logs?limit=1`, { headers: { authorization } });
+    return ((await answer.json()) as { total: number }).total;
+  };
+  const whole_ms = Number(minutes) * 60_000;
+  const rss: { at: number; mib: number }[] = [];
+  const watching = setInterval(() => {
+    rss.push({ at: performance.now(), mib: rssOf(service.child.pid) / mib });
+  }, rss_every_ms);
+
+  /** Events for so long; what the followers saw of them. */
+  async function window(ms: number) {
+    const before = await total();
+    const appends = await pacedAppends(url, events_per_s, ms, event);
+    const head = await total();
+    const late = performance.now();
+    let seen = await followers.take(head);
+    while (seen.behind_most > 0 && performance.now() - late < late_ms_max) {
+      await wait(100);
+      const more = await followers.take(head);
+      seen = {
+        ...more,
+        delivered: seen.delivered + more.delivered,
+        wrong: seen.wrong + more.wrong,
+        ended: seen.ended + more.ended,
+        latencies: [...seen.latencies, ...more.latencies],
+      };
+    }
+    const due = (head - before) * (n_streams + n_sockets);
+    const result = {
+      events: head - before,
+      due,
+      missing: due - seen.delivered,
+      wrong: seen.wrong,
+      ended: seen.ended,
+      behind: seen.behind_most,
+      p50_ms: rounded(quantile(seen.latencies, 0.5), 1),
+      p99_ms: rounded(quantile(seen.latencies, 0.99), 1),
+      append_p99_ms: rounded(quantile(appends, 0.99), 1),
+    };
+    return { result, latencies: seen.latencies };
+  }
+
+  await window(warm_ms);
+  const before = await window(whole_ms / 4);
+  say(`without: ${JSON.stringify(before.result)}`);
+  const stalled = stall(url);
+  const [started, n_ended] = [performance.now(), stalled.ended()];
+  const beside = await window(whole_ms);
+  const over = performance.now();
+  const cut = stalled.ended() - n_ended;
+  say(`with ${n_stalled} that never read: ${JSON.stringify(beside.result)}`);
+  stalled.end();
+  const after = await window(whole_ms / 4);
+  say(`without: ${JSON.stringify(after.result)}`);
+  clearInterval(watching);
+  followers.end();
+  service.child.kill('SIGTERM');
+  const code = await service.ended;
+
+  const p99_without = quantile([...before.latencies, ...after.latencies], 0.99);
+  const ratio = beside.result.p99_ms / p99_without;
+  // From the second minute on, or the second fifth of a short run: until then buffers and pools grow.
+  const settled = started + Math.min(120_000, whole_ms / 5);
+  const kept = rss.filter(({ at }) => at >= settled && at <= over).map(({ mib }) => mib);
+  const fifth = Math.max(1, Math.floor(kept.length / 5));
+  const ends = [kept.slice(0, fifth), kept.slice(-fifth)].map((some) => quantile(some, 0.5)) as [number, number];
+  const windows = [before.result, beside.result, after.result];
+  return {
+    numbers: {
+      runtime,
+      minutes: Number(minutes),
+      followers: n_streams + n_sockets,
+      stalled: n_stalled,
+      stalled_cut: cut,
+      before: before.result,
+      beside: beside.result,
+      after: after.result,
+      p99_without_ms: rounded(p99_without, 1),
+      p99_ratio: rounded(ratio),
+      rss_mib: { settled: Math.round(ends[0]), at_the_end: Math.round(ends[1]), most: Math.round(Math.max(...kept)) },
+    },
+    claims: {
+      'every follower has every event once, in order': windows.every(
+        ({ events, missing, wrong, behind }) => events > 0 && missing === 0 && wrong === 0 && behind === 0,
+      ),
+      'no follower that reads was ended': windows.every(({ ended }) => ended === 0),
+      'beside those that never read p99 is at most 1.2 times that of without': ratio <= p99_ratio_max,
+      'the memory grows by less than 50 MiB': ends[1] - ends[0] < grown_mib_max,
+      'it ends with 0 at SIGTERM': code === 0,
+    },
+  };
+};
