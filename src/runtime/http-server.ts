@@ -37,6 +37,8 @@ function respondToParseError(error: NodeJS.ErrnoException, socket: Duplex): void
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
   else if (error.code === 'HPE_HEADER_OVERFLOW')
     respond(socket, 431, 'Too large', 'The address and headers of the request are too long.');
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    respond(socket, 408, 'Too slow', 'The request did not arrive completely in time.');
   else respond(socket, 400, 'Bad request', 'This is not an HTTP request.');
 }
 
