@@ -55,7 +55,7 @@ function stall(url: string) {
   };
 }
 
-/** Minutes with those that never read; a quarter of them before and after is without. */
+/** Minutes with those that never read; an eighth of them before, and after, is without. */
 export const streams: FaultRun = async ({ fresh, say, args: [minutes = '10', name = 'node'] }) => {
   const runtime = name === 'bun' ? 'bun' : 'node';
   const DATABASE_URL = await fresh();
@@ -108,7 +108,7 @@ export const streams: FaultRun = async ({ fresh, say, args: [minutes = '10', nam
   }
 
   await window(warm_ms);
-  const before = await window(whole_ms / 4);
+  const before = await window(whole_ms / 8);
   say(`without: ${JSON.stringify(before.result)}`);
   const stalled = stall(url);
   const [started, n_ended] = [performance.now(), stalled.ended()];
@@ -117,7 +117,7 @@ export const streams: FaultRun = async ({ fresh, say, args: [minutes = '10', nam
   const cut = stalled.ended() - n_ended;
   say(`with ${n_stalled} that never read: ${JSON.stringify(beside.result)}`);
   stalled.end();
-  const after = await window(whole_ms / 4);
+  const after = await window(whole_ms / 8);
   say(`without: ${JSON.stringify(after.result)}`);
   clearInterval(watching);
   followers.end();
