@@ -21,8 +21,9 @@ const settings = {
   POLL_MS_MIN: '60000',
   POLL_MS_MAX: '60000',
   HEARTBEAT_MS: '600000',
-  // Nor with a reader that reads each event.
+  // Nor with readers that read each event.
   UNUSUAL_PER_DAY_MAX: '0',
+  PROOF: 'off',
 };
 /** Warm-up: enough followers that every code path has run, every buffer exists and every pool is full. */
 const n_first = 200;
