@@ -11,6 +11,7 @@ import type { Metric } from './http/metric.ts';
 import { Problem } from './http/problem.ts';
 import type { RateLimit } from './http/rate-limit.ts';
 import type { Reach } from './http/reach.ts';
+import type { Gunzip } from './http/request.ts';
 import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
@@ -87,6 +88,8 @@ export type Parts = {
   anchors: readonly Anchor[];
   /** Compresses a long body as gzip. Absent where the platform compresses responses itself. */
   gzip?: ((body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>) | undefined;
+  /** Inflates a request's body. */
+  gunzip: Gunzip;
   /** Serves the files in public/. */
   assets: MiddlewareHandler;
   /** Whether the client sees that a body failed. workerd ends a failed body like a complete one and drops its last bytes. */

@@ -99,7 +99,7 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   DATABASE_CONNECTIONS_MAX: 'connections to PostgreSQL; a third of them, at most 3, are kept for writes',
   READ_MS_MAX:
     'how long one query of a reader, and an exact count, may take on PostgreSQL before it is cancelled and answered with 503, in ms (not on Workers)',
-  BODY_BYTES_MAX: 'the largest request body, in bytes',
+  BODY_BYTES_MAX: 'the largest request body, in bytes; a compressed one also when it is decompressed',
   PROOF: '`off`: the log is [not sealed](proof.md)',
   SEAL_KEYS:
     'the keys that sign checkpoints, from `npm run seal-key`, separated by white space; the name of the first one is that of the log',

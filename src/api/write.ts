@@ -32,7 +32,7 @@ export function writeRoute(app: App, parts: Parts): void {
     const paced = pacerOf(c, parts.writes);
     // Before the body is read: whoever sends too much is not worth its parsing.
     paced.demand();
-    const { items, single, faults } = await readItems(c, parts.limits.BODY_BYTES_MAX);
+    const { items, single, faults } = await readItems(c, parts);
     paced.take(items.length);
     const ofTrace = traceReader(c, () => {
       meter.traceparents_ignored += 1;
@@ -78,10 +78,10 @@ function pacerOf(c: Context<Env>, writes: Parts['writes']) {
 /** The items of a body, unchecked, and what parsing its text has changed. */
 type Items = { items: unknown[]; single: boolean; faults: Fault[] };
 
-/** Reads a body as JSON or NDJSON. Throws 400, 413 or 415. */
-async function readItems(c: Context<Env>, bytes_max: number): Promise<Items> {
+/** Reads a body as JSON or NDJSON, which may be compressed. Throws 400, 413 or 415. */
+async function readItems(c: Context<Env>, { limits, gunzip }: Parts): Promise<Items> {
   const type = contentType(c);
-  const text = await readText(c, bytes_max);
+  const text = await readText(c, limits.BODY_BYTES_MAX, isCompressed(c) ? gunzip : undefined);
   const { items, single, faults } = ndjsonTypes.includes(type) ? parseLines(text) : parseBody(text);
   if (items.length === 0) throw new Problem(422, 'There is no event in the body.');
   if (items.length > requestLimits.events_max)
@@ -99,13 +99,27 @@ function contentType(c: Context<Env>): string {
     .map((part) => part.trim());
   const charset =
     parameters.find((parameter) => parameter.startsWith('charset='))?.replace(/^charset="?|"$/g, '') ?? 'utf-8';
-  const encoding = c.req.header('content-encoding') ?? 'identity';
   // A form can send JSON as text/plain without a preflight: any site could then write with a visitor's credentials.
-  if (![...jsonTypes, ...ndjsonTypes].includes(type) || !/^(utf-?8|us-ascii)$/.test(charset) || encoding !== 'identity')
-    throw new Problem(415, 'Send application/json or application/x-ndjson in UTF-8, not compressed.', {
+  if (![...jsonTypes, ...ndjsonTypes].includes(type) || !/^(utf-?8|us-ascii)$/.test(charset))
+    throw new Problem(415, 'Send application/json or application/x-ndjson in UTF-8.', {
       headers: { 'accept-post': [...jsonTypes, ...ndjsonTypes].join(', ') },
     });
   return type;
+}
+
+/** Whether the body is gzip. Other codings, and two of them, are a 415 that names ours (RFC 9110 §12.5.3). */
+function isCompressed(c: Context<Env>): boolean {
+  const coding = (c.req.header('content-encoding') ?? 'identity').trim().toLowerCase();
+  if (coding === 'identity') return false;
+  // Two names of one coding (RFC 9110 §8.4.1.3).
+  if (coding === 'gzip' || coding === 'x-gzip') return true;
+  throw new Problem(
+    415,
+    'Send application/json or application/x-ndjson compressed with gzip once, or not compressed.',
+    {
+      headers: { 'accept-encoding': 'gzip' },
+    },
+  );
 }
 
 function parseJson(text: string, what: string): unknown {

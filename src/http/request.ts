@@ -19,11 +19,18 @@ const newDecoder = () => new TextDecoder('utf-8', { fatal: true, ignoreBOM: fals
 /** Keeps nothing between two calls. Making a decoder takes longer than a small body. */
 const wholeDecoder = newDecoder();
 
-/** The body as UTF-8 text. A read error is reported as a 400: the connection to the client failed, not the service. */
-export async function readText(c: Context, bytes_max: number): Promise<string> {
-  const chunks = await readChunks(c, bytes_max).catch((error) => {
+/** Inflates gzip data; null when its content is longer than `bytes_max`. Rejects when it is broken. */
+export type Gunzip = (bytes: Uint8Array, bytes_max: number) => Promise<Uint8Array | null>;
+
+/**
+ * The body as UTF-8 text. The limit holds for the body as it is sent, and for what `gunzip` makes of it. A read error is
+ * reported as a 400: the connection to the client failed, not the service.
+ */
+export async function readText(c: Context, bytes_max: number, gunzip?: Gunzip): Promise<string> {
+  const sent = await readChunks(c, bytes_max).catch((error) => {
     throw error instanceof Problem ? error : new Problem(400, 'The body could not be read to its end.');
   });
+  const chunks = gunzip ? [await inflated(sent, bytes_max, gunzip)] : sent;
   try {
     const [only] = chunks;
     if (only && chunks.length === 1) return wholeDecoder.decode(only);
@@ -33,6 +40,32 @@ export async function readText(c: Context, bytes_max: number): Promise<string> {
     throw new Problem(400, 'The body is not UTF-8.');
   }
 }
+
+async function inflated(sent: Uint8Array[], bytes_max: number, gunzip: Gunzip): Promise<Uint8Array> {
+  const [only] = sent;
+  const bytes = only && sent.length === 1 ? only : joined(sent);
+  const content = await gunzip(bytes, bytes_max).catch(() => {
+    throw new Problem(400, 'The body is not gzip, or it is cut off.');
+  });
+  if (!content) throw tooLarge(bytes_max, 'decompressed');
+  return content;
+}
+
+function joined(chunks: Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
+}
+
+const tooLarge = (bytes_max: number, how: 'sent' | 'decompressed') =>
+  new Problem(
+    413,
+    `A request body may be at most ${bytes_max} bytes long${how === 'sent' ? '' : ` when it is ${how}`}: send the events in smaller batches.`,
+  );
 
 /**
  * Reads and discards a body that nobody has read, up to `discarded_bytes_max`: where the HTTP server resets a connection
@@ -53,9 +86,7 @@ export async function discardBody(request: Request): Promise<void> {
 
 /** The bytes of the body up to the limit; Content-Length may be missing or wrong. */
 async function readChunks(c: Context, bytes_max: number): Promise<Uint8Array[]> {
-  const tooLarge = () =>
-    new Problem(413, `A request body may be at most ${bytes_max} bytes long: send the events in smaller batches.`);
-  if (Number(c.req.header('content-length') ?? 0) > bytes_max) throw tooLarge();
+  if (Number(c.req.header('content-length') ?? 0) > bytes_max) throw tooLarge(bytes_max, 'sent');
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   if (/^\d+$/.test(c.req.header('content-length') ?? '')) {
@@ -67,9 +98,9 @@ async function readChunks(c: Context, bytes_max: number): Promise<Uint8Array[]> 
     for await (const chunk of c.req.raw.body ?? []) {
       bytes += chunk.byteLength;
       if (bytes <= bytes_max) chunks.push(chunk);
-      if (bytes > bodyLimits.discarded_bytes_max) throw tooLarge();
+      if (bytes > bodyLimits.discarded_bytes_max) throw tooLarge(bytes_max, 'sent');
     }
   }
-  if (bytes > bytes_max) throw tooLarge();
+  if (bytes > bytes_max) throw tooLarge(bytes_max, 'sent');
   return chunks;
 }

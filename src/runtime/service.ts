@@ -19,6 +19,7 @@ import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { runDerivations } from './derivations.ts';
 import { doEachMinute } from './each-minute.ts';
+import { gunzip } from './gunzip.ts';
 import { gzip } from './gzip.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { openPglite } from './pglite.ts';
@@ -193,6 +194,7 @@ export async function openService(
       writes: writeLimitOf(settings),
       openStream,
       gzip,
+      gunzip,
       assets,
       limits: settings,
       body_errors_visible: true,

@@ -19,6 +19,7 @@ import { createStore } from '../log/store.ts';
 import { createTail } from '../log/tail.ts';
 import type { App, Env, Outbound, Parts } from '../parts.ts';
 import { redactionOf } from '../settings.ts';
+import { gunzip } from './gunzip.ts';
 import { openSinkOf } from './open-sinks.ts';
 import { postgresClient } from './postgres-client.ts';
 import { report } from './report.ts';
@@ -119,6 +120,7 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       features: [],
       build,
       meter: createMeter(),
+      gunzip,
       clientAddress: (c) => c.req.header('cf-connecting-ip'),
       assets: (_c, next) => next(),
       limits: settings,

@@ -15,6 +15,7 @@ import type { Redact } from '../log/redaction.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
 import { redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
+import { gunzip } from './gunzip.ts';
 import { httpAnchors } from './http-anchors.ts';
 import { report } from './report.ts';
 import { scrypt } from './scrypt.ts';
@@ -87,6 +88,7 @@ async function respond(
     features,
     build,
     meter: createMeter(),
+    gunzip,
     // Cloudflare writes it, whatever the client has sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     writes,

@@ -1,6 +1,8 @@
 /** Bodies and HTTP messages that are malformed, too large or of another type: refused, and nothing is stored. */
+import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { credentials, json } from '../support/harness.ts';
 import { notOn } from '../targets/not-on.ts';
@@ -39,8 +41,13 @@ const types: [what: string, headers: Record<string, string>, status: number][] =
   ['JSON behind text/plain', { 'content-type': 'text/plain; application/json' }, 415],
   ['UTF-16', { 'content-type': 'application/json; charset=utf-16' }, 415],
   ['Latin-1', { 'content-type': 'application/json;charset="iso-8859-1"' }, 415],
-  ['gzip', { 'content-type': 'application/json', 'content-encoding': 'gzip' }, 415],
-  ['two content encodings', { 'content-type': 'application/json', 'content-encoding': 'identity, br' }, 415],
+  ...['br', 'deflate', 'zstd', 'compress', 'gzip, gzip', 'identity, br', 'gzip;q=1', '*'].map(
+    (coding): (typeof types)[number] => [
+      `encoded as ${coding}`,
+      { 'content-type': 'application/json', 'content-encoding': coding },
+      415,
+    ],
+  ),
 ];
 
 const goodTypes = [
@@ -66,6 +73,48 @@ it.each(types)('a body as %s is refused', async (_what, headers, status) => {
   const answer = await service.request('/api/logs', { method: 'POST', headers, body: sent });
   expect(await refused(answer, status)).toMatch(/application\/json/);
   await unchanged();
+});
+
+describe('a body that is said to be gzip', () => {
+  const good = gzipSync(JSON.stringify(event));
+  const changed = (at: number) => good.map((byte, i) => (i === (at + good.length) % good.length ? byte ^ 1 : byte));
+
+  it.each<[what: string, body: Uint8Array, status: number, names: RegExp]>([
+    ['is not', Buffer.from(JSON.stringify(event)), 400, /gzip/],
+    ['is empty', Buffer.alloc(0), 400, /gzip/],
+    ['is deflate', deflateSync(JSON.stringify(event)), 400, /gzip/],
+    ['ends in its header', good.subarray(0, 5), 400, /gzip/],
+    ['ends before its checksum', good.subarray(0, -8), 400, /gzip/],
+    ['ends in its checksum', good.subarray(0, -2), 400, /gzip/],
+    ['has another checksum', changed(-8), 400, /gzip/],
+    ['has another length', changed(-1), 400, /gzip/],
+    ['goes on with something else', Buffer.concat([good, Buffer.from('{}')]), 400, /gzip/],
+    ['has no JSON in it', gzipSync('{"event_'), 400, /JSON/],
+    ['is compressed twice', gzipSync(good), 400, /UTF-8/],
+    // 100 MB in 97 kB: it must not be inflated to its end. A gigabyte within the limit of the compressed body is as bad.
+    ['inflates to 100 MB', gzipSync(Buffer.alloc(100_000_000, ' ')), 413, /1048576 bytes long when it is decompressed/],
+    ['inflates to a byte too many', gzipSync(Buffer.alloc(1_048_577, ' ')), 413, /decompressed/],
+    ['is too large as it is', gzipSync(randomBytes(2_000_000)), 413, /1048576 bytes/],
+  ])('and %s is refused', async (_what, body, status, names) => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const answer = await service.request('/api/logs', { method: 'POST', headers, body: body as BodyInit });
+    expect(await refused(answer, status)).toMatch(names);
+    await unchanged();
+  });
+
+  it('and is not is refused in chunks without a length, too', async () => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const body = new Blob([gzipSync(Buffer.alloc(100_000_000, ' '))]).stream();
+    const init = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
+    await refused(await service.request('/api/logs', init), 413);
+    await unchanged();
+  });
+});
+
+it('the refusal of an encoding names those that are accepted', async () => {
+  const headers = { 'content-type': 'application/json', 'content-encoding': 'br' };
+  const answer = await service.request('/api/logs', { method: 'POST', headers, body: 'x' });
+  expect([answer.status, answer.headers.get('accept-encoding')]).toEqual([415, 'gzip']);
 });
 
 describe('a line of NDJSON', () => {
@@ -231,6 +280,28 @@ describe('a body is accepted with', () => {
   it.each(goodTypes)('the content type %s', async (type) => {
     const init = { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(event) };
     expect((await service.request('/api/logs', init)).status).toBe(201);
+  });
+
+  it.each([
+    ['gzip', 'application/json', [event], 1],
+    ['GZIP', 'application/json', [event], 1],
+    ['x-gzip', 'application/x-ndjson', [event, event], 2],
+    ['identity', 'application/json', [event], 1],
+  ])('the encoding %s, as %s', async (coding, type, events, n) => {
+    const text =
+      type === 'application/json' ? JSON.stringify(events) : events.map((one) => JSON.stringify(one)).join('\n');
+    const body = coding === 'identity' ? Buffer.from(text) : gzipSync(text);
+    const headers = { 'content-type': type, 'content-encoding': coding };
+    const answer = await service.request('/api/logs', { method: 'POST', headers, body });
+    expect([answer.status, ((await answer.json()) as { count: number }).count]).toEqual([201, n]);
+  });
+
+  it('as many bytes as the limit, of a thousand events in gzip', async () => {
+    const text = JSON.stringify(Array.from({ length: 1_000 }, (_, i) => ({ ...event, description: `event ${i}` })));
+    const body = gzipSync(text.padEnd(1_048_576));
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    const answer = await service.request('/api/logs', { method: 'POST', headers, body });
+    expect([answer.status, ((await answer.json()) as { count: number }).count]).toEqual([201, 1_000]);
   });
 
   it('a byte order mark', async () => {

@@ -14,6 +14,7 @@ import { version } from '../../src/http/version.ts';
 import { createStore } from '../../src/log/store.ts';
 import { createTail } from '../../src/log/tail.ts';
 import { type Feature, requireRight } from '../../src/parts.ts';
+import { gunzip } from '../../src/runtime/gunzip.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { processUsage } from '../../src/runtime/process-usage.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
@@ -60,6 +61,7 @@ describe('a feature', async () => {
       limits: settings,
       body_errors_visible: true,
       clientAddress: () => undefined,
+      gunzip,
       isReady: () => true,
       report: (_what, error) => {
         throw error;

@@ -16,6 +16,7 @@ import { type Page, readPage, writeCursor } from '../../src/log/paging.ts';
 import type { Reads } from '../../src/log/reads.ts';
 import { createStore } from '../../src/log/store.ts';
 import { createTail } from '../../src/log/tail.ts';
+import { gunzip } from '../../src/runtime/gunzip.ts';
 import { openPglite } from '../../src/runtime/pglite.ts';
 import { openPostgres } from '../../src/runtime/postgres.ts';
 import { scrypt } from '../../src/runtime/scrypt.ts';
@@ -199,6 +200,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       limits: settings,
       body_errors_visible: true,
       clientAddress: () => undefined,
+      gunzip,
       isReady: () => true,
       report: () => {},
     });
