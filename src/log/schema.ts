@@ -372,6 +372,24 @@ export const logCheckpoints = pgTable(
 );
 
 /**
+ * What is left of the commitments of an event of which something was erased: the commitment of each field that is gone,
+ * and the salt of each value that stayed (proof/leaf.ts). It is also the ledger from which erasures are repeated.
+ */
+export const logErasures = pgTable(
+  'log_erasures',
+  {
+    id: bigint({ mode: 'number' }).notNull(),
+    field: text().notNull(),
+    commitment: bytes(),
+    salt: bytes(),
+  },
+  (t) => [
+    primaryKey({ name: 'log_erasures_pkey', columns: [t.id, t.field] }),
+    check('log_erasures_one', sql`(${t.commitment} is null) <> (${t.salt} is null)`),
+  ],
+);
+
+/**
  * A stored event, as every reader gets it. `unreadable` says which of its values cannot be given out and why; then
  * `metadata_text` may hold its metadata as text (stored-row.ts).
  */

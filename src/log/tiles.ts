@@ -9,6 +9,7 @@ import {
   activityLogs as log,
   logBatches,
   logCheckpoints,
+  logErasures,
   logTileKeys,
   logTiles,
 } from './schema.ts';
@@ -16,6 +17,8 @@ import { rowColumns, storedRows, toEntry } from './stored-row.ts';
 
 /** A full tile: 256 hashes and their root. Above level 0 `hashes` are the roots of the tiles below, and are not given. */
 export type Tile = { level: number; n: number; root: Uint8Array; hashes: Uint8Array | null };
+/** Of a field that is gone its commitment, of one that stayed its salt. */
+export type Erasure = { field: string; commitment: Uint8Array | null; salt: Uint8Array | null };
 export type StoredCheckpoint = { size: number; root: Uint8Array; note: string; at: string };
 
 const hexOf = (column: unknown) => sql<string>`encode(${column}, 'hex')`;
@@ -132,6 +135,32 @@ export function tilesOf(db: Database, reads: Reads) {
     return rows.map(({ id }) => id);
   }
 
+  /** What is left of the commitments of erased events, by their ids. */
+  async function erasures(after: number, upto: number): Promise<Map<number, Erasure[]>> {
+    const rows = await reads((from) =>
+      from
+        .select({
+          id: logErasures.id,
+          field: logErasures.field,
+          commitment: sql<string | null>`encode(${logErasures.commitment}, 'hex')`,
+          salt: sql<string | null>`encode(${logErasures.salt}, 'hex')`,
+        })
+        .from(logErasures)
+        .where(and(gt(logErasures.id, after), lte(logErasures.id, upto))),
+    );
+    const found = new Map<number, Erasure[]>();
+    for (const { id, field, commitment, salt } of rows) {
+      const known = found.get(id) ?? [];
+      known.push({
+        field,
+        commitment: commitment === null ? null : fromHex(commitment),
+        salt: salt === null ? null : fromHex(salt),
+      });
+      found.set(id, known);
+    }
+    return found;
+  }
+
   /** Keeps the keys of tiles that have none: the first one wins, and tileKeys says which one that was. */
   async function addTileKeys(keys: { tile: number; nodes: Uint8Array }[]): Promise<void> {
     const added = JSON.stringify(keys.map(({ tile, nodes }) => ({ tile, nodes: toHex(nodes) })));
@@ -168,6 +197,7 @@ export function tilesOf(db: Database, reads: Reads) {
     leafHashes,
     entriesBetween,
     idsBetween,
+    erasures,
     addTileKeys,
     addTiles,
     addCheckpoint,

@@ -59,8 +59,12 @@ function hashOf(sha256: Sha256, salt: Uint8Array, text: string): Uint8Array {
   return sha256(scratch.subarray(0, salt.length + written));
 }
 
+/** The salt of a field, from an event's secrets. */
+export const saltIn = (sha256: Sha256, secrets: EventSecrets, field: ErasableField): Uint8Array | undefined =>
+  'key' in secrets ? saltOf(sha256, secrets.key, field) : secrets.salts[field];
+
 /** The commitment to a value: 32 zero bytes when there is none. Null when there is a value, and no salt. */
-function commitmentOf(
+export function commitmentOf(
   sha256: Sha256,
   entry: ProvenEntry,
   field: ErasableField,
@@ -69,7 +73,7 @@ function commitmentOf(
   if ('erased' in secrets && secrets.erased[field]) return secrets.erased[field];
   const text = textOf(entry, field);
   if (text === null) return absent;
-  const salt = 'key' in secrets ? saltOf(sha256, secrets.key, field) : secrets.salts[field];
+  const salt = saltIn(sha256, secrets, field);
   return salt ? hashOf(sha256, salt, text) : null;
 }
 
@@ -77,7 +81,7 @@ function commitmentOf(
  * What is committed to. Metadata that cannot be read as JSON is committed to as its text, behind letters with which no
  * canonical JSON begins.
  */
-function textOf(entry: ProvenEntry, field: ErasableField): string | null {
+export function textOf(entry: ProvenEntry, field: ErasableField): string | null {
   if (field === 'metadata' && entry.metadata_text !== undefined) return `text:${entry.metadata_text}`;
   const value = entry[field];
   return value === null ? null : canonical(value);

@@ -1,8 +1,9 @@
 /** The leaves of the tree, from the events of the log and the keys of their tiles. */
 import type { Entry } from '../../log/schema.ts';
 import type { Store } from '../../log/store.ts';
+import type { Erasure } from '../../log/tiles.ts';
 import type { Sha256 } from '../../proof/bytes.ts';
-import { type EventSecrets, eventDigest } from '../../proof/leaf.ts';
+import { type EventSecrets, erasableFields, eventDigest } from '../../proof/leaf.ts';
 import { type ReadTile, tile_hashes } from '../../proof/subtree.ts';
 import { keysOfTile, readNodes } from '../../proof/tile-keys.ts';
 import { leafHash } from '../../proof/tree.ts';
@@ -23,18 +24,40 @@ export type Sealed = { entry: Entry; secrets: EventSecrets };
 export async function sealedOf(tiles: Tiles, sha256: Sha256, n: number, upto: number): Promise<Sealed[]> {
   const first = n * tile_hashes;
   const last = Math.min(first + tile_hashes, upto);
-  const [entries, stored] = await Promise.all([tiles.entriesBetween(first, last), tiles.tileKeys(n, n)]);
+  const [entries, secretsOf] = await Promise.all([
+    tiles.entriesBetween(first, last),
+    secretsOfTile(tiles, sha256, n, last),
+  ]);
   const missing = entries.findIndex(({ id }, i) => id !== first + i + 1);
   if (missing >= 0 || entries.length < last - first)
     throw new SealFault(`event ${first + 1 + (missing < 0 ? entries.length : missing)} is not in the log`);
+  return entries.map((entry) => ({ entry, secrets: secretsOf(entry.id) }));
+}
+
+/** The secrets of the events of a tile up to an id. Those of an erased event are what is left of them. */
+export async function secretsOfTile(tiles: Tiles, sha256: Sha256, n: number, upto: number) {
+  const before = n * tile_hashes;
+  const [stored, erasures] = await Promise.all([tiles.tileKeys(n, n), tiles.erasures(before, upto)]);
   const nodes = stored.get(n);
   if (!nodes) throw new SealFault(`the keys of tile ${n} are missing`);
-  const keys = keysOfTile(sha256, readNodes(nodes), 0, last - first - 1);
-  return entries.map((entry, i) => {
-    const key = keys[i];
-    if (!key) throw new SealFault(`the key of event ${entry.id} is missing`);
-    return { entry, secrets: { key } };
-  });
+  const keys = keysOfTile(sha256, readNodes(nodes), 0, upto - before - 1);
+  return (id: number): EventSecrets => {
+    const left = erasures.get(id);
+    if (left) return secretsOfErasures(left);
+    const key = keys[id - before - 1];
+    if (!key) throw new SealFault(`the key of event ${id} is missing`);
+    return { key };
+  };
+}
+
+export function secretsOfErasures(left: readonly Erasure[]): EventSecrets {
+  const secrets: Exclude<EventSecrets, { key: Uint8Array }> = { salts: {}, erased: {} };
+  for (const { field, commitment, salt } of left) {
+    const known = erasableFields.find((name) => name === field);
+    if (known && commitment) secrets.erased[known] = commitment;
+    if (known && salt) secrets.salts[known] = salt;
+  }
+  return secrets;
 }
 
 export const digestsOf = (sha256: Sha256, sealed: readonly Sealed[]): Uint8Array[] =>

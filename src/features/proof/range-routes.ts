@@ -12,7 +12,7 @@ import { type IdRange, rangesOf } from '../../proof/ranges.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { nodesOfRange, readNodes } from '../../proof/tile-keys.ts';
 import { newestCheckpoint } from './checkpoint.ts';
-import { readTileOf, type Tiles } from './leaves.ts';
+import { readTileOf, secretsOfErasures, type Tiles } from './leaves.ts';
 
 /** Ids that one statement looks through, and events that a proof with a filter is about: their ids are kept in memory. */
 const [ids_per_read, ids_max] = [20_000, 2_000_000];
@@ -62,7 +62,11 @@ export function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSourc
   return {
     hashOf,
     eventsOf: async (n, ids) => {
-      const [hashes, stored] = await Promise.all([readTile(0, n, hashesOfTile(0, n, size)), tiles.tileKeys(n, n)]);
+      const [hashes, stored, erasures] = await Promise.all([
+        readTile(0, n, hashesOfTile(0, n, size)),
+        tiles.tileKeys(n, n),
+        tiles.erasures(n * tile_hashes, (n + 1) * tile_hashes),
+      ]);
       const keys = stored.get(n);
       if (!keys) throw new Error(`the keys of tile ${n} are missing`);
       const nodes = readNodes(keys);
@@ -76,7 +80,9 @@ export function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSourc
         }
       return {
         nodes: ids.flatMap(({ first, last }) => nodesOfRange(sha256, nodes, first - before, last - before)),
-        secrets: new Map(),
+        secrets: new Map(
+          [...erasures].filter(([id]) => leaves.has(id)).map(([id, left]) => [id, secretsOfErasures(left)]),
+        ),
         leaves,
       };
     },
