@@ -176,16 +176,19 @@ export function tilesOf(db: Database, reads: Reads) {
     return row?.n ?? tiles.length;
   }
 
-  /** Keeps a checkpoint; false when there is one of this size with another root. */
+  /**
+   * Keeps a checkpoint; false when there is one of this size with another root. There may be none: another instance has
+   * kept the same one, and dropped it for a longer one.
+   */
   async function addCheckpoint({
     size,
     root,
     note,
   }: Pick<StoredCheckpoint, 'size' | 'root' | 'note'>): Promise<boolean> {
     const [row] = await db
-      .select({ same: sql<boolean>`same` })
+      .select({ same: sql<boolean | null>`same` })
       .from(sql`add_checkpoint(${size}::bigint, ${toHex(root)}::text, ${note}::text) as same`);
-    return row?.same === true;
+    return row !== undefined && row.same !== false;
   }
 
   return {

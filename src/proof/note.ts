@@ -86,10 +86,12 @@ export const writeCheckpoint = ({ origin, size, root }: Checkpoint): string =>
 
 /** The checkpoint in a note's text, or null. Lines after the third are extensions, and say nothing to us. */
 export function readCheckpoint(text: string): Checkpoint | null {
-  const [origin = '', digits = '', hash = ''] = text.split('\n');
+  const lines = text.split('\n');
+  if (lines.pop() !== '' || lines.includes('')) return null;
+  const [origin = '', digits = '', hash = ''] = lines;
   const root = fromBase64(hash);
   const size = /^(0|[1-9]\d{0,15})$/.test(digits) ? Number(digits) : Number.NaN;
-  if (origin === '' || !Number.isSafeInteger(size) || root?.length !== 32) return null;
+  if (lines.length < 3 || !Number.isSafeInteger(size) || root?.length !== 32) return null;
   return { origin, size, root };
 }
 
@@ -102,7 +104,7 @@ export const writeNote = ({ text, signatures }: Note): string => `${text}\n${sig
 /** Reads a note, or null when it is none. */
 export function readNote(note: string): Note | null {
   const at = note.lastIndexOf('\n\n');
-  if (at < 0 || !note.endsWith('\n')) return null;
+  if (at < 0 || !note.endsWith('\n') || [...note].some((char) => char < ' ' && char !== '\n')) return null;
   const lines = note.slice(at + 2, -1).split('\n');
   const signatures: Signature[] = [];
   for (const line of lines[0] === '' ? [] : lines) {

@@ -62,8 +62,9 @@ export function readProof(text: string): TlogProof | null {
   const [, digits = ''] = /^index (0|[1-9]\d{0,15})$/.exec(place) ?? [];
   const path = hashes.map(hashOf);
   const secrets = readSecretsText(data);
-  if (at < 0 || first !== header || digits === '' || !secrets || !path.every((hash) => hash !== null)) return null;
-  return { secrets, index: Number(digits), path, note: text.slice(at + 2) };
+  const index = digits === '' ? Number.NaN : Number(digits);
+  if (at < 0 || first !== header || !secrets || !path.every((hash) => hash !== null)) return null;
+  return Number.isSafeInteger(index) ? { secrets, index, path, note: text.slice(at + 2) } : null;
 }
 
 function jsonOf(data: string): unknown {

@@ -65,7 +65,7 @@ export function isIncluded(
     root,
   }: { index: number; size: number; leaf: Uint8Array; path: readonly Uint8Array[]; root: Uint8Array },
 ): boolean {
-  if (!isCount(index) || !isCount(size) || index >= size) return false;
+  if (!isCount(index) || !isCount(size) || index >= size || ![leaf, root, ...path].every(isHash)) return false;
   let [fn, sn, hash] = [index, size - 1, leaf];
   for (const node of path) {
     if (sn === 0) return false;
@@ -90,6 +90,7 @@ export function isConsistent(
   }: { old: number; oldRoot: Uint8Array; size: number; root: Uint8Array; path: readonly Uint8Array[] },
 ): boolean {
   if (!isCount(old) || !isCount(size) || old < 1 || old > size) return false;
+  if (![oldRoot, root, ...path].every(isHash)) return false;
   if (old === size) return path.length === 0 && isEqual(oldRoot, root);
   const nodes = isPowerOfTwo(old) ? [oldRoot, ...path] : [...path];
   const first = nodes.shift();
@@ -110,5 +111,7 @@ export function isConsistent(
 
 /** Not `>> 1`: an index may have more than 32 bits. */
 const half = (n: number): number => Math.floor(n / 2);
+/** Hashes of other lengths could be cut at another place and have the same node above them. */
+const isHash = ({ length }: Uint8Array): boolean => length === 32;
 const isCount = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
-const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n)) && 2 ** Math.log2(n) === n;
+const isPowerOfTwo = (n: number): boolean => 2 ** Math.round(Math.log2(n)) === n;

@@ -71,7 +71,11 @@ export const digestsOf = (sha256: Sha256, sealed: readonly Sealed[]): Uint8Array
 export const readTileOf =
   (tiles: Tiles, sha256: Sha256): ReadTile =>
   async (level, n, count) => {
-    if (level > 0) return tiles.tileRoots(level - 1, n * tile_hashes, count);
+    if (level > 0) {
+      const roots = await tiles.tileRoots(level - 1, n * tile_hashes, count);
+      if (roots.length < count) throw new SealFault(`tile ${level - 1}/${n * tile_hashes + roots.length} is missing`);
+      return roots;
+    }
     const stored = await tiles.leafHashes(n);
     if (stored) return stored.slice(0, count);
     const sealed = await sealedOf(tiles, sha256, n, n * tile_hashes + count);

@@ -39,7 +39,8 @@ export async function seal({ tiles, sha256, origin, signers, known }: Sealing, i
   if (head < longest) throw new SealFault(`the log ends at ${head}, and ${longest} events were sealed`);
   const others = known.filter(({ size: n, root }) => n !== size || !newest || !isEqual(root, newest.root));
   if (head === size && others.length === 0) return { n_ids: 0, remaining: 0, size, checkpoint: null };
-  const upto = Math.min(head, size + ids_max);
+  // Not less than was ever signed: a shorter checkpoint would be signed before the log is compared with the longest one.
+  const upto = Math.min(head, Math.max(size + ids_max, longest));
   const leaves = await addLeaves(tiles, sha256, size, upto);
   const stored = readTileOf(tiles, sha256);
   const hashOf = subtreeHashes(
@@ -76,11 +77,12 @@ async function addLeaves(tiles: Tiles, sha256: Sha256, size: number, upto: numbe
     full = [];
   }
   // A tile above is full with its last tile below. What another instance has added meanwhile is the same.
+  const stored = readTileOf(tiles, sha256);
   let [from, to] = [first, Math.floor(upto / tile_hashes)];
   for (let level = 1; to > from; level += 1) {
     [from, to] = [Math.floor(from / tile_hashes), Math.floor(to / tile_hashes)];
     for (let n = from; n < to; n += 1) {
-      const hashes = await tiles.tileRoots(level - 1, n * tile_hashes, tile_hashes);
+      const hashes = await stored(level, n, tile_hashes);
       await addFullTiles(tiles, [{ level, n, root: rootOf(sha256, hashes), hashes: null }]);
     }
   }
