@@ -20,7 +20,7 @@ export type Shop = {
 };
 
 const token = 'bench-secret-000001';
-const credentials = { USERS: 'bench:admin:bench-password', TOKENS: `bench:read+write:${token}` };
+const credentials = { OWN_EVENTS: 'off', USERS: 'bench:admin:bench-password', TOKENS: `bench:read+write:${token}` };
 const day_ms = 24 * 60 * 60 * 1_000;
 const month_days = 30;
 const batch_rows = 1_000;

@@ -121,6 +121,7 @@ await serveIfChild(import.meta.url, async (place) => {
   const running = await startNode(
     readSettings({
       PORT: '0',
+      OWN_EVENTS: 'off',
       USERS: 'bench:admin:bench-password',
       TOKENS: `bench:read+write+export:${token}`,
       ...place,

@@ -27,6 +27,7 @@ export function createApp(parts: Parts): App {
     // Set before the handler: hono would build a finished response a second time.
     if (!setsHeadersItself(c.req)) for (const [name, value] of Object.entries(securityHeaders)) c.header(name, value);
     await next();
+    parts.own.tellCounted();
     const { status } = c.res;
     meter.answered(c.req.method, status === 405 ? null : routeOf(c), status, (performance.now() - started) / 1_000);
   });

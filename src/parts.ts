@@ -5,6 +5,7 @@ import { type Auth, bearerChallenge, notSignedIn, type Principal, type Right } f
 import { readSessionCookie } from './auth/cookie.ts';
 import { pathOf, signInUrl } from './auth/return-path.ts';
 import { passwordProof, type Sessions, sessionDigest } from './auth/session.ts';
+import { sourceOf } from './http/client-address.ts';
 import type { Dial } from './http/dial.ts';
 import type { Meter } from './http/meter.ts';
 import type { Metric } from './http/metric.ts';
@@ -16,6 +17,7 @@ import type { RequestIds } from './http/request-id.ts';
 import type { OpenStream } from './http/slow-reader.ts';
 import type { OpenReader } from './log/delivery-sink.ts';
 import type { Term } from './log/filter.ts';
+import type { Recorder } from './log/own-events.ts';
 import type { Position } from './log/position.ts';
 import type { Derivation, Step } from './log/reader.ts';
 import type { Entry } from './log/schema.ts';
@@ -116,6 +118,8 @@ export type Parts = {
   >;
   /** Registers work that continues after the response has begun: a request's database client is closed after it. */
   waitUntil?(work: Promise<unknown>): void;
+  /** Records what is done with the product as events of the log. */
+  own: Recorder;
   report: Report;
 };
 
@@ -195,10 +199,44 @@ export const requireRight =
     // CSRF: a browser also sends the cookie with requests that a sibling domain of the same site starts.
     if (principal.session && !['GET', 'HEAD'].includes(c.req.method) && !isSameOrigin(c, parts.limits))
       throw new Problem(403, 'With a session, only a page of this service may do that.');
+    recordUse(c, parts, principal, right);
     parts.auth.demand(principal, right);
     c.set('principal', principal);
     await next();
   };
+
+/** Records the first use of a token, or of a password by Basic, on this day, and that a right was missing. */
+function recordUse(c: Context, { own, clientAddress }: Parts, principal: Principal, right: Right): void {
+  const { kind, name, session, rights } = principal;
+  if (kind === 'service')
+    own.daily('TOKEN_USED', name, () => ({
+      entity_type: 'token',
+      entity_id: name,
+      description: `The token ${name} was used for the first time on this day`,
+      ip_address: clientAddress(c),
+      metadata: { rights: [...rights] },
+    }));
+  else if (!session) {
+    const ip_address = clientAddress(c);
+    own.daily('SIGN_IN', `${name} ${sourceOf(ip_address)}`, () => ({
+      entity_type: 'user',
+      entity_id: name,
+      user_id: name,
+      description: `${name} sent a right password from this address for the first time on this day`,
+      ip_address,
+      metadata: { by: 'basic' },
+    }));
+  }
+  if (!rights.includes(right))
+    own.count({
+      type: 'REFUSED',
+      entity_type: 'right',
+      entity_id: right,
+      user_id: name,
+      description: `${name} may not do what needs the right ${right}`,
+      ip_address: clientAddress(c),
+    });
+}
 
 /** The principal of the session cookie, with the user's current role; null when there is no valid session. */
 export async function sessionOf(c: Context, { auth, sessions, limits }: Parts): Promise<Principal | null> {

@@ -7,6 +7,7 @@ import { type RateLimit, rateLimit } from './http/rate-limit.ts';
 import { queueLimits } from './log/append-queue.ts';
 import { parseDatabaseUrl } from './log/database-url.ts';
 import { entryLimits, isLonger } from './log/entry.ts';
+import { createOwnEvents, type OwnEvents, type OwnKind, ownKinds } from './log/own-events.ts';
 import { createRedaction, type Redact } from './log/redaction.ts';
 
 type Setting<T> = { fallback: string; read(text: string): T };
@@ -42,6 +43,7 @@ export const settingRows = {
   TOKENS: setting('', readTokens),
   PUBLIC_URL: setting('', readPublicUrl),
   CORS_ORIGINS: setting('', readOrigins),
+  OWN_EVENTS: setting('on', readOwnKinds),
   TRUSTED_PROXIES: setting('', readProxies),
   SIGN_IN_NAME_PER_MINUTE_MAX: setting('5', whole(0, 1_000_000)),
   SIGN_IN_ADDRESS_PER_MINUTE_MAX: setting('30', whole(0, 1_000_000)),
@@ -87,6 +89,8 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   PUBLIC_URL: 'the address people use when a proxy changes the Host header: requests from its pages are ours',
   CORS_ORIGINS:
     'the other sites whose pages may read, follow and write with their visitors’ credentials, as origins such as `https://desk.example.com`, separated by white space',
+  OWN_EVENTS:
+    'what the service records of its own use as [events of the log](security.md#own-events): `on`, `off`, or some of `sign_in`, `export`, `refusal` and `token`, separated by white space; nothing of the users for development',
   TRUSTED_PROXIES:
     'the addresses and networks of the proxies in front of the service, such as `127.0.0.1 10.0.0.0/8`, separated by white space: what they write into `X-Forwarded-For` is the [address of the client](security.md#limits) (not on Workers)',
   SIGN_IN_NAME_PER_MINUTE_MAX:
@@ -161,6 +165,10 @@ const isQuoted = (text: string) => /^["'`]/.test(text);
 /** How secrets in events are replaced. */
 export const redactionOf = ({ REDACT, REDACT_KEYS, REDACT_ALLOW }: Settings): Redact =>
   createRedaction({ on: REDACT, keys: REDACT_KEYS, allowed: REDACT_ALLOW });
+
+/** What is recorded of the product's own use. With the users for development nobody is known: anybody is `admin`. */
+export const ownEventsOf = (settings: Settings): OwnEvents =>
+  createOwnEvents(developmentUsers(settings) ? [] : settings.OWN_EVENTS);
 
 export const signInLimitsOf = (settings: Settings): SignInLimits => ({
   per_name: settings.SIGN_IN_NAME_PER_MINUTE_MAX,
@@ -285,6 +293,15 @@ function readNetworks(text: string): Network[] {
       if (!network) throw new Error('must be networks such as 10.0.0.0/8 or fd00::/8');
       return network;
     });
+}
+
+function readOwnKinds(text: string): readonly OwnKind[] {
+  if (text === 'on') return ownKinds;
+  if (text === 'off') return [];
+  const words = text.split(/\s+/);
+  const kinds = ownKinds.filter((kind) => words.includes(kind));
+  if (kinds.length !== new Set(words).size) throw new Error(`must be on, off, or of ${ownKinds.join(', ')}`);
+  return kinds;
 }
 
 function readProxies(text: string): Network[] {

@@ -68,6 +68,11 @@ describe('an invalid value is refused by name', () => {
       proxies,
       /must not hold every address/,
     ]),
+    ...['all', 'on off', 'sign_in,export', 'SIGN_IN'].map((kinds): [string, string, RegExp] => [
+      'OWN_EVENTS',
+      kinds,
+      /on, off, or of sign_in, export, refusal, token/,
+    ]),
     ['WRITE_EVENTS_PER_MINUTE_MAX', '999', /0, for no limit, or at least 1000/],
     ['USERS', `"${users} audit:guest:x"`, /in quotes/],
     ['DATA_DIR', '"/data"', /in quotes/],

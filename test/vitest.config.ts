@@ -77,11 +77,12 @@ const understanding = ['aggregate', 'boards', 'digests', 'patterns', 'traces', '
  */
 const excludedOn = ({ runtime, database, jit }: Target): string[] => {
   // JIT makes these statements slower or faster, and their answers the same, which is what is claimed.
-  if (jit) return [...beforeDatabase, ...browsers, ...sockets, ...understanding, 'redaction', 'rules'];
+  if (jit) return [...beforeDatabase, ...browsers, ...sockets, ...understanding, 'own-events', 'redaction', 'rules'];
   if (database !== 'pglite') return [];
   // How Bun reaches far sides, holds slow followers, replaces secrets, runs rules and understands the log is claimed on
   // PostgreSQL, and how the embedded database does on Node.
-  const onBun = runtime === 'bun' ? ['conditions-readers', 'redaction', 'rules', 'shipping', ...understanding] : [];
+  const onBun =
+    runtime === 'bun' ? ['conditions-readers', 'own-events', 'redaction', 'rules', 'shipping', ...understanding] : [];
   return ['cors', 'input-bodies', 'rate-limits', 'refusals*', 'session-browser', ...sockets, ...onBun];
 };
 

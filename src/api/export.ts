@@ -29,6 +29,16 @@ export function exportRoute(app: App, parts: Parts): void {
     };
     // A HEAD has no body: an opened one would never be read and never be closed.
     if (c.req.method === 'HEAD') return c.body(null, 200, headers);
+    const { name: user_id } = c.get('principal');
+    // Before the first byte, and refused where it cannot be stored: an export is the reading that takes the log away.
+    await parts.own.demand({
+      type: 'EXPORT',
+      entity_type: 'log',
+      user_id,
+      description: `${user_id} exported events as ${name}`,
+      ip_address: parts.clientAddress(c),
+      metadata: { format: name, filter: filter.key, last_id: upto },
+    });
     const { write, truncation_mark } = formats[name];
     const report = (error: unknown) => parts.report('an export was cut off', error, requestIdsOf(c));
     const body = byteStream(write(store.exportPages(filter, upto)), {

@@ -4,7 +4,7 @@ import { sourceOf } from '../http/client-address.ts';
 import { sha256 } from '../http/digest.ts';
 import { fairLimit } from '../http/fair-limit.ts';
 import { Problem } from '../http/problem.ts';
-import { failedSignIns } from './failed-sign-ins.ts';
+import { failedSignIns, type Outcome } from './failed-sign-ins.ts';
 import { createGuesses, type SignInLimits } from './sign-in-limits.ts';
 
 export const rights = ['read', 'write', 'export', 'metrics', 'admin'] as const;
@@ -104,6 +104,11 @@ export type AuthParts = {
   limits?: SignInLimits;
   /** Writes to the service's log. */
   report?(what: string, error: unknown, about: { level: 'warn' }): void;
+  /**
+   * Told of each sign-in that failed or was refused, with the name if it is one of `users`: what somebody typed as another
+   * name may be a password. `token` is a bearer token that is none.
+   */
+  onFailure?(what: 'password' | 'token', user: string | null, outcome: Outcome, address: string | undefined): void;
 };
 
 /**
@@ -112,7 +117,14 @@ export type AuthParts = {
  * and password and returns null instead of a 401. `person` looks up a user without any check; `passwordOf` returns the
  * user's configured password, hashed or plain. `demand` throws a 403 when the principal lacks the right.
  */
-export function createAuth({ users, tokens, scrypt, limits = noLimits, report = () => {} }: AuthParts) {
+export function createAuth({
+  users,
+  tokens,
+  scrypt,
+  limits = noLimits,
+  report = () => {},
+  onFailure = () => {},
+}: AuthParts) {
   // An unknown user name is checked against this hash, so that the response takes as long as for a wrong password. The
   // key is random and not the hash of a password: hashing one would delay every start of a Worker.
   const decoy: ScryptHash = {
@@ -134,7 +146,11 @@ export function createAuth({ users, tokens, scrypt, limits = noLimits, report = 
   const pepper = crypto.randomUUID();
   // The queue takes turns by name and address: guessers delay neither other users, nor the same one elsewhere.
   const gate = fairLimit(authLimits.hashing, 'Too many passwords wait to be checked. Try again.');
-  const count = failedSignIns((name) => roleOf.has(name), report);
+  const countForLog = failedSignIns((name) => roleOf.has(name), report);
+  const count = (name: string, outcome: Outcome, address: string | undefined) => {
+    countForLog(name, outcome);
+    onFailure('password', roleOf.has(name) ? name : null, outcome, address);
+  };
 
   const guesses = createGuesses(limits);
 
@@ -151,7 +167,7 @@ export function createAuth({ users, tokens, scrypt, limits = noLimits, report = 
       throw error;
     });
     if (principal) guess.wasRight();
-    else count(name, 'failed');
+    else count(name, 'failed', address);
     return principal;
   }
 
@@ -165,7 +181,7 @@ export function createAuth({ users, tokens, scrypt, limits = noLimits, report = 
     try {
       guesses.demand(name, address);
     } catch (error) {
-      count(name, 'refused');
+      count(name, 'refused', address);
       throw error;
     }
     const key = (await sha256(pepper + JSON.stringify([name, password]))).join();
@@ -220,7 +236,10 @@ export function createAuth({ users, tokens, scrypt, limits = noLimits, report = 
       const [, scheme = '', credentials = ''] = /^(\S+) +(\S+)\s*$/.exec(authorization) ?? [];
       if (scheme.toLowerCase() === 'basic') return byBasic(credentials, address());
       const principal = scheme.toLowerCase() === 'bearer' ? await checkToken(credentials) : null;
-      if (!principal) throw wrong();
+      if (!principal) {
+        onFailure('token', null, 'failed', address());
+        throw wrong();
+      }
       return principal;
     },
     prove,

@@ -1,6 +1,6 @@
 /** Reports failed sign-ins in the service's log: counts for each name, at most one line for each interval. */
 
-type Outcome = 'failed' | 'refused';
+export type Outcome = 'failed' | 'refused';
 type Report = (what: string, error: unknown, about: { level: 'warn' }) => void;
 
 const interval_ms = 10_000;

@@ -2,6 +2,7 @@
 import { createApp } from '../app.ts';
 import { createAuth } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
+import { countFailures } from '../auth/own-failures.ts';
 import { createSessions } from '../auth/session.ts';
 import { features } from '../features/index.ts';
 import { clientAddresses } from '../http/client-address.ts';
@@ -10,11 +11,12 @@ import { pause } from '../http/pause.ts';
 import { isTransient } from '../http/problem.ts';
 import { version } from '../http/version.ts';
 import { runDeliveries } from '../log/delivery.ts';
+import { createRecorder } from '../log/own-events.ts';
 import { readerLimits } from '../log/reader.ts';
 import { createStore } from '../log/store.ts';
 import { createTail, type Tail } from '../log/tail.ts';
 import type { App, Outbound, Parts } from '../parts.ts';
-import { redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
+import { ownEventsOf, redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
 import type { OpenDatabase } from './database.ts';
 import { requireVersion } from './database-errors.ts';
 import { runDerivations } from './derivations.ts';
@@ -35,6 +37,8 @@ import { sha256 } from './sha256.ts';
 /** Partitions are made months ahead, so a failed run is repaired by the next one. */
 const partitions_ms = 60 * 60 * 1000;
 const minute_ms = 60 * 1000;
+/** How long the end of the service waits for events of its own: the database may be away. */
+const record_ms_max = 1_000;
 
 export type Service = {
   app: App;
@@ -98,6 +102,7 @@ export async function openService(
   let migrated = false;
   let reading: Promise<unknown> = Promise.resolve();
   let wake = () => {};
+  const recording = new Set<Promise<unknown>>();
   const outbound: Outbound = {
     reach: serverReach(settings.OUTBOUND_ALLOW),
     dial: serverDial(settings.OUTBOUND_ALLOW),
@@ -136,13 +141,31 @@ export async function openService(
   const maintenance = setInterval(() => {
     if (migrated) store.makePartitions().catch((error) => report('the next partitions could not be made', error));
   }, partitions_ms);
+  const own = createRecorder(ownEventsOf(settings), {
+    append: store.append,
+    redact: store.redact,
+    notify: (id) => {
+      tail.notifyAppended(id);
+      wake();
+    },
+    keep: (work) => {
+      recording.add(work);
+      void work.finally(() => recording.delete(work));
+    },
+    report,
+  });
   const minutely = setInterval(() => {
+    if (migrated) own.tellCounted();
     if (migrated) void doEachMinute(features, store, settings, report);
   }, minute_ms);
   const close = async () => {
     clearInterval(maintenance);
     clearInterval(minutely);
     tail.stop();
+    if (migrated) own.tellCounted(true);
+    const recorded = new AbortController();
+    await Promise.race([Promise.all(recording), pause(record_ms_max, recorded.signal)]);
+    recorded.abort();
     // Before the database: a request whose answer has come still moves its cursor.
     await reading;
     await database.close();
@@ -164,7 +187,8 @@ export async function openService(
     failedOnce.abort();
   }
   const meter = createMeter();
-  const auth = createAuth({ users, tokens, scrypt, limits: signInLimitsOf(settings), report });
+  const limits = signInLimitsOf(settings);
+  const auth = createAuth({ users, tokens, scrypt, limits, report, onFailure: countFailures(own.count) });
   const addressOf = clientAddresses(settings.TRUSTED_PROXIES, (peer) => {
     const told = `${peer} sends X-Forwarded-For and is not one of TRUSTED_PROXIES: all clients behind it count as one`;
     report('a proxy is not trusted', new Error(told), { level: 'warn' });
@@ -192,6 +216,7 @@ export async function openService(
       peerAddress,
       clientAddress: (c) => addressOf(peerAddress?.(c), c.req.header('x-forwarded-for')),
       writes: writeLimitOf(settings),
+      own,
       openStream,
       gzip,
       gunzip,

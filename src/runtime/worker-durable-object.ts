@@ -13,6 +13,7 @@ import { fetchReach } from '../http/reach.ts';
 import { type DeliveryPasses, deliveryPasses } from '../log/delivery.ts';
 import type { NewEntry } from '../log/entry.ts';
 import { readFilter } from '../log/filter.ts';
+import { unrecorded } from '../log/own-events.ts';
 import { foreignPosition, type Position } from '../log/position.ts';
 import { sessionReads } from '../log/reads.ts';
 import { createStore } from '../log/store.ts';
@@ -121,6 +122,8 @@ export class LogObject extends DurableObject<Bindings> implements LogStub {
       build,
       meter: createMeter(),
       gunzip,
+      // The Worker has recorded the request before it passed it on.
+      own: unrecorded,
       clientAddress: (c) => c.req.header('cf-connecting-ip'),
       assets: (_c, next) => next(),
       limits: settings,

@@ -4,17 +4,19 @@ import { defineWebSocketHelper } from 'hono/ws';
 import { createApp } from '../app.ts';
 import { type Auth, createAuth, forwardPrincipal } from '../auth/auth.ts';
 import { tokensOf } from '../auth/credentials.ts';
+import { countFailures } from '../auth/own-failures.ts';
 import type { SessionCache } from '../auth/session.ts';
 import { features } from '../features/index.ts';
 import { createMeter } from '../http/meter.ts';
 import { Problem } from '../http/problem.ts';
 import { fetchReach } from '../http/reach.ts';
 import { discardBody } from '../http/request.ts';
+import { createRecorder, type OwnEvents } from '../log/own-events.ts';
 import { readerLimits } from '../log/reader.ts';
 import type { Redact } from '../log/redaction.ts';
 import { createTail } from '../log/tail.ts';
 import type { Parts } from '../parts.ts';
-import { redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
+import { ownEventsOf, redactionOf, type Settings, signInLimitsOf, usersOf, writeLimitOf } from '../settings.ts';
 import { gunzip } from './gunzip.ts';
 import { httpAnchors } from './http-anchors.ts';
 import { report } from './report.ts';
@@ -28,15 +30,30 @@ import { runSchedule } from './worker-schedule.ts';
 export { LogObject } from './worker-durable-object.ts';
 
 /** An isolate's state between requests. Workers forbids sharing I/O objects between requests. */
-type Isolate = { settings: Settings; redact: Redact; auth: Auth; writes: Parts['writes']; known: SessionCache };
+type Isolate = {
+  settings: Settings;
+  redact: Redact;
+  auth: Auth;
+  writes: Parts['writes'];
+  own: OwnEvents;
+  known: SessionCache;
+};
 let isolate: Promise<Isolate> | null = null;
 
 async function openIsolate(env: Bindings): Promise<Isolate> {
   const settings = settingsOf(env);
   const tokens = await tokensOf(settings.TOKENS);
   const limits = signInLimitsOf(settings);
-  const auth = createAuth({ users: usersOf(settings).users, tokens, scrypt, limits, report });
-  return { settings, redact: redactionOf(settings), auth, writes: writeLimitOf(settings), known: new Map() };
+  const own = ownEventsOf(settings);
+  const auth = createAuth({
+    users: usersOf(settings).users,
+    tokens,
+    scrypt,
+    limits,
+    report,
+    onFailure: countFailures(own.count),
+  });
+  return { settings, redact: redactionOf(settings), auth, writes: writeLimitOf(settings), own, known: new Map() };
 }
 
 export default {
@@ -63,7 +80,7 @@ async function respond(
   request: Request,
   env: Bindings,
   context: ExecutionContext,
-  { settings, redact, auth, writes, known }: Isolate,
+  { settings, redact, auth, writes, own, known }: Isolate,
 ): Promise<Response> {
   const { store, sessions, end } = openRequestDatabase(settings, redact, known);
   const { POLL_MS_MIN: poll_ms_min, POLL_MS_MAX: poll_ms_max } = settings;
@@ -92,6 +109,14 @@ async function respond(
     // Cloudflare writes it, whatever the client has sent.
     clientAddress: (c) => c.req.header('cf-connecting-ip'),
     writes,
+    own: createRecorder(own, {
+      append: (entries) => appendThrough(env, entries),
+      redact: store.redact,
+      // The Durable Object, which appends, tells the followers.
+      notify: () => {},
+      keep: (work) => void pending.push(work),
+      report,
+    }),
     assets: async (c, next) => {
       const path = new URL(c.req.url).pathname.replace(/^\/public/, '');
       const found = await env.ASSETS.fetch(new Request(new URL(path, c.req.url), c.req.raw));

@@ -6,6 +6,7 @@ import { localPath, signInUrl } from '../auth/return-path.ts';
 import { sessionDigest } from '../auth/session.ts';
 import { Problem, type ProblemStatus, problemOf } from '../http/problem.ts';
 import { queryOf, readText } from '../http/request.ts';
+import type { OwnEvent } from '../log/own-events.ts';
 import { displayOptionsOf } from '../page/display-options.ts';
 import { type App, allowMethods, type Env, isSameOrigin, type Parts, sessionOf } from '../parts.ts';
 import { type SignInPage, signInPage } from './views/sign-in.ts';
@@ -46,6 +47,7 @@ export function sessionRoutes(app: App, parts: Parts): void {
       const before = readSessionCookie(c, PUBLIC_URL);
       if (before) await sessions.close(await sessionDigest(before));
       setSessionCookie(c, PUBLIC_URL, secret, max_age_s);
+      await parts.own.record(signedIn('SIGN_IN', user, `${user} signed in`, address));
       return c.redirect(to, 303);
     } catch (error) {
       const problem = problemOf(error);
@@ -57,15 +59,30 @@ export function sessionRoutes(app: App, parts: Parts): void {
   app.post('/sign-out', async (c) => {
     demandSameOrigin(c, parts);
     const secret = readSessionCookie(c, PUBLIC_URL);
+    const person = await sessionOf(c, parts);
     // The session is deleted first: if that fails, the cookie stays and the user can try again.
     if (secret) await sessions.close(await sessionDigest(secret));
     clearSessionCookie(c, PUBLIC_URL);
+    if (person) {
+      const { name } = person;
+      await parts.own.record(signedIn('SIGN_OUT', name, `${name} signed out`, parts.clientAddress(c)));
+    }
     return c.redirect(signInUrl(null), 303);
   });
 
   allowMethods(app, '/sign-in', 'GET', 'POST');
   allowMethods(app, '/sign-out', 'POST');
 }
+
+const signedIn = (type: 'SIGN_IN' | 'SIGN_OUT', name: string, description: string, ip_address?: string): OwnEvent => ({
+  type,
+  entity_type: 'user',
+  entity_id: name,
+  user_id: name,
+  description,
+  ip_address,
+  metadata: { by: 'form' },
+});
 
 const page = (
   c: Context<Env>,

@@ -17,6 +17,7 @@ import { bodyLimits } from '../../src/http/request.ts';
 import { queueLimits } from '../../src/log/append-queue.ts';
 import { entryLimits, NewEntry, readEntry } from '../../src/log/entry.ts';
 import { filterLimits, filterRows, filterSentences } from '../../src/log/filter.ts';
+import { ownTypes } from '../../src/log/own-events.ts';
 import { pageLimits } from '../../src/log/paging.ts';
 import * as schema from '../../src/log/schema.ts';
 import { readSyntax } from '../../src/log/syntax.ts';
@@ -226,6 +227,11 @@ it('docs/security.md has every role and its rights', () => {
   expect(table('docs/security.md', 'role')).toEqual(
     Object.entries(roles).map(([role, rights]) => [code(role), rights.map(code).join(', ')]),
   );
+});
+
+it('docs/security.md has every event of the product itself, and its kind', () => {
+  const rows = table('docs/security.md', 'event type').map(([type, kind]) => [type, kind]);
+  expect(rows).toEqual(Object.entries(ownTypes).map(([type, kind]) => [code(type), code(kind)]));
 });
 
 it('docs/deploy.md has every reason for which a promise is left out somewhere', () => {

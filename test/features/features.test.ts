@@ -11,6 +11,7 @@ import { createSessions } from '../../src/auth/session.ts';
 import { features } from '../../src/features/index.ts';
 import { createMeter } from '../../src/http/meter.ts';
 import { version } from '../../src/http/version.ts';
+import { unrecorded } from '../../src/log/own-events.ts';
 import { createStore } from '../../src/log/store.ts';
 import { createTail } from '../../src/log/tail.ts';
 import { type Feature, requireRight } from '../../src/parts.ts';
@@ -62,6 +63,7 @@ describe('a feature', async () => {
       body_errors_visible: true,
       clientAddress: () => undefined,
       gunzip,
+      own: unrecorded,
       isReady: () => true,
       report: (_what, error) => {
         throw error;

@@ -12,6 +12,7 @@ import { version } from '../../src/http/version.ts';
 import { readEntry } from '../../src/log/entry.ts';
 import { readFilter } from '../../src/log/filter.ts';
 import { type ListLimits, listLimits, listOf } from '../../src/log/list.ts';
+import { unrecorded } from '../../src/log/own-events.ts';
 import { type Page, readPage, writeCursor } from '../../src/log/paging.ts';
 import type { Reads } from '../../src/log/reads.ts';
 import { createStore } from '../../src/log/store.ts';
@@ -201,6 +202,7 @@ describe.each(databases)('a filter without an index that orders its entries, on 
       body_errors_visible: true,
       clientAddress: () => undefined,
       gunzip,
+      own: unrecorded,
       isReady: () => true,
       report: () => {},
     });

@@ -51,7 +51,7 @@ export function spawnService(
 ): ServiceProcess {
   const { PATH = '', HOME = '' } = process.env;
   const [command, ...args] = commands[runtime];
-  const child = spawn(command, args, { env: { PATH, HOME, PORT: '0', ...settings } });
+  const child = spawn(command, args, { env: { PATH, HOME, PORT: '0', OWN_EVENTS: 'off', ...settings } });
   let output = '';
   const ended = once(child, 'exit').then(([code, signal]): number | string => code ?? signal);
   const ready = new Promise<string>((resolve, reject) => {

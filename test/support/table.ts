@@ -18,6 +18,7 @@ const promises: Record<string, string> = {
   websocket: 'WebSocket',
   rights: 'Sign-in and rights',
   rate: 'Rate limits',
+  own: 'Own events',
   refusals: 'Refusals and errors',
   conditional: 'Conditional requests (304)',
   identity: 'Identity of the log',
