@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { sql } from 'drizzle-orm';
 import { packMonth } from '../src/archive/pack.ts';
 import { monthsWithEvents } from '../src/archive/tables.ts';
 import { createStore } from '../src/log/store.ts';
 import { folderPlace } from '../src/runtime/archive-folder.ts';
+import { archiveGzip } from '../src/runtime/archive-gzip.ts';
 import { openPostgres } from '../src/runtime/postgres.ts';
+import { sha256 } from '../src/runtime/sha256.ts';
 import type { Context, Measurement, Row } from './measurement.ts';
 
 const read_ms_max = 600_000;
@@ -21,8 +22,8 @@ async function measure(context: Context): Promise<Row[]> {
     db: database.db,
     reads: database.reads,
     place: folderPlace(folder),
-    gzip: (bytes: Uint8Array) => gzipSync(bytes, { level: 6 }),
-    gunzip: (bytes: Uint8Array, bytes_n: number) => gunzipSync(bytes, { maxOutputLength: bytes_n }),
+    ...archiveGzip,
+    sha256,
   };
   const { log_id, id: upto } = await createStore(database.db, database.reads).newest();
   const [sizes] = await database.db

@@ -7,8 +7,8 @@ export const file_format = 1;
 
 export const fileLimits = {
   /** A reader keeps a group in memory, and reads one column of it at a time. */
-  group_rows: 50_000,
-  /** Five groups: a file that somebody reads whole stays small. */
+  group_rows: 25_000,
+  /** A file that somebody reads whole stays small. */
   file_rows: 250_000,
   /** With pages of a megabyte, one row costs ten times as much. */
   page_bytes: 64 * 1024,

@@ -14,6 +14,9 @@ export type ManifestFile = {
   times: [string, string];
 };
 
+/** The proof of the events (month-proof.ts), and the checkpoint that it leads to. */
+export type ManifestProof = { file: string; bytes: number; sha256: string; size: number; root: string };
+
 export type Manifest = {
   format: number;
   /** The UUID of the log. */
@@ -22,9 +25,13 @@ export type Manifest = {
   /** The month's events up to this id are in the files. */
   upto: number;
   rows: number;
+  /** How many values of the month's events had been erased, and how many of the same events had stayed. */
+  erased: number;
   /** The keys of metadata that have a column. */
   keys: string[];
   files: ManifestFile[];
+  /** Absent where the month's events were not all sealed when it was packed. */
+  proof?: ManifestProof;
 };
 
 /** The names of a month's files begin with this: folders of the form that DuckDB and others read as columns. */
@@ -40,3 +47,6 @@ const digest_chars = 16;
 /** A file is named by its content: whoever packs the same events again finds it there. */
 export const fileName = (prefix: string, n: number, sha256: string): string =>
   `${prefix}${String(n).padStart(3, '0')}-${sha256.slice(0, digest_chars)}.parquet`;
+export const proofName = (prefix: string, sha256: string): string =>
+  `${prefix}events-${sha256.slice(0, digest_chars)}.proof`;
+export const manifestName = (prefix: string): string => `${prefix}manifest.json`;

@@ -1,19 +1,35 @@
 /** Packs a month: writes its events as files, reads them back, and compares them with the log. Each step is a row of log_months. */
+import { toHex } from '../http/digest.ts';
 import { exportColumns } from '../log/export-rows.ts';
 import type { Reads } from '../log/reads.ts';
 import type { Database } from '../log/schema.ts';
+import { tilesOf } from '../log/tiles.ts';
+import type { Sha256 } from '../proof/bytes.ts';
+import { readTileOf, secretsOfErasures } from '../proof/leaves.ts';
+import { hasAny } from '../proof/ranges.ts';
+import { subtreeHashes, tile_hashes } from '../proof/subtree.ts';
+import { nodesOfRange, readNodes } from '../proof/tile-keys.ts';
 import { emptyRows, file_format, fileLimits, type Rows } from './file-format.ts';
-import { fileName, type Manifest, type ManifestFile, prefixOf, sha256Hex } from './manifest.ts';
+import {
+  fileName,
+  type Manifest,
+  type ManifestFile,
+  manifestName,
+  prefixOf,
+  proofName,
+  sha256Hex,
+} from './manifest.ts';
 import { keyColumns } from './metadata-columns.ts';
 import type { Month } from './month.ts';
+import { writeMonthProof } from './month-proof.ts';
 import { type Place, readWhole } from './place.ts';
 import type { Gunzip } from './read-file.ts';
-import { addStep, hasLater, keyCounts, type MonthStep, monthRows } from './tables.ts';
-import { archivedRows, compareRows } from './verify.ts';
+import { addStep, erasedIn, hasLater, keyCounts, type MonthStep, monthIds, monthRows } from './tables.ts';
+import { archivedProof, archivedRows, compareRows, sealedRows } from './verify.ts';
 import { fileWriter, type Gzip } from './write-file.ts';
 
 /** What the steps work with. */
-export type Archive = { db: Database; reads: Reads; place: Place; gzip: Gzip; gunzip: Gunzip };
+export type Archive = { db: Database; reads: Reads; place: Place; gzip: Gzip; gunzip: Gunzip; sha256: Sha256 };
 
 /**
  * Brings a month to `checked`, from the step that it has: after an interruption it is called again. A month of which events
@@ -26,7 +42,11 @@ export async function packMonth(
   last: MonthStep | undefined,
 ): Promise<Manifest | null> {
   const { db, reads } = archive;
-  const isCurrent = last && last.manifest.log === log_id && !(await hasLater(reads, month, last.manifest.upto));
+  const isCurrent =
+    last &&
+    last.manifest.log === log_id &&
+    (await changesOf(reads, last.manifest)) === null &&
+    (last.manifest.proof !== undefined || !(await checkpointOf(archive, last.manifest.files)));
   if (isCurrent && last.step === 'checked') return last.manifest;
   const manifest = isCurrent ? last.manifest : await writeFiles(archive, log_id, month, upto);
   if (!manifest) return null;
@@ -37,21 +57,73 @@ export async function packMonth(
   return manifest;
 }
 
-/** Rejects with an ArchiveFault when the files are not the month's events, of those up to the manifest's last id. */
-export async function checkMonth({ reads, place, gunzip }: Archive, manifest: Manifest): Promise<void> {
-  await compareRows(archivedRows(place, manifest, gunzip), monthRows(reads, manifest.month, manifest.upto));
+/** Why a month is to be packed again: its events are not those of the files any more; null when they are. */
+export async function changesOf(reads: Reads, { month, upto, erased }: Manifest): Promise<string | null> {
+  if ((await erasedIn(reads, month)) !== erased) return 'values were erased later';
+  return (await hasLater(reads, month, upto)) ? 'events came later' : null;
+}
+
+/**
+ * Rejects with an ArchiveFault when the files are not the month's events, of those up to the manifest's last id, or when
+ * these are not what was sealed.
+ */
+export async function checkMonth({ reads, place, gunzip, sha256 }: Archive, manifest: Manifest): Promise<void> {
+  const rows = archivedRows(place, manifest, gunzip);
+  const { proof } = manifest;
+  const sealed = proof ? sealedRows(rows, await archivedProof(place, proof), proof, sha256) : rows;
+  await compareRows(sealed, monthRows(reads, manifest.month, manifest.upto));
+}
+
+/** The first checkpoint that is kept of those with all events of the files, or undefined. */
+const checkpointOf = async ({ db, reads }: Pick<Archive, 'db' | 'reads'>, files: readonly ManifestFile[]) =>
+  (await tilesOf(db, reads).checkpointFrom(Math.max(...files.map(({ ids }) => ids[1])))) ?? undefined;
+
+/** Stores the proof of a month; undefined when its events are not all sealed. */
+async function writeProof(
+  archive: Archive,
+  month: Month,
+  upto: number,
+  files: readonly ManifestFile[],
+  prefix: string,
+) {
+  const { db, reads, place, sha256 } = archive;
+  const checkpoint = await checkpointOf(archive, files);
+  if (!checkpoint) return undefined;
+  const { size, root, note } = checkpoint;
+  const tiles = tilesOf(db, reads);
+  const text = await writeMonthProof(await monthIds(reads, month, upto), size, note, {
+    hashOf: subtreeHashes(sha256, readTileOf(tiles, sha256), size),
+    keysOf: async (n, ids) => {
+      const before = n * tile_hashes;
+      const [stored, erasures] = await Promise.all([
+        tiles.tileKeys(n, n),
+        tiles.erasures(before, before + tile_hashes),
+      ]);
+      const keys = stored.get(n);
+      if (!keys) throw new Error(`the keys of tile ${n} are missing`);
+      const placeOf = (id: number) => id - before - 1;
+      return {
+        nodes: ids.flatMap(({ first, last }) => nodesOfRange(sha256, readNodes(keys), placeOf(first), placeOf(last))),
+        secrets: new Map(
+          [...erasures].filter(([id]) => hasAny(ids, id, id)).map(([id, left]) => [id, secretsOfErasures(left)]),
+        ),
+      };
+    },
+  });
+  const bytes = new TextEncoder().encode(text);
+  const digest = await sha256Hex(bytes);
+  const file = proofName(prefix, digest);
+  await putOnce(place, file, bytes, digest);
+  return { file, bytes: bytes.length, sha256: digest, size, root: toHex(root) };
 }
 
 /**
  * Writes the files of a month, and returns its manifest. What is in them depends on the month's events alone: who is
  * interrupted and begins again stores the same files.
  */
-async function writeFiles(
-  { reads, place, gzip }: Archive,
-  log_id: string,
-  month: Month,
-  upto: number,
-): Promise<Manifest | null> {
+async function writeFiles(archive: Archive, log_id: string, month: Month, upto: number): Promise<Manifest | null> {
+  const { reads, place, gzip } = archive;
+  const erased = await erasedIn(reads, month);
   const { rows, counts } = await keyCounts(reads, month, upto);
   if (rows === 0) return null;
   const keys = keyColumns(counts, rows);
@@ -77,8 +149,19 @@ async function writeFiles(
   if (file) await close(file);
   const packed_n = files.reduce((sum, of) => sum + of.rows, 0);
   if (packed_n !== rows) throw new Error(`${month} has ${rows} events, and ${packed_n} were read`);
-  const manifest: Manifest = { format: file_format, log: log_id, month, upto, rows, keys, files };
-  if (place.keeps_manifests) await place.put(`${prefix}manifest.json`, jsonBytes(manifest));
+  const proof = await writeProof(archive, month, upto, files, prefix);
+  const manifest: Manifest = {
+    format: file_format,
+    log: log_id,
+    month,
+    upto,
+    rows,
+    erased,
+    keys,
+    files,
+    ...(proof && { proof }),
+  };
+  if (place.keeps_manifests) await place.put(manifestName(prefix), jsonBytes(manifest));
   return manifest;
 }
 
@@ -136,8 +219,8 @@ async function* groupsOf(pages: AsyncIterable<Rows>): AsyncGenerator<Rows> {
 }
 
 /** Removes the month's files that an interrupted or an earlier packing left. Only after the check of those that replace them. */
-async function removeOthers({ place }: Archive, { log, month, files }: Manifest): Promise<void> {
-  const names = new Set(files.map(({ file }) => file));
-  for (const file of await place.files(prefixOf(log, month)))
-    if (file.endsWith('.parquet') && !names.has(file)) await place.remove(file);
+async function removeOthers({ place }: Archive, { log, month, files, proof }: Manifest): Promise<void> {
+  const prefix = prefixOf(log, month);
+  const names = new Set([...files.map(({ file }) => file), proof?.file, manifestName(prefix)]);
+  for (const file of await place.files(prefix)) if (!names.has(file)) await place.remove(file);
 }

@@ -4,7 +4,8 @@ import { bigint, customType, integer, jsonb, pgTable, primaryKey, text } from 'd
 import { rowTexts } from '../log/export-pages.ts';
 import { type Marks, newMarks } from '../log/export-rows.ts';
 import type { Reads } from '../log/reads.ts';
-import { type Database, instant, activityLogs as log } from '../log/schema.ts';
+import { type Database, instant, activityLogs as log, logErasures } from '../log/schema.ts';
+import type { IdRange } from '../proof/ranges.ts';
 import type { Rows } from './file-format.ts';
 import type { Manifest } from './manifest.ts';
 import type { KeyCounts } from './metadata-columns.ts';
@@ -88,6 +89,17 @@ export async function hasLater(reads: Reads, month: Month, upto: number): Promis
   return found.length > 0;
 }
 
+/** How many rows of the ledger of erasures are of a month's events. Rows are only added. */
+export async function erasedIn(reads: Reads, month: Month): Promise<number> {
+  const [found] = await reads((db) =>
+    db
+      .select({ n: sql`count(*)`.mapWith(Number) })
+      .from(logErasures)
+      .where(sql`exists (select from ${log} where ${and(eq(log.id, logErasures.id), inMonth(month))})`),
+  );
+  return found?.n ?? 0;
+}
+
 /** How many events of a month there are up to an id, and how many have each key at the top of their metadata. */
 export async function keyCounts(
   reads: Reads,
@@ -112,6 +124,18 @@ export async function keyCounts(
       .having(sql`count(*) * 1000 >= ${total?.n ?? 0}`),
   );
   return { rows: total?.n ?? 0, counts };
+}
+
+/** The ids of a month's events, up to one. */
+export async function monthIds(reads: Reads, month: Month, upto: number): Promise<IdRange[]> {
+  const numbered = sql`select ${log.id} as id, ${log.id} - row_number() over (order by ${log.id}) as gap from ${log} where ${and(inMonth(month), lte(log.id, upto))}`;
+  return reads((db) =>
+    db
+      .select({ first: sql`min(id)`.mapWith(Number), last: sql`max(id)`.mapWith(Number) })
+      .from(sql`(${numbered}) as numbered`)
+      .groupBy(sql`gap`)
+      .orderBy(sql`min(id)`),
+  );
 }
 
 /** The events of a month up to an id, in the order of their times and ids, as the texts that the database prints. */

@@ -1,7 +1,11 @@
 /** Compares the files of a packed month with its manifest and, while its events are in the log, with each of them. */
+
+import { toHex } from '../http/digest.ts';
 import { exportColumns } from '../log/export-rows.ts';
+import type { Sha256 } from '../proof/bytes.ts';
 import type { Rows } from './file-format.ts';
-import { type Manifest, type ManifestFile, sha256Hex } from './manifest.ts';
+import { type Manifest, type ManifestFile, type ManifestProof, sha256Hex } from './manifest.ts';
+import { entryAt, type MonthProof, monthTree, readMonthProof } from './month-proof.ts';
 import { type Place, readWhole } from './place.ts';
 import { fileOf, type Gunzip, readGroups } from './read-file.ts';
 
@@ -26,7 +30,38 @@ export async function* archivedRows(place: Place, { files, rows }: Manifest, gun
   if (all_n !== rows) throw new ArchiveFault(`the files have ${all_n} events and not ${rows}`);
 }
 
-async function soundBytes(place: Place, { file, bytes, sha256 }: ManifestFile): Promise<Uint8Array> {
+/** The proof of a month. Throws an ArchiveFault when it is not what the manifest says. */
+export async function archivedProof(place: Place, proof: ManifestProof): Promise<MonthProof> {
+  return readMonthProof(new TextDecoder().decode(await soundBytes(place, proof)));
+}
+
+/**
+ * Passes rows on, and computes the leaf of each. Throws an ArchiveFault at the end when the events do not lead to the
+ * checkpoint: one of them is not as it was sealed, or missing.
+ */
+export async function* sealedRows(
+  rows: AsyncIterable<Rows>,
+  proof: MonthProof,
+  { size, root }: Pick<ManifestProof, 'size' | 'root'>,
+  sha256: Sha256,
+): AsyncGenerator<Rows> {
+  const tree = monthTree(sha256, proof);
+  for await (const group of rows) {
+    for (let i = 0; i < group.n; i++) {
+      const entry = entryAt(group, i);
+      if (!tree.add(entry)) throw new ArchiveFault(`event ${entry.id} is not in the proof, or there twice`);
+    }
+    yield group;
+  }
+  const found = tree.root(size);
+  if (!found || toHex(found) !== root)
+    throw new ArchiveFault(`the events do not lead to the checkpoint of ${size} events`);
+}
+
+async function soundBytes(
+  place: Place,
+  { file, bytes, sha256 }: Pick<ManifestFile, 'file' | 'bytes' | 'sha256'>,
+): Promise<Uint8Array> {
   const found = await readWhole(place, file);
   if (!found) throw new ArchiveFault(`${file} is missing`);
   if (found.length !== bytes) throw new ArchiveFault(`${file} has ${found.length} bytes and not ${bytes}`);

@@ -1,19 +1,21 @@
 /** `npm run archive -- pack | list | verify | export`: packs the events of old months as Parquet files, and checks and reads these. */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { sql } from 'drizzle-orm';
 import { formats } from '../api/export-formats.ts';
 import { archivedPages } from '../archive/export.ts';
+import type { Manifest } from '../archive/manifest.ts';
 import { firstRecent, isMonth, type Month } from '../archive/month.ts';
-import { type Archive, checkMonth, packMonth } from '../archive/pack.ts';
+import { type Archive, changesOf, checkMonth, packMonth } from '../archive/pack.ts';
 import { databasePlace, type Place } from '../archive/place.ts';
-import { hasLater, type MonthStep, monthSteps, monthsWithEvents } from '../archive/tables.ts';
+import { type MonthStep, monthSteps, monthsWithEvents } from '../archive/tables.ts';
 import { ArchiveFault, archivedRows } from '../archive/verify.ts';
 import { createStore } from '../log/store.ts';
 import { folderPlace } from '../runtime/archive-folder.ts';
+import { archiveGzip } from '../runtime/archive-gzip.ts';
 import type { OpenDatabase } from '../runtime/database.ts';
 import { openDatabase, requireUsable } from '../runtime/service.ts';
+import { sha256 } from '../runtime/sha256.ts';
 import { readSettings, type Settings } from '../settings.ts';
 import { CommandError, explain, runAsCommand } from './connect.ts';
 
@@ -54,9 +56,8 @@ async function withArchive(settings: Settings, run: (archive: Opened) => Promise
       db,
       reads,
       place: placeOf(settings, database),
-      gzip: (bytes) => gzipSync(bytes, { level: 6 }),
-      // Of a damaged file it must not take more memory than the file says.
-      gunzip: (bytes, bytes_n) => gunzipSync(bytes, { maxOutputLength: Math.max(1, bytes_n) }),
+      ...archiveGzip,
+      sha256,
       settings,
       upto,
       log_id,
@@ -107,7 +108,14 @@ async function pack(archive: Opened, month: Month | undefined): Promise<void> {
     for (const each of months) {
       const last = steps.get(each);
       // Who names a month has it packed whatever its step says: this repairs files that were damaged.
-      const manifest = await packMonth(archive, { log_id, upto, month: each }, month === undefined ? last : undefined);
+      const manifest = await packMonth(
+        archive,
+        { log_id, upto, month: each },
+        month === undefined ? last : undefined,
+      ).catch((error) => {
+        if (error instanceof ArchiveFault) throw new ArchiveFault(`${each}: ${error.message}`);
+        throw error;
+      });
       if (!manifest) console.log(`${each}: no events`);
       else if (manifest === last?.manifest && last.step === 'checked') console.log(`${each}: is packed already`);
       else console.log(`${each}: packed and checked, ${sizeText({ manifest })}, in ${place.name}`);
@@ -128,10 +136,8 @@ async function list(archive: Opened): Promise<void> {
   const steps = await packedMonths(archive, undefined);
   if (steps.length === 0) console.log('no month was packed');
   for (const step of steps) {
-    const isOld = await hasLater(archive.reads, step.month, step.manifest.upto);
-    console.log(
-      `${step.month}  ${step.step}  ${sizeText(step)}${isOld ? ', and events came later: pack it again' : ''}`,
-    );
+    const changes = await changesOf(archive.reads, step.manifest);
+    console.log(`${step.month}  ${step.step}  ${sizeText(step)}${changes ? `, and ${changes}: pack it again` : ''}`);
   }
 }
 
@@ -142,17 +148,20 @@ async function verify(archive: Opened, month: Month | undefined): Promise<void> 
   for (const { month: each, manifest } of steps)
     try {
       await checkMonth(archive, manifest);
-      const isOld = await hasLater(archive.reads, each, manifest.upto);
+      const changes = await changesOf(archive.reads, manifest);
       console.log(
-        `${each}: ${events(manifest.rows)} in the files, each as in the log${isOld ? '; events came later: pack it again' : ''}`,
+        `${each}: ${events(manifest.rows)} in the files, each as in the log${sealedText(manifest)}${changes ? `; ${changes}: pack it again` : ''}`,
       );
     } catch (error) {
       if (!(error instanceof ArchiveFault)) throw error;
       faults_n += 1;
-      console.error(`${each}: ${error.message}`);
+      const changes = await changesOf(archive.reads, manifest);
+      console.error(`${each}: ${error.message}${changes ? ` (${changes}: pack it again)` : ''}`);
     }
   if (faults_n > 0) throw new CommandError(`${faults_n} of ${steps.length} months differ: ${repair}`, wrong_status);
 }
+
+const sealedText = ({ proof }: Manifest) => (proof ? ` and as sealed in the checkpoint of ${events(proof.size)}` : '');
 
 const repair = '`npm run archive -- pack <month>` packs a month again from the events of the log';
 

@@ -23,7 +23,7 @@ const insertRows = `
                              service, trace_id, event_uid, span_id, parent_span_id, caused_by, created_at)
   select n, '2024-02-20'::timestamptz + n * interval '20 min 1 ms', case when n % 3 = 0 then 'PAY' else 'CREATE' end, 'order',
          'order-' || n % 70, case when n % 5 > 0 then 'user-' || n % 9 end,
-         case n when 11 then repeat('x', 300000) when 12 then E'\\ufeff=1,"\\n' else 'order ' || n || ' äßé🧾' end,
+         case n when 11 then repeat('x', 300000) when 12 then E'=1,\\ufeff"\\n' else 'order ' || n || ' äßé🧾' end,
          case n % 10 when 0 then null when 1 then '{}' when 2 then '[1, "a"]' when 3 then 'null'
            when 4 then '{"total": 9007199254740993, "status": "paid"}' when 5 then '{"total": "12", "status": null, "z": {"a": [1]}}'
            else jsonb_build_object('total', n / 7.0, 'status', 'open', 'n' || n, n) end,
@@ -59,6 +59,15 @@ describe.each(databases)('the archive of a log on %s', { timeout: 300_000 }, asy
   await asOwner(place, insertRows, insertBatch);
   const archive = (...args: string[]): Promise<Ended> =>
     runFile('src/commands/archive.ts', args, { env: { ...place } });
+
+  /** Changes an event, as only the owner of the tables can. */
+  const change = (text: string) =>
+    asOwner(
+      place,
+      'alter table activity_logs disable trigger refuse_change',
+      `update activity_logs set description = ${text} where id = 900`,
+      'alter table activity_logs enable trigger refuse_change',
+    );
 
   /** The digests of what the service exports. */
   async function exportedByService(): Promise<string[]> {
@@ -144,13 +153,6 @@ describe.each(databases)('the archive of a log on %s', { timeout: 300_000 }, asy
   });
 
   it('notices that an event of the log was changed', async () => {
-    const change = (text: string) =>
-      asOwner(
-        place,
-        'alter table activity_logs disable trigger refuse_change',
-        `update activity_logs set description = ${text} where id = 900`,
-        'alter table activity_logs enable trigger refuse_change',
-      );
     await change(`'order 900 forged'`);
     const { status, stderr } = await archive('verify', '2024-03');
     expect(status).toBe(1);
@@ -159,15 +161,46 @@ describe.each(databases)('the archive of a log on %s', { timeout: 300_000 }, asy
     expect((await archive('verify', '2024-03')).status).toBe(0);
   });
 
-  it('packs a month anew when events came later', async () => {
+  it('packs a month anew when events came later, and with a proof when they were sealed', async () => {
     const service = await startService(database, { place });
     await service.write({ event_type: 'LATE', entity_type: 'order', timestamp: '2024-03-31T23:59:59.999Z' });
+    expect((await service.request('/checkpoint')).status).toBe(200);
     await service.stop();
     expect((await archive('list')).stdout).toMatch(/^2024-03 .*, and events came later: pack it again$/m);
     expect((await archive('verify')).status).toBe(0);
     const packed = await archive('pack');
-    expect(packed.stdout).toMatch(/^2024-02: is packed already\n2024-03: packed and checked/);
+    expect(packed).toMatchObject({ status: 0, stderr: '' });
+    expect(packed.stdout).toMatch(/^2024-02: packed and checked.*\n2024-03: packed and checked/);
+    expect((await archive('pack')).stdout).toBe('2024-02: is packed already\n2024-03: is packed already\n');
+    expect((await archive('verify')).stdout).toMatch(
+      / as in the log and as sealed in the checkpoint of 1,502 events$/m,
+    );
     expect(await exportedByArchive()).toEqual(await exportedByService());
+  });
+
+  it('notices when it packs that the log is not what was sealed', async () => {
+    await change(`'order 900 forged'`);
+    const forged = await archive('pack', '2024-03');
+    expect(forged).toMatchObject({ status: 1, stdout: '' });
+    expect(forged.stderr).toContain('2024-03: the events do not lead to the checkpoint of 1502 events');
+    await change(`'order 900 äßé🧾'`);
+    expect((await archive('pack', '2024-03')).status).toBe(0);
+    expect((await archive('verify')).status).toBe(0);
+  });
+
+  it('has no erased value any more when it has packed again, and the same leaves', async () => {
+    const erased = await runFile('src/commands/erase.ts', ['--user', 'user-3', '--reason', 'a test'], { env: place });
+    expect(erased).toMatchObject({ status: 0 });
+    expect((await archive('list')).stdout).toMatch(/^2024-03 .*, and values were erased later: pack it again$/m);
+    const old = await archive('verify', '2024-03');
+    expect(old.status).toBe(1);
+    expect(old.stderr).toMatch(/has another user_id .* \(values were erased later: pack it again\)$/m);
+    expect((await archive('export', '2024-03')).stdout).toContain('"user-3"');
+    expect(await archive('pack')).toMatchObject({ status: 0, stderr: '' });
+    const exported = await archive('export', '2024-03');
+    expect(exported.status).toBe(0);
+    expect(exported.stdout).not.toContain('"user-3"');
+    expect((await archive('verify')).stdout).toMatch(/^2024-03: .* and as sealed in the checkpoint of 1,50\d events$/m);
   });
 });
 

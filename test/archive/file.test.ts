@@ -1,5 +1,4 @@
 /** The file of the archive: every row that the database can hold comes back as the same texts. */
-import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { databaseText, emptyRows, exactTime, type Rows } from '../../src/archive/file-format.ts';
@@ -8,11 +7,11 @@ import { fileOf, keysOf, readFooter, readGroups } from '../../src/archive/read-f
 import { fileWriter } from '../../src/archive/write-file.ts';
 import { exportColumns } from '../../src/log/export-rows.ts';
 import { activityLogs } from '../../src/log/schema.ts';
+import { archiveGzip } from '../../src/runtime/archive-gzip.ts';
 import { blankRow } from '../api/export-page.ts';
 import { storedRow } from '../api/stored-rows.ts';
 
-const gzip = (bytes: Uint8Array) => gzipSync(bytes, { level: 6 });
-const gunzip = (bytes: Uint8Array, n: number) => gunzipSync(bytes, { maxOutputLength: Math.max(1, n) });
+const { gzip, gunzip } = archiveGzip;
 
 const rowsOf = (rows: Partial<Record<string, unknown>>[]): Rows => ({
   n: rows.length,

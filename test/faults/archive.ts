@@ -12,10 +12,10 @@ import { openPostgres } from '../../src/runtime/postgres.ts';
 import { type Ended, root, runFile } from '../support/command.ts';
 import type { FaultRun } from './run.ts';
 
-const rows_n = 300_000;
+const rows_n = 120_000;
 const kills_min = 25;
-/** About as long as a month takes. */
-const kill_ms_max = 600;
+/** A run lives for at most so long, and each one for longer than the one before: at last they get on. */
+const [kill_ms_max, kill_ms_more] = [400, 30];
 const command = 'src/commands/archive.ts';
 
 export const archive: FaultRun = async ({ fresh, say }) => {
@@ -71,7 +71,7 @@ async function killed(url: string, more: Record<string, string>, say: (line: str
     const ended = once(child, 'close').then(() => 'ended');
     const begun = connected(sql, child);
     await Promise.race([begun, ended]);
-    await Promise.race([wait(Math.random() * kill_ms_max), ended]);
+    await Promise.race([wait(Math.random() * (kill_ms_max + kills * kill_ms_more)), ended]);
     isDone = child.exitCode === 0;
     if (child.exitCode === null) {
       child.kill('SIGKILL');

@@ -11,9 +11,9 @@ import {
   saltIn,
   textOf,
 } from '../../proof/leaf.ts';
+import { secretsOfTile, type Tiles } from '../../proof/leaves.ts';
 import { tile_hashes } from '../../proof/subtree.ts';
 import { puncture, readNodes, writeNodes } from '../../proof/tile-keys.ts';
-import { secretsOfTile, type Tiles } from './leaves.ts';
 
 /** The fields to erase, by the ids of their events. */
 export type Wanted = ReadonlyMap<number, ReadonlySet<ErasableField>>;

@@ -7,12 +7,12 @@ import { requestIdsOf } from '../../http/request-id.ts';
 import { type Filter, readFilter } from '../../log/filter.ts';
 import { type App, allowMethods, type Parts, requireRight } from '../../parts.ts';
 import { type Sha256, utf8 } from '../../proof/bytes.ts';
+import { readTileOf, secretsOfErasures, type Tiles } from '../../proof/leaves.ts';
 import { type ProofSource, writeRangeProof } from '../../proof/range-proof.ts';
 import { type IdRange, rangesOf } from '../../proof/ranges.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { nodesOfRange, readNodes } from '../../proof/tile-keys.ts';
 import { newestCheckpoint } from './checkpoint.ts';
-import { readTileOf, secretsOfErasures, type Tiles } from './leaves.ts';
 
 /** Ids that one statement looks through, and events that a proof with a filter is about: their ids are kept in memory. */
 const [ids_per_read, ids_max] = [20_000, 2_000_000];

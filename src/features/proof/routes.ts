@@ -4,11 +4,11 @@ import { badField, Problem } from '../../http/problem.ts';
 import { queryOf } from '../../http/request.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
 import { concat, toBase64 } from '../../proof/bytes.ts';
+import { digestsOf, readTileOf, sealedOf } from '../../proof/leaves.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { writeProof } from '../../proof/tlog-proof.ts';
 import { consistencySubtrees, inclusionSubtrees } from '../../proof/tree.ts';
 import { newestCheckpoint } from './checkpoint.ts';
-import { digestsOf, readTileOf, sealedOf } from './leaves.ts';
 import { readTilePath } from './tile-path.ts';
 
 /** A tile never changes. */

@@ -6,11 +6,11 @@
 import type { Step } from '../../log/reader.ts';
 import type { StoredCheckpoint, Tile } from '../../log/tiles.ts';
 import { concat, isEqual, type Sha256 } from '../../proof/bytes.ts';
+import { digestsOf, readTileOf, SealFault, sealedOf, type Tiles } from '../../proof/leaves.ts';
 import { type Checkpoint, type SignerKey, sign, writeCheckpoint, writeNote } from '../../proof/note.ts';
 import { subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { newTileKey } from '../../proof/tile-keys.ts';
 import { leafHash, rootOf } from '../../proof/tree.ts';
-import { digestsOf, readTileOf, SealFault, sealedOf, type Tiles } from './leaves.ts';
 
 /** Full tiles that are stored in one statement: 16 KB each, as hex. */
 const tiles_per_statement = 16;

@@ -4,8 +4,8 @@ import type { Store } from '../../log/store.ts';
 import type { StoredCheckpoint } from '../../log/tiles.ts';
 import type { Anchor, Report } from '../../parts.ts';
 import type { Sha256 } from '../../proof/bytes.ts';
+import { SealFault } from '../../proof/leaves.ts';
 import { type Checkpoint, readCheckpoint, readNotes, readSignerKey, type SignerKey } from '../../proof/note.ts';
-import { SealFault } from './leaves.ts';
 import { seal } from './seal.ts';
 
 /** Anchors get the newest checkpoint at most this often: a file grows by 200 bytes each time. */

@@ -1,12 +1,12 @@
 /** The leaves of the tree, from the events of the log and the keys of their tiles. */
-import type { Entry } from '../../log/schema.ts';
-import type { Store } from '../../log/store.ts';
-import type { Erasure } from '../../log/tiles.ts';
-import type { Sha256 } from '../../proof/bytes.ts';
-import { type EventSecrets, erasableFields, eventDigest } from '../../proof/leaf.ts';
-import { type ReadTile, tile_hashes } from '../../proof/subtree.ts';
-import { keysOfTile, readNodes } from '../../proof/tile-keys.ts';
-import { leafHash } from '../../proof/tree.ts';
+import type { Entry } from '../log/schema.ts';
+import type { Store } from '../log/store.ts';
+import type { Erasure } from '../log/tiles.ts';
+import type { Sha256 } from './bytes.ts';
+import { type EventSecrets, erasableFields, eventDigest } from './leaf.ts';
+import { type ReadTile, tile_hashes } from './subtree.ts';
+import { keysOfTile, readNodes } from './tile-keys.ts';
+import { leafHash } from './tree.ts';
 
 export type Tiles = Store['tiles'];
 
