@@ -7,6 +7,7 @@ import { type ServiceProcess, spawnService } from '../support/process.ts';
 import { resuming } from '../support/resuming.ts';
 import { seeded } from '../support/sinks/far-side.ts';
 import { wait } from '../support/sinks/fleet.ts';
+import { keepCheckpoints } from './checkpoints.ts';
 import { caughtUp, compare, startWriters } from './ledger.ts';
 import { type FaultRun, quantile } from './run.ts';
 
@@ -28,6 +29,7 @@ async function killed(place: Place, runtime: 'node' | 'bun', n_kills: number, sa
   const followers = { sse: resuming({ url }, 'sse', over.signal), websocket: resuming({ url }, 'socket', over.signal) };
   const writing = startWriters(n_writers, () => url);
   const { ledger } = writing;
+  const verified = keepCheckpoints([url]);
   const ready_ms: number[] = [];
   let failed_starts = 0;
   for (let n = 0; n < n_kills; n += 1) {
@@ -51,6 +53,7 @@ async function killed(place: Place, runtime: 'node' | 'bun', n_kills: number, sa
   await caughtUp(followers, url);
   const result = await compare(url, ledger, followers);
   over.abort();
+  const tree = await verified(url);
   service.child.kill('SIGTERM');
   const code = await service.ended;
   return {
@@ -59,9 +62,11 @@ async function killed(place: Place, runtime: 'node' | 'bun', n_kills: number, sa
       failed_starts,
       ready_ms: { median: Math.round(quantile(ready_ms, 0.5)), most: Math.round(Math.max(...ready_ms)) },
       ...result.numbers,
+      ...tree.numbers,
     },
     claims: {
       ...result.claims,
+      ...tree.claims,
       'each start succeeded at once': failed_starts === 0,
       'it ends with 0 at SIGTERM': code === 0,
     },

@@ -2,6 +2,7 @@
 import { spawnService } from '../support/process.ts';
 import { resuming } from '../support/resuming.ts';
 import { wait } from '../support/sinks/fleet.ts';
+import { keepCheckpoints } from './checkpoints.ts';
 import { derivedRows } from './derived-rows.ts';
 import { caughtUp, compare, startWriters } from './ledger.ts';
 import type { FaultRun } from './run.ts';
@@ -40,6 +41,7 @@ export const two: FaultRun = async ({ fresh, say, args: [seconds = '30', pauses 
     }
     return Number.POSITIVE_INFINITY;
   }
+  const verified = keepCheckpoints(urls);
   const beside_ms: number[] = [];
   const again_ms: number[] = [];
   const acknowledged: number[] = [];
@@ -61,6 +63,7 @@ export const two: FaultRun = async ({ fresh, say, args: [seconds = '30', pauses 
   await caughtUp(followers, urls[1]);
   const log = await compare(urls[1], writing.ledger, followers);
   over.abort();
+  const tree = await verified(urls[1]);
 
   const rows = await derivedRows(DATABASE_URL);
   const until = performance.now() + derive_ms_max;
@@ -80,11 +83,13 @@ export const two: FaultRun = async ({ fresh, say, args: [seconds = '30', pauses 
       first_write_beside_ms: beside_ms.map(Math.round),
       first_write_again_ms: again_ms.map(Math.round),
       ...log.numbers,
+      ...tree.numbers,
       derived,
       differing,
     },
     claims: {
       ...log.claims,
+      ...tree.claims,
       'the other service writes on within 5 s': beside_ms.every((ms) => ms <= late_ms_max),
       'the stopped one writes within 5 s when it goes on': again_ms.every((ms) => ms <= late_ms_max),
       'everything is derived, and every table is that of an undisturbed run': behind === 0 && differing.length === 0,
