@@ -1,6 +1,7 @@
 /** 1,000 streams and 200 WebSockets at 20 events a second, with 50 that never read beside them: nothing is lost, and nobody else waits. */
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { rssOf, spawnService } from '../support/process.ts';
+import { samplesOf } from '../support/samples.ts';
 import { wait } from '../support/sinks/fleet.ts';
 import { pacedAppends } from './paced.ts';
 import { type FaultRun, quantile, rounded } from './run.ts';
@@ -27,33 +28,28 @@ const event = () => ({
   description: `${sentNow()} ${'x'.repeat(event_chars)}`,
 });
 
-/** Followers that send their request and never read. One that the service has ended comes again. */
-function stall(url: string) {
+/** Followers that send their request and never read. A paused socket does not notice either when the service cuts it. */
+function stall(url: string): { end(): void } {
   const { hostname, port, host } = new URL(url);
-  const open = new Set<Socket>();
-  let isOver = false;
-  let n_ended = 0;
-  const one = () => {
+  const sockets = Array.from({ length: n_stalled }, () => {
     const socket = connect(Number(port), hostname);
-    open.add(socket);
     socket.pause();
     socket.on('error', () => {});
-    socket.on('close', () => {
-      open.delete(socket);
-      if (isOver) return;
-      n_ended += 1;
-      one();
-    });
     socket.write(`GET /api/logs/stream HTTP/1.1\r\nhost: ${host}\r\nauthorization: ${authorization}\r\n\r\n`);
-  };
-  for (let n = 0; n < n_stalled; n += 1) one();
+    return socket;
+  });
   return {
-    ended: () => n_ended,
     end: () => {
-      isOver = true;
-      for (const socket of open) socket.destroy();
+      for (const socket of sockets) socket.destroy();
     },
   };
+}
+
+/** How many followers the service has cut. */
+async function cutsOf(url: string): Promise<number> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization } });
+  const samples = [...samplesOf(await answer.text())];
+  return samples.reduce((sum, [name, n]) => (name.startsWith('edgetrail_follower_cuts_total') ? sum + n : sum), 0);
 }
 
 /** Minutes with those that never read; an eighth of them before, and after, is without. */
@@ -114,10 +110,10 @@ export const streams: FaultRun = async ({ fresh, say, args: [minutes = '10', nam
   const before = await phase(whole_ms / 8);
   say(`without: ${JSON.stringify(before)}`);
   const stalled = stall(url);
-  const [started, n_ended] = [performance.now(), stalled.ended()];
+  const started = performance.now();
   const beside = await phase(whole_ms);
   const over = performance.now();
-  const cut = stalled.ended() - n_ended;
+  const cut = await cutsOf(url);
   say(`with ${n_stalled} that never read: ${JSON.stringify(beside)}`);
   stalled.end();
   const after = await phase(whole_ms / 8);
