@@ -35,6 +35,7 @@ export const settingRows = {
   PORT: setting('9000', whole(0, 65_535)),
   HOST: setting('127.0.0.1', readHost),
   DATABASE_URL: setting('', readDatabaseUrl),
+  MIGRATION_DATABASE_URL: setting('', readDatabaseUrl),
   DATA_DIR: setting('./data', readPath),
   MIGRATE: setting('on', readSwitch),
   ARCHIVE_DIR: setting('', readPath),
@@ -77,6 +78,8 @@ export const settingMeanings: Record<keyof typeof settingRows, string> = {
   PORT: 'the port to listen on',
   HOST: 'the address to listen on; `0.0.0.0` for all (then `USERS` is needed)',
   DATABASE_URL: '`postgres://…` of a PostgreSQL 14 or newer; empty means the embedded database',
+  MIGRATION_DATABASE_URL:
+    'the same database for the role that owns the tables: migrations run with it, and the role of `DATABASE_URL` [owns nothing](deploy.md#two-roles)',
   DATA_DIR: 'the folder of the embedded database',
   MIGRATE: '`off`: the service does not apply migrations itself (`npm run migrate` does)',
   ARCHIVE_DIR:
@@ -153,6 +156,8 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const settings = Object.fromEntries(entries) as Settings;
   if (settings.POLL_MS_MIN > settings.POLL_MS_MAX)
     throw new SettingsError(['POLL_MS_MIN: must not be above POLL_MS_MAX']);
+  if (settings.MIGRATION_DATABASE_URL && !settings.DATABASE_URL)
+    throw new SettingsError(['MIGRATION_DATABASE_URL: needs DATABASE_URL, which the service uses']);
   return settings;
 }
 

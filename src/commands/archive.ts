@@ -45,6 +45,9 @@ export function placeOf({ ARCHIVE_DIR, DATABASE_URL, DATA_DIR }: Settings, { db,
 async function withArchive(settings: Settings, run: (archive: Opened) => Promise<void>): Promise<void> {
   const database = await openDatabase({
     ...settings,
+    // The service's role may not write what the archive has: whoever has the owner's password packs.
+    DATABASE_URL: settings.MIGRATION_DATABASE_URL || settings.DATABASE_URL,
+    MIGRATION_DATABASE_URL: '',
     READ_MS_MAX: Math.max(settings.READ_MS_MAX, read_ms_max),
     DATABASE_CONNECTIONS_MAX: Math.max(settings.DATABASE_CONNECTIONS_MAX, connections_min),
   });

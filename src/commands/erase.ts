@@ -47,7 +47,13 @@ async function main(): Promise<void> {
     throw new CommandError('--reason: it is kept, and names the user', 2);
   const fields = values.fields === undefined ? own_fields : readFields(values.fields, '--fields');
   const settings = readSettings(process.env);
-  const database = await openDatabase({ ...settings, READ_MS_MAX: Math.max(settings.READ_MS_MAX, read_ms_max) });
+  const database = await openDatabase({
+    ...settings,
+    // The role of the service may not erase.
+    DATABASE_URL: settings.MIGRATION_DATABASE_URL || settings.DATABASE_URL,
+    MIGRATION_DATABASE_URL: '',
+    READ_MS_MAX: Math.max(settings.READ_MS_MAX, read_ms_max),
+  });
   try {
     await requireUsable(settings, database);
     const store = createStore(database.db, database.reads, database.room);

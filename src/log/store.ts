@@ -28,6 +28,7 @@ import { type Derivation, type Step, stepReader } from './reader.ts';
 import { readinessOf } from './readiness.ts';
 import { type Reads, sharedReads } from './reads.ts';
 import { createRedaction, type Redact, redactAll } from './redaction.ts';
+import { rightsOf } from './rights.ts';
 import { rollup } from './rollup-rows.ts';
 import { diskBytesOf, type Room, serverRoom } from './room.ts';
 import { type Database, type Entry, activityLogs as log } from './schema.ts';
@@ -168,6 +169,7 @@ export function createStore(
     ...listOf(reads, head),
     exportPages: (filter: Filter, upto: number) => exportPages(reads, filter, upto),
     ...vitalsOf(reads),
+    ...rightsOf(reads),
     ...growthOf(reads),
     ...countsOf(reads, head),
     ...breakdownOf(reads, head),

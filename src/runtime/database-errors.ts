@@ -1,6 +1,7 @@
 /** Errors of a database that is not set up for the service: one sentence each that says what to grant or create. */
 import { sql } from 'drizzle-orm';
 import type { Database } from '../log/schema.ts';
+import { GrantError } from './grants.ts';
 import { NoTlsError } from './server-connect.ts';
 
 const version_min = 14;
@@ -8,6 +9,14 @@ const version_min = 14;
 /** The server is too old. */
 export class OldServerError extends Error {
   override name = 'OldServerError';
+}
+
+/** An error of the connection by MIGRATION_DATABASE_URL, which is its cause. */
+export class MigrationUrlError extends Error {
+  override name = 'MigrationUrlError';
+  constructor(cause: unknown) {
+    super('the database could not be migrated', { cause });
+  }
 }
 
 /** Rejects with OldServerError when the server's version is not supported. */
@@ -35,7 +44,11 @@ const remedies: [code: RegExp, message: RegExp, remedy: string][] = [
     /for schema/,
     'as the owner of the database, run: GRANT USAGE, CREATE ON SCHEMA … TO … (the role of DATABASE_URL)',
   ],
-  [/^42501$/, /./, 'the role of DATABASE_URL must own the tables of the log'],
+  [
+    /^42501$/,
+    /./,
+    'the role of DATABASE_URL must own the tables of the log; or the owner grants it its rights: npm run migrate with MIGRATION_DATABASE_URL',
+  ],
   [/^(0A000|58P01|22023)$/, /pg_trgm/, "install the server's contrib package, which has the extension pg_trgm"],
   [
     /^(42704|42883)$/,
@@ -54,12 +67,15 @@ const remedies: [code: RegExp, message: RegExp, remedy: string][] = [
 
 /** Why the database cannot be used and what to do, as one line; null for other errors. */
 export function databaseRemedy(error: unknown): string | null {
+  let setting = 'DATABASE_URL';
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof NoTlsError || cause instanceof OldServerError) return `DATABASE_URL: ${cause.message}`;
+    if (cause instanceof MigrationUrlError) setting = 'MIGRATION_DATABASE_URL';
+    if (cause instanceof GrantError) return cause.message;
+    if (cause instanceof NoTlsError || cause instanceof OldServerError) return `${setting}: ${cause.message}`;
     if (!('code' in cause) || typeof cause.code !== 'string') continue;
     const { code, message } = cause;
     const found = remedies.find(([codes, messages]) => codes.test(code) && messages.test(message));
-    if (found) return `DATABASE_URL: ${message.split('\n')[0]} (${code}): ${found[2]}`;
+    if (found) return `${setting}: ${message.split('\n')[0]} (${code}): ${found[2].replace(/\bDATABASE_URL/, setting)}`;
   }
   return null;
 }

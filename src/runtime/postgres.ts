@@ -5,6 +5,8 @@ import { type Reads, transactionReads } from '../log/reads.ts';
 import { serverRoom } from '../log/room.ts';
 import type { Database } from '../log/schema.ts';
 import { type OpenDatabase, takeOverLegacy } from './database.ts';
+import { MigrationUrlError } from './database-errors.ts';
+import { grantService, identityOf, requireLog, roleOf } from './grants.ts';
 import { applyMigrations } from './migrations.ts';
 import { type ClientOptions, postgresClient } from './postgres-client.ts';
 import { serverSockets } from './server-socket.ts';
@@ -25,10 +27,16 @@ export const serverClient = (url: string, max: number, silence_ms_max: number | 
   postgresClient(url, max, { ...options, sockets: serverSockets(silence_ms_max) });
 
 /**
- * Connects lazily: an unreachable server shows at the first statement. A third of the connections, at most three, are
+ * Connects lazily: an unreachable server shows at the first statement. With a `migration_url` migrations run with that one,
+ * and its role grants the role of `url` its rights. A third of the connections, at most three, are
  * for writers, the others for readers, whose statements are cancelled after `read_ms_max`.
  */
-export function openPostgres(url: string, connections_max: number, read_ms_max = default_read_ms_max): OpenDatabase {
+export function openPostgres(
+  url: string,
+  connections_max: number,
+  read_ms_max = default_read_ms_max,
+  migration_url = '',
+): OpenDatabase {
   const n_writers = Math.min(write_connections_max, Math.max(1, Math.floor(connections_max / 3)));
   const client = serverClient(url, n_writers, write_silence_ms_max);
   // Drizzle rewrites the parsers of the client it is given: this one is its alone.
@@ -39,7 +47,14 @@ export function openPostgres(url: string, connections_max: number, read_ms_max =
     db,
     reads: readers?.reads ?? transactionReads(db, read_ms_max),
     room: serverRoom,
-    migrate: (say) => migrateAlone(url, say, closed.signal),
+    migrate: async (say) => {
+      if (migration_url === '') return void (await migrateAlone(url, say, closed.signal));
+      const role = await roleOf(db);
+      const identity = await migrateAlone(migration_url, say, closed.signal, role).catch((error) => {
+        throw new MigrationUrlError(error);
+      });
+      await requireLog(db, role, identity);
+    },
     close: async () => {
       closed.abort();
       await Promise.all([client.end({ timeout: 5 }), readers?.close()]);
@@ -78,13 +93,18 @@ function openReaders(url: string, max: number, read_ms_max: number): { reads: Re
 
 /**
  * Two instances that start together would run the same DDL. The lock is held by a transaction on a connection of its own
- * (so it also works through a transaction pooler) and dies with it.
+ * (so it also works through a transaction pooler) and dies with it. `role` gets its rights. Returns the identity of the log.
  */
-async function migrateAlone(url: string, say: (line: string) => void, closed: AbortSignal): Promise<void> {
+async function migrateAlone(
+  url: string,
+  say: (line: string) => void,
+  closed: AbortSignal,
+  role?: string,
+): Promise<string> {
   const lock = serverClient(url, 1, null);
   const client = serverClient(url, 1, null);
   try {
-    await lock.begin(async (held) => {
+    return await lock.begin(async (held) => {
       await held`set local idle_in_transaction_session_timeout = 0`;
       const [tried] = await held`select pg_try_advisory_xact_lock(${migration_lock}) as is_mine`;
       if (!tried?.is_mine) {
@@ -94,6 +114,8 @@ async function migrateAlone(url: string, say: (line: string) => void, closed: Ab
       const db = drizzle({ client });
       await applyMigrations(db, say, closed);
       await takeOverLegacy(db, serverRoom, say);
+      if (role !== undefined) await grantService(db, role);
+      return identityOf(db);
     });
   } finally {
     await Promise.all([lock.end({ timeout: 5 }), client.end({ timeout: 5 })]);

@@ -56,7 +56,12 @@ export type Service = {
 
 export const openDatabase = (settings: Settings): Promise<OpenDatabase> | OpenDatabase =>
   settings.DATABASE_URL
-    ? openPostgres(settings.DATABASE_URL, settings.DATABASE_CONNECTIONS_MAX, settings.READ_MS_MAX)
+    ? openPostgres(
+        settings.DATABASE_URL,
+        settings.DATABASE_CONNECTIONS_MAX,
+        settings.READ_MS_MAX,
+        settings.MIGRATION_DATABASE_URL,
+      )
     : openPglite(settings.DATA_DIR);
 
 /** Rejects when the server is too old. */

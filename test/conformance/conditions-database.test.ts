@@ -1,7 +1,7 @@
 /** PostgreSQL with other server settings: an event is stored and found in the same way. */
 import { expect, it } from 'vitest';
 import { openPostgres } from '../../src/runtime/postgres.ts';
-import { eventually, freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
+import { adminClient, eventually, freshPostgres, json, sqlClient, startService } from '../support/harness.ts';
 import { misplaced, monthsAgo, partitionsOf, uncovered } from '../support/partitions.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
@@ -12,7 +12,8 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
   // Created at the top: a clean-up hook that a running test registers is never called.
   const newDatabase = async () => {
     const url = await freshPostgres();
-    return { place: { DATABASE_URL: url }, sql: sqlClient(url, 1), name: new URL(url).pathname.slice(1) };
+    const name = new URL(url).pathname.slice(1);
+    return { place: { DATABASE_URL: url }, sql: sqlClient(url, 1), admin: adminClient(url), name };
   };
   const off = await newDatabase();
   const other = await newDatabase();
@@ -43,15 +44,15 @@ notOn(reasons.embedded).describe('on a PostgreSQL with other settings', async ()
   notOn(reasons.hyperdrive).it(
     'that was read-only, the service is ready and writes as soon as the database is writable again',
     async () => {
-      const { place, sql, name } = readOnly;
+      const { place, sql, admin, name } = readOnly;
       const service = await startService({ place });
       const status = async () => (await service.request('/readyz')).status;
       const write = async () => (await service.request('/api/logs', json(event))).status;
       expect([await status(), await write()]).toEqual([200, 201]);
       await sql.unsafe(`alter database ${name} set default_transaction_read_only = on`);
       // What a failover does: the service connects again, and its new sessions are read-only.
-      await sql`select pg_terminate_backend(pid) from pg_stat_activity
-      where datname = current_database() and pid <> pg_backend_pid()`;
+      await admin`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'edgetrail'`;
       await eventually('the service is not ready', async () => (await status()) === 503);
       await eventually('a write is refused', async () => (await write()) === 503);
       // The readers' connections were terminated, too: the first request on one of them is a 503.

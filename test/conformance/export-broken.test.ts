@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { formats } from '../../src/api/export-formats.ts';
-import { credentials, eventually, freshPostgres, sqlClient, startService } from '../support/harness.ts';
+import { adminClient, credentials, eventually, freshPostgres, sqlClient, startService } from '../support/harness.ts';
 import { proxyTo } from '../support/proxy.ts';
 import { notOn } from '../targets/not-on.ts';
 import { reasons } from '../targets/reasons.ts';
@@ -29,6 +29,7 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
         select jsonb_agg(jsonb_build_object('event_type', 'HEAVY', 'entity_type', 'order', 'user_agent', repeat('x', 2000),
                                             'timestamp', timestamptz '2020-01-01 00:00:00+00' + n * interval '1 second'))
         from generate_series(${from}::int + 1, ${from}::int + 500) n))`;
+  const admin = adminClient(url);
   const proxy = await proxyTo(url);
   const service = await startService({ place: { DATABASE_URL: proxy.url }, env: { POLL_MS_MAX: '60000' } });
   const bytes_all = rows * 2_000;
@@ -113,7 +114,7 @@ notOn(reasons.embedded).describe('a slow or broken export', async () => {
     const killer = (async () => {
       let killed = 0;
       while (!done.signal.aborted) {
-        const [row] = await sql<{ n: number }[]>`
+        const [row] = await admin<{ n: number }[]>`
           select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
           where application_name = 'edgetrail' and datname = current_database()`;
         killed += row?.n ?? 0;

@@ -48,18 +48,23 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   return tearDown;
 }
 
+/** The role of a service whose migrations run as `owner`: it owns nothing. */
+export const serviceRole = (owner: string) => `${owner}_service`;
+
 /**
  * Makes the template database. Its owner is a role without superuser rights that may create objects only in it, as on a
- * managed server. The role has the name of the database. With a `searchPath` the tables are in that schema.
+ * managed server. The role has the name of the database; another one is for services and owns nothing. With a `searchPath`
+ * the tables are in that schema, and the owner is the only role.
  */
 export function templateOf(serverUrl: string, searchPath?: string) {
   const database = `edgetrail_template_${process.pid}`;
+  const roles = [database, ...(searchPath ? [] : [serviceRole(database)])];
   const admin = () => postgres(serverUrl, { max: 1, onnotice: () => {} });
   return {
     database,
     migrate: async () => {
       const sql = admin();
-      await sql`create role ${sql(database)} login password 'owner'`;
+      for (const role of roles) await sql`create role ${sql(role)} login password 'owner'`;
       await sql`create database ${sql(database)} owner ${sql(database)}`;
       await sql.end();
       const url = ownerUrl(serverUrl, database, database);
@@ -69,7 +74,9 @@ export function templateOf(serverUrl: string, searchPath?: string) {
         await owner`alter role ${owner(database)} set search_path = ${owner(searchPath)}`;
         await owner.end();
       }
-      const migrated = openPostgres(url, 1);
+      const migrated = searchPath
+        ? openPostgres(url, 1)
+        : openPostgres(ownerUrl(serverUrl, database, serviceRole(database)), 1, undefined, url);
       await migrated.migrate(() => {});
       await migrated.close();
     },
@@ -79,7 +86,7 @@ export function templateOf(serverUrl: string, searchPath?: string) {
       const owned = await sql<{ name: string }[]>`
         select d.datname as name from pg_database d join pg_roles r on r.oid = d.datdba where r.rolname = ${database}`;
       for (const { name } of owned) await sql`drop database if exists ${sql(name)} with (force)`;
-      await sql`drop role if exists ${sql(database)}`;
+      for (const role of roles) await sql`drop role if exists ${sql(role)}`;
       await sql.end();
     },
   };

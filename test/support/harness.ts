@@ -6,11 +6,18 @@ import postgres from 'postgres';
 import { afterAll, inject } from 'vitest';
 import type { Entry } from '../../src/log/schema.ts';
 import { atEnd } from './at-end.ts';
+import { serviceRole } from './databases.ts';
 import { copyTemplate } from './pglite-template.ts';
 import { ownerUrl } from './postgres-server.ts';
 // Imported here so that its afterAll hook belongs to the file and not to the describe that starts a service first.
 import './process.ts';
-import { databases as allDatabases, type DatabaseName, start, type Target } from '../targets/index.ts';
+import {
+  databases as allDatabases,
+  type DatabaseName,
+  type RuntimeName,
+  start,
+  type Target,
+} from '../targets/index.ts';
 
 export { isEntry, type SseMessage, sseMessages } from './sse-messages.ts';
 export type { DatabaseName };
@@ -115,11 +122,25 @@ export async function freshPostgres(template = inject('templateDatabase')): Prom
   return ownerUrl(inject('serverUrl'), database, role);
 }
 
+/** The same for the superuser of the server, who alone may end the sessions of every role. */
+export const adminClient = (url: string): postgres.Sql =>
+  sqlClient(Object.assign(new URL(inject('serverUrl')), { pathname: new URL(url).pathname }).href, 1);
+
 /** A postgres.js client for SQL of a test; closed after the file's tests. */
 export function sqlClient(url: string, max = 4): postgres.Sql {
   const sql = postgres(url, { max, onnotice: () => {} });
   atEnd(() => sql.end({ timeout: 1 }));
   return sql;
+}
+
+/** Lets the service run as a role that owns nothing, and its migrations as the owner, if they are to run in it. */
+function withTwoRoles(settings: Record<string, string>, runtime: RuntimeName): Record<string, string> {
+  const { DATABASE_URL: owned } = settings;
+  if (!owned || settings.MIGRATION_DATABASE_URL) return settings;
+  const url = new URL(owned);
+  if (url.username !== inject('templateDatabase')) return settings;
+  url.username = serviceRole(url.username);
+  return { ...settings, DATABASE_URL: url.href, ...(runtime !== 'workers' && { MIGRATION_DATABASE_URL: owned }) };
 }
 
 const started = new Set<() => Promise<void>>();
@@ -132,13 +153,15 @@ export async function stopServices(): Promise<void> {
 
 /**
  * Starts the service on a new database, or on the given place, and stops it after the file's tests. In the conformance
- * suite it runs on the project's target; all other tests name a database, and it runs on Node.
+ * suite it runs on the project's target, with two roles unless that has a server with JIT; all other tests name a
+ * database, and it runs on Node with one role.
  */
 export async function startService(...args: [StartOptions?] | [DatabaseName, StartOptions?]): Promise<TestService> {
   const [name, { env = {}, place } = {}] = typeof args[0] === 'string' ? [args[0], args[1]] : [null, args[0]];
   const { runtime, database } = name ? { runtime: 'node' as const, database: name } : target();
   const where = place ?? (await freshDatabase(database));
-  const running = await start(runtime, { ...testEnv, ...where, ...env });
+  const settings = { ...testEnv, ...where, ...env };
+  const running = await start(runtime, name || target().jit ? settings : withTwoRoles(settings, runtime));
   const { url } = running;
   let stopped: Promise<void> | null = null;
   const stop = () => {

@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from './at-end.ts';
+import { serviceRole } from './databases.ts';
 import { eventually } from './harness.ts';
 import { freePort } from './postgres-server.ts';
 
@@ -19,7 +20,8 @@ export async function pgBouncerTo(databaseUrl: string, connections_max: number):
   const folder = await mkdtemp(join(tmpdir(), 'edgetrail-pgbouncer-'));
   const near = await freePort();
   const users = join(folder, 'users.txt');
-  await writeFile(users, `"${username}" "${password}"\n`);
+  const names = [username, serviceRole(username)];
+  await writeFile(users, names.map((name) => `"${name}" "${password}"\n`).join(''));
   const config = `[databases]
 * = host=${hostname} port=${port}
 [pgbouncer]

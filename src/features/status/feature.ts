@@ -9,17 +9,18 @@ const refused_rows_max = 10;
 function routes(app: App, parts: Parts): void {
   app.get('/status', requireRight(parts, 'admin'), async (c) => {
     const { store, build, meter } = parts;
-    const [vitals, sizes, growth, months, refused] = await Promise.all([
+    const [vitals, sizes, growth, months, refused, rights] = await Promise.all([
       store.vitals(),
       store.sizes(),
       store.growth(),
       store.months(),
       store.refusedRows(refused_rows_max),
+      store.rights(),
     ]);
     const followers = build.usage ? meter.followers : null;
     const display = displayOptionsOf(c);
     return c.html(
-      statusPage({ vitals, sizes, growth, months, refused, build, followers }, readerOf(c, parts), display),
+      statusPage({ vitals, sizes, growth, months, refused, rights, build, followers }, readerOf(c, parts), display),
     );
   });
   allowMethods(app, '/status', 'GET');

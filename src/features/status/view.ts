@@ -2,6 +2,7 @@
 import { html } from 'hono/html';
 import type { Transport } from '../../http/meter.ts';
 import { eventsOf, type Growth, type MonthCounts } from '../../log/growth.ts';
+import type { Rights } from '../../log/rights.ts';
 import { type ReaderState, type RefusedRow, type Sizes, type Vitals, vitalsLimits } from '../../log/vitals.ts';
 import {
   type DisplayOptions,
@@ -25,10 +26,14 @@ export type Status = {
   growth: Growth[];
   months: MonthCounts;
   refused: RefusedRow[];
+  rights: Rights;
   build: Build;
   /** Open live streams of the process; null where there is no such process. */
   followers: Record<Transport, number> | null;
 };
+
+/** Rights that are named. */
+const rights_shown = 5;
 
 /** Months that are shown before the older ones are folded. */
 const months_shown = 12;
@@ -59,7 +64,7 @@ function log({ vitals: { head, newest_at_ms }, sizes, growth }: Status, display:
   ]);
 }
 
-function service({ build, vitals, followers }: Status, display: DisplayOptions): Markup {
+function service({ build, vitals, followers, rights }: Status, display: DisplayOptions): Markup {
   const { version, runtime, database, usage } = build;
   const streams = followers && Object.values(followers).reduce((sum, n) => sum + n, 0);
   return facts([
@@ -79,7 +84,19 @@ function service({ build, vitals, followers }: Status, display: DisplayOptions):
         ] satisfies [string, string][])
       : []),
     ['Months ahead', monthsAhead(vitals.months_ahead)],
+    ['Database role', databaseRole(rights, build)],
   ]);
+}
+
+/** What whoever runs statements as the service can do to the log. */
+function databaseRole({ owns, more }: Rights, { database }: Build): Markup | string {
+  if (owns && database === 'pglite')
+    return html`owns the tables: who can write to <code>DATA_DIR</code> can change events`;
+  if (owns)
+    return html`<strong>owns the tables</strong>: who has its password can change events. <code>MIGRATION_DATABASE_URL</code> gives them another owner`;
+  if (more.length === 0) return 'owns nothing: it can append and read events, but not change them';
+  const others = more.length > rights_shown ? ` and ${more.length - rights_shown} other rights` : '';
+  return html`owns nothing, but <strong>has more rights than it needs</strong>: ${more.slice(0, rights_shown).join(', ')}${others}`;
 }
 
 const monthsAhead = (n: number): Markup | string =>
