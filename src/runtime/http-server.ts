@@ -27,7 +27,7 @@ export const httpServer = ((options: ServerOptions, listener: RequestListener) =
     socket.on('error', () => socket.destroy());
     socket.once('finish', () => socket.destroy());
     if (request.headers.upgrade?.toLowerCase() === 'websocket') return emit(event, ...rest);
-    return respond(socket, 501, 'Not implemented', 'This service upgrades to WebSocket only.');
+    return respond(socket, 501, 'Not implemented', 'This service upgrades to WebSocket only.', request.method);
   };
   return server;
 }) as typeof createServer;
@@ -42,7 +42,8 @@ function respondToParseError(error: NodeJS.ErrnoException, socket: Duplex): void
   else respond(socket, 400, 'Bad request', 'This is not an HTTP request.');
 }
 
-function respond(socket: Duplex, status: number, title: string, detail: string): true {
+/** Without a body where the method is HEAD: a client would take it for the next response. */
+function respond(socket: Duplex, status: number, title: string, detail: string, method?: string): true {
   const body = JSON.stringify({ type: 'about:blank', title, status, detail });
   const head = [
     `HTTP/1.1 ${status} ${title}`,
@@ -50,7 +51,7 @@ function respond(socket: Duplex, status: number, title: string, detail: string):
     `Content-Length: ${body.length}`,
     'Connection: close',
   ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${method === 'HEAD' ? '' : body}`);
   return true;
 }
 

@@ -1,4 +1,4 @@
-/** Requests that arrive too slowly on Node: they are told so, and the connection is closed. */
+/** Requests that Node's server refuses by itself: each is told why, and the connection is closed. */
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
@@ -11,6 +11,8 @@ const server = httpServer(times, (request, answer) => {
   request.on('error', () => {});
   request.resume().on('end', () => answer.end('complete'));
 });
+// Without a listener Node does not take a request for an upgrade.
+server.on('upgrade', (_request, socket) => socket.destroy());
 await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 atEnd(() => new Promise((resolve) => server.close(resolve)));
 
@@ -37,4 +39,11 @@ it.each([
 
 it('what is no request is a 400', async () => {
   expect(await answerTo('no request\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 .*not an HTTP request/s);
+});
+
+it('an upgrade that is not spoken is a 501, to HEAD without a body', async () => {
+  const upgrade = (method: string) =>
+    `${method} /livez HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n`;
+  expect(await answerTo(upgrade('GET'))).toMatch(/^HTTP\/1\.1 501 .*WebSocket only\."\}$/s);
+  expect(await answerTo(upgrade('HEAD'))).toMatch(/^HTTP\/1\.1 501 [^{]*\r\n\r\n$/s);
 });
