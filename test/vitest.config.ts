@@ -69,7 +69,7 @@ const browsers = ['*-browser', 'viewer*'];
 const sockets = ['shipping-syslog'];
 
 /** Files about what is derived from the log, or read from many of its events. */
-const understanding = ['aggregate', 'boards', 'digests', 'patterns', 'traces', 'unusual', 'visits'];
+const understanding = ['aggregate', 'boards', 'digests', 'patterns', 'proof', 'traces', 'unusual', 'visits'];
 
 /**
  * The conformance files that do not run on a target, because it cannot make a difference to their claims. Of a runtime's

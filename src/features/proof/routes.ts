@@ -64,8 +64,10 @@ export function proofRoutes(app: App, parts: Parts): void {
 
   app.get('/api/log/proof/consistency', mayRead, async (c) => {
     const query = queryOf(c);
-    for (const key of query.keys())
+    for (const key of query.keys()) {
       if (key !== 'from' && key !== 'to') throw badField(key, 'is not a parameter of this request');
+      if (query.getAll(key).length > 1) throw badField(key, 'must be given once');
+    }
     const size = (await parts.store.tiles.sealed()).newest?.size ?? 0;
     const to = sizeOf('to', query.get('to') ?? String(size), size);
     const from = sizeOf('from', query.get('from') ?? '', to);
