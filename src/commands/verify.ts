@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { jsonTextFaults } from '../log/json-text.ts';
 import { fromBase64 } from '../proof/bytes.ts';
 import type { ProvenEntry } from '../proof/leaf.ts';
 import { type Note, readNotes, readVerifierKey } from '../proof/note.ts';
@@ -106,6 +107,8 @@ async function* entriesOf(path: string): AsyncGenerator<ProvenEntry> {
 function entryIn(line: string): ProvenEntry | null {
   try {
     const entry = JSON.parse(line);
+    // Of a key that is there twice, one reader takes the first value and another one the last.
+    if (jsonTextFaults(line).length > 0) return null;
     // Its other values are what the digest is about: whatever they are, they are right or wrong.
     return Number.isSafeInteger(entry?.id) && typeof entry.timestamp === 'string' ? entry : null;
   } catch {

@@ -63,15 +63,19 @@ function hashOf(sha256: Sha256, salt: Uint8Array, text: string): Uint8Array {
 export const saltIn = (sha256: Sha256, secrets: EventSecrets, field: ErasableField): Uint8Array | undefined =>
   'key' in secrets ? saltOf(sha256, secrets.key, field) : secrets.salts[field];
 
-/** The commitment to a value: 32 zero bytes when there is none. Null when there is a value, and no salt. */
+/**
+ * The commitment to a value: 32 zero bytes when there is none. Null when there is a value, and no salt, or a value that is
+ * said to be erased: whoever changed it would else only have to say so.
+ */
 export function commitmentOf(
   sha256: Sha256,
   entry: ProvenEntry,
   field: ErasableField,
   secrets: EventSecrets,
 ): Uint8Array | null {
-  if ('erased' in secrets && secrets.erased[field]) return secrets.erased[field];
   const text = textOf(entry, field);
+  const erased = 'erased' in secrets ? secrets.erased[field] : undefined;
+  if (erased) return text === null ? erased : null;
   if (text === null) return absent;
   const salt = saltIn(sha256, secrets, field);
   return salt ? hashOf(sha256, salt, text) : null;
@@ -87,11 +91,15 @@ export function textOf(entry: ProvenEntry, field: ErasableField): string | null 
   return value === null ? null : canonical(value);
 }
 
+const knownFields = new Set<string>([...openFields, ...erasableFields, 'metadata_text', 'unreadable']);
+
 /**
- * The digest of an event, 32 bytes: the entry of the tree at index id − 1. Null when there is no salt for one of its
- * values: it was erased, or never there.
+ * The digest of an event, 32 bytes: the entry of the tree at index id − 1. Null when it has something that no digest is
+ * about: a value without a salt, another field, or metadata both as a value and as text.
  */
 export function eventDigest(sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets): Uint8Array | null {
+  if (entry.metadata_text !== undefined && entry.metadata !== null) return null;
+  for (const name in entry) if (!knownFields.has(name)) return null;
   const open = openFields.map((field) => `"${field}":${canonical(entry[field])}`).join(',');
   const parts = [domain, utf8(`{${open}}`)];
   for (const field of erasableFields) {

@@ -4,8 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusOf, verifyFiles } from '../../src/commands/verify.ts';
+import { commitmentOf, erasableFields, saltIn } from '../../src/proof/leaf.ts';
 import { newSignerKey } from '../../src/proof/note.ts';
+import { readProof, writeProof } from '../../src/proof/tlog-proof.ts';
 import type { Report } from '../../src/proof/verify.ts';
+import { sha256 } from '../../src/runtime/sha256.ts';
 import { runFile } from '../support/command.ts';
 import { startService, type TestService } from '../support/harness.ts';
 
@@ -190,6 +193,34 @@ describe('what is as it was is verified:', () => {
     const ended = await runFile('src/commands/verify.ts', args);
     expect(ended).toMatchObject({ status: 0, stderr: '' });
     expect(ended.stdout).toContain('1000 events checked');
+  });
+});
+
+describe('what no digest is about is not verified:', () => {
+  it('a value that was changed, and that the proof says was erased', async () => {
+    const [entry, proof] = [JSON.parse(await text('7.json')), readProof(await text('7.proof'))];
+    if (!proof) throw new Error('no proof');
+    const salts = Object.fromEntries(erasableFields.map((field) => [field, saltIn(sha256, proof.secrets, field)]));
+    const erased = { user_id: commitmentOf(sha256, entry, 'user_id', proof.secrets) ?? new Uint8Array() };
+    const forged = await file('forged.proof', writeProof({ ...proof, secrets: { salts, erased } }));
+    const args = [forged, '--key', key.verifier];
+    const erasedIt = await file('forged.json', JSON.stringify({ ...entry, user_id: null }));
+    expect(await verify(erasedIt, ...args)).toMatchObject({ findings: [] });
+    const changedIt = await file('forged.json', JSON.stringify({ ...entry, user_id: 'somebody-else' }));
+    expect(await verify(changedIt, ...args)).toMatchObject({ findings: [{ kind: 'content differs', id: 7 }] });
+  });
+
+  it.each([
+    ['a field that events do not have', (row: string) => row.replace('{', '{"amount":5,')],
+    ['metadata beside the text of metadata', (row: string) => row.replace('{', '{"metadata_text":"{}",')],
+  ])('%s', async (_what, change) => {
+    const report = await verify(await changed(put(8, change)), path('all.proof'), '--key', key.verifier);
+    expect(report.findings).toContainEqual({ kind: 'content differs', id: idOf(lines()[8]) });
+  });
+
+  it('a key that is there twice', async () => {
+    const twice = await changed(put(8, (row) => row.replace('{', '{"user_id":"x",')));
+    await expect(verify(twice, path('all.proof'), '--key', key.verifier)).rejects.toThrow('line 9 is no event');
   });
 });
 
