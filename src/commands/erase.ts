@@ -1,6 +1,7 @@
 /** `npm run erase`: erases a person from the log, so that every proof stays valid. It opens the database as its owner. */
 import { appendFile, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { monthSteps } from '../archive/tables.ts';
 import { features } from '../features/index.ts';
 import { eraseInTile, fieldsWith, tileOf } from '../features/proof/erase.ts';
 import { own_service, readEntry } from '../log/entry.ts';
@@ -142,6 +143,8 @@ async function finish(store: Store, { db }: OpenDatabase, settings: Settings, us
   // The rows of readers that begin again go at their next step, with or without a service.
   for (const derivation of derivationsOf(features)) await store.stepDerivation(derivation);
   await vacuumLog(db);
+  if ((await monthSteps(store.reads)).size > 0)
+    console.log('Packed months have what was erased until they are packed again: npm run archive -- pack');
   if (user === null) return;
   const left = await tablesWith(db, user);
   for (const { name, n } of left) console.error(`${n} rows of ${name} still have the text ${JSON.stringify(user)}`);

@@ -4,7 +4,7 @@ import { badField, Problem } from '../../http/problem.ts';
 import { queryOf } from '../../http/request.ts';
 import { type App, allowMethods, type Env, type Parts, requireRight } from '../../parts.ts';
 import { concat, toBase64 } from '../../proof/bytes.ts';
-import { digestsOf, readTileOf, sealedOf } from '../../proof/leaves.ts';
+import { digestsOf, readTileOf, SealFault, sealedOf } from '../../proof/leaves.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
 import { writeProof } from '../../proof/tlog-proof.ts';
 import { consistencySubtrees, inclusionSubtrees } from '../../proof/tree.ts';
@@ -22,6 +22,12 @@ export function proofRoutes(app: App, parts: Parts): void {
     c.header('cache-control', 'no-store');
     return c.body(body, 200, { 'content-type': 'text/plain; charset=utf-8' });
   };
+  /** A log that is not what was sealed is no failure of this service, and the answer says what is wrong. */
+  const proven = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error) => {
+      if (error instanceof SealFault) throw new Problem(503, `The log is not what was sealed: ${error.message}.`);
+      throw error;
+    });
   const hashesOf = (size: number) => subtreeHashes(sha256, readTileOf(parts.store.tiles, sha256), size);
 
   app.get('/checkpoint', mayRead, async (c) => text(c, (await newestCheckpoint(parts)).note));
@@ -34,8 +40,8 @@ export function proofRoutes(app: App, parts: Parts): void {
     const { level, n, count } = path;
     const body =
       level === null
-        ? await entriesOf(n, count)
-        : concat(...(await readTileOf(parts.store.tiles, sha256)(level, n, count)));
+        ? await proven(entriesOf(n, count))
+        : concat(...(await proven(readTileOf(parts.store.tiles, sha256)(level, n, count))));
     c.header('cache-control', immutable);
     return c.body(body, 200, { 'content-type': 'application/octet-stream' });
   });
@@ -53,11 +59,10 @@ export function proofRoutes(app: App, parts: Parts): void {
     if (id > size) throw new Problem(503, 'This event is not sealed yet.', { headers: { 'retry-after': '1' } });
     const index = id - 1;
     const n = Math.floor(index / tile_hashes);
-    const sealed = (await sealedOf(parts.store.tiles, sha256, n, Math.min(size, (n + 1) * tile_hashes)))[
-      index - n * tile_hashes
-    ];
+    const tile = await proven(sealedOf(parts.store.tiles, sha256, n, Math.min(size, (n + 1) * tile_hashes)));
+    const sealed = tile[index - n * tile_hashes];
     if (!sealed) throw new Problem(404, 'There is no event with this id.');
-    const path = await Promise.all(inclusionSubtrees(index, size).map(hashesOf(size)));
+    const path = await proven(Promise.all(inclusionSubtrees(index, size).map(hashesOf(size))));
     c.header('content-disposition', `attachment; filename="event-${id}.tlog-proof"`);
     return text(c, writeProof({ secrets: sealed.secrets, index, path, note }));
   });
@@ -71,7 +76,7 @@ export function proofRoutes(app: App, parts: Parts): void {
     const size = (await parts.store.tiles.sealed()).newest?.size ?? 0;
     const to = sizeOf('to', query.get('to') ?? String(size), size);
     const from = sizeOf('from', query.get('from') ?? '', to);
-    const path = await Promise.all(consistencySubtrees(from, to).map(hashesOf(to)));
+    const path = await proven(Promise.all(consistencySubtrees(from, to).map(hashesOf(to))));
     return text(c, path.map((hash) => `${toBase64(hash)}\n`).join(''));
   });
 
