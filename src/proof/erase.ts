@@ -1,19 +1,12 @@
 /** Erases values of events so that every proof stays valid: their commitments stay, and the keys of their salts go. */
-import { eraseEvents } from '../../log/erasing.ts';
-import type { Database } from '../../log/schema.ts';
-import type { Erasure } from '../../log/tiles.ts';
-import type { Sha256 } from '../../proof/bytes.ts';
-import {
-  commitmentOf,
-  type ErasableField,
-  erasableFields,
-  type ProvenEntry,
-  saltIn,
-  textOf,
-} from '../../proof/leaf.ts';
-import { secretsOfTile, type Tiles } from '../../proof/leaves.ts';
-import { tile_hashes } from '../../proof/subtree.ts';
-import { puncture, readNodes, writeNodes } from '../../proof/tile-keys.ts';
+import { eraseEvents } from '../log/erasing.ts';
+import type { Database } from '../log/schema.ts';
+import type { Erasure } from '../log/tiles.ts';
+import type { Sha256 } from './bytes.ts';
+import { commitmentOf, type ErasableField, erasableFields, type ProvenEntry, saltIn, textOf } from './leaf.ts';
+import { secretsOfTile, type Tiles } from './leaves.ts';
+import { tile_hashes } from './subtree.ts';
+import { puncture, readNodes, writeNodes } from './tile-keys.ts';
 
 /** The fields to erase, by the ids of their events. */
 export type Wanted = ReadonlyMap<number, ReadonlySet<ErasableField>>;
