@@ -5,10 +5,8 @@ import type { Reads } from '../log/reads.ts';
 import type { Database } from '../log/schema.ts';
 import { tilesOf } from '../log/tiles.ts';
 import type { Sha256 } from '../proof/bytes.ts';
-import { readTileOf, secretsOfErasures } from '../proof/leaves.ts';
-import { hasAny } from '../proof/ranges.ts';
-import { subtreeHashes, tile_hashes } from '../proof/subtree.ts';
-import { nodesOfRange, readNodes } from '../proof/tile-keys.ts';
+import { readTileOf, secretsOfIds } from '../proof/leaves.ts';
+import { subtreeHashes } from '../proof/subtree.ts';
 import { emptyRows, file_format, fileLimits, type Rows } from './file-format.ts';
 import {
   fileName,
@@ -93,22 +91,7 @@ async function writeProof(
   const tiles = tilesOf(db, reads);
   const text = await writeMonthProof(await monthIds(reads, month, upto), size, note, {
     hashOf: subtreeHashes(sha256, readTileOf(tiles, sha256), size),
-    keysOf: async (n, ids) => {
-      const before = n * tile_hashes;
-      const [stored, erasures] = await Promise.all([
-        tiles.tileKeys(n, n),
-        tiles.erasures(before, before + tile_hashes),
-      ]);
-      const keys = stored.get(n);
-      if (!keys) throw new Error(`the keys of tile ${n} are missing`);
-      const placeOf = (id: number) => id - before - 1;
-      return {
-        nodes: ids.flatMap(({ first, last }) => nodesOfRange(sha256, readNodes(keys), placeOf(first), placeOf(last))),
-        secrets: new Map(
-          [...erasures].filter(([id]) => hasAny(ids, id, id)).map(([id, left]) => [id, secretsOfErasures(left)]),
-        ),
-      };
-    },
+    keysOf: (n, ids) => secretsOfIds(tiles, sha256, n, ids),
   });
   const bytes = new TextEncoder().encode(text);
   const digest = await sha256Hex(bytes);

@@ -21,6 +21,29 @@ export type Tile = { level: number; n: number; root: Uint8Array; hashes: Uint8Ar
 export type Erasure = { field: string; commitment: Uint8Array | null; salt: Uint8Array | null };
 export type StoredCheckpoint = { size: number; root: Uint8Array; note: string; at: string };
 
+/** The keys of a tile, and what is left of its erased events, by their ids. */
+export type TileSecrets = { nodes: Uint8Array | null; erasures: Map<number, Erasure[]> };
+
+/** Events of a tile. */
+const tile_ids = 256;
+
+const keysOfTile = (tile: number) =>
+  sql<
+    string | null
+  >`(select encode(${logTileKeys.nodes}, 'hex') from ${logTileKeys} where ${logTileKeys.tile} = ${tile})`;
+
+const erasureRows = sql`jsonb_agg(jsonb_build_array(${logErasures.id}, ${logErasures.field},
+  encode(${logErasures.commitment}, 'hex'), encode(${logErasures.salt}, 'hex')))::text`;
+
+function readErasures(text: string, into: Map<number, Erasure[]>): void {
+  const bytes = (hex: string | null) => (hex === null ? null : fromHex(hex));
+  for (const [id, field, commitment, salt] of JSON.parse(text) as [number, string, string | null, string | null][]) {
+    const known = into.get(id) ?? [];
+    known.push({ field, commitment: bytes(commitment), salt: bytes(salt) });
+    into.set(id, known);
+  }
+}
+
 const hexOf = (column: unknown) => sql<string>`encode(${column}, 'hex')`;
 
 const checkpointColumns = {
@@ -107,20 +130,30 @@ export function tilesOf(db: Database, reads: Reads) {
     return row ? (row.hashes.match(/.{64}/g)?.map(fromHex) ?? null) : null;
   }
 
-  /** The entries after an id and up to another, in their order. */
-  async function entriesBetween(after: number, upto: number): Promise<Entry[]> {
+  /**
+   * The entries after an id and up to another of a tile, in their order, with its keys and erasures: of one snapshot, because
+   * an erasure changes all three at once.
+   */
+  async function entriesOfTile(tile: number, after: number, upto: number): Promise<TileSecrets & { entries: Entry[] }> {
+    const ofEntry = sql<string | null>`(select ${erasureRows} from ${logErasures} where ${logErasures.id} = ${log.id})`;
     const rows = await reads((from) =>
-      storedRows(
+      storedRows<{ erased: string | null; nodes: string | null }>(
         from,
         from
-          .select(rowColumns)
+          .select({ ...rowColumns, erased: ofEntry.as('erased'), nodes: keysOfTile(tile).as('nodes') })
           .from(log)
           .where(and(gt(log.id, after), lte(log.id, upto)))
           .orderBy(asc(log.id))
           .getSQL(),
       ),
     );
-    return rows.map(toEntry);
+    const erasures = new Map<number, Erasure[]>();
+    const entries = rows.map(({ erased, nodes: _nodes, ...row }) => {
+      if (erased !== null) readErasures(erased, erasures);
+      return toEntry(row);
+    });
+    const nodes = rows[0]?.nodes ?? null;
+    return { entries, nodes: nodes === null ? null : fromHex(nodes), erasures };
   }
 
   /** The ids of matching entries after an id and up to another, in their order. */
@@ -135,30 +168,22 @@ export function tilesOf(db: Database, reads: Reads) {
     return rows.map(({ id }) => id);
   }
 
-  /** What is left of the commitments of erased events, by their ids. */
-  async function erasures(after: number, upto: number): Promise<Map<number, Erasure[]>> {
-    const rows = await reads((from) =>
+  /** The keys of a tile, and what is left of the commitments of its erased events, of one snapshot. */
+  async function secretsOfTile(tile: number): Promise<TileSecrets> {
+    const [after, upto] = [tile * tile_ids, (tile + 1) * tile_ids];
+    const [row] = await reads((from) =>
       from
         .select({
-          id: logErasures.id,
-          field: logErasures.field,
-          commitment: sql<string | null>`encode(${logErasures.commitment}, 'hex')`,
-          salt: sql<string | null>`encode(${logErasures.salt}, 'hex')`,
+          nodes: keysOfTile(tile),
+          erased: sql<
+            string | null
+          >`(select ${erasureRows} from ${logErasures} where ${gt(logErasures.id, after)} and ${lte(logErasures.id, upto)})`,
         })
-        .from(logErasures)
-        .where(and(gt(logErasures.id, after), lte(logErasures.id, upto))),
+        .from(sql`(select) as nothing`),
     );
-    const found = new Map<number, Erasure[]>();
-    for (const { id, field, commitment, salt } of rows) {
-      const known = found.get(id) ?? [];
-      known.push({
-        field,
-        commitment: commitment === null ? null : fromHex(commitment),
-        salt: salt === null ? null : fromHex(salt),
-      });
-      found.set(id, known);
-    }
-    return found;
+    const erasures = new Map<number, Erasure[]>();
+    if (row?.erased) readErasures(row.erased, erasures);
+    return { nodes: row?.nodes ? fromHex(row.nodes) : null, erasures };
   }
 
   /** Keeps the keys of tiles that have none: the first one wins, and tileKeys says which one that was. */
@@ -198,9 +223,9 @@ export function tilesOf(db: Database, reads: Reads) {
     tileKeys,
     tileRoots,
     leafHashes,
-    entriesBetween,
+    entriesOfTile,
     idsBetween,
-    erasures,
+    secretsOfTile,
     addTileKeys,
     addTiles,
     addCheckpoint,

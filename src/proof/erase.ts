@@ -4,7 +4,7 @@ import type { Database } from '../log/schema.ts';
 import type { Erasure } from '../log/tiles.ts';
 import type { Sha256 } from './bytes.ts';
 import { commitmentOf, type ErasableField, erasableFields, type ProvenEntry, saltIn, textOf } from './leaf.ts';
-import { secretsOfTile, type Tiles } from './leaves.ts';
+import { type Sealed, type Tiles, withSecrets } from './leaves.ts';
 import { tile_hashes } from './subtree.ts';
 import { puncture, readNodes, writeNodes } from './tile-keys.ts';
 
@@ -35,13 +35,11 @@ export async function eraseInTile(
   wanted: Wanted,
 ): Promise<number> {
   for (let attempt = 0; attempt < attempts_max; attempt += 1) {
-    const before = (await tiles.tileKeys(n, n)).get(n);
-    if (!before) throw new Error(`tile ${n} is not sealed`);
     const first = n * tile_hashes;
-    const entries = (await tiles.entriesBetween(first, first + tile_hashes)).filter(({ id }) => wanted.has(id));
-    const secretsOf = await secretsOfTile(tiles, sha256, n, first + tile_hashes);
-    const rows = entries.flatMap((entry) =>
-      rowsOf(sha256, entry, secretsOf(entry.id), wanted.get(entry.id) ?? new Set()),
+    const { entries, nodes: before, erasures } = await tiles.entriesOfTile(n, first, first + tile_hashes);
+    if (!before) throw new Error(`tile ${n} is not sealed`);
+    const rows = withSecrets(sha256, n, entries, { nodes: before, erasures }).flatMap((sealed) =>
+      rowsOf(sha256, sealed, wanted.get(sealed.entry.id)),
     );
     const gone = rows.filter(({ commitment }) => commitment !== null);
     if (gone.length === 0) return 0;
@@ -55,9 +53,8 @@ export async function eraseInTile(
 /** What is kept of an event: the commitments of the values that go, and the salts of those that stay. */
 function rowsOf(
   sha256: Sha256,
-  entry: ProvenEntry,
-  secrets: ReturnType<Awaited<ReturnType<typeof secretsOfTile>>>,
-  fields: ReadonlySet<ErasableField>,
+  { entry, secrets }: Sealed,
+  fields: ReadonlySet<ErasableField> = new Set(),
 ): ({ id: number } & Erasure)[] {
   const present = erasableFields.filter((field) => textOf(entry, field) !== null);
   if (!present.some((field) => fields.has(field))) return [];

@@ -100,6 +100,16 @@ describe('the owner of the database', () => {
     await expectStopped(log, why);
   });
 
+  it('changes an event until its tile is full, and then back: nothing wrong was stored, and sealing goes on', async () => {
+    const { service, sizes } = await cheated((sql) => sql`update activity_logs set user_id = 'ben' where id = 290`);
+    await service.write(orders(300));
+    await eventually('the sealer has noticed it', async () => (await stopped(service)) === 1);
+    if (!('DATABASE_URL' in service.place)) throw new Error('no PostgreSQL');
+    await sqlClient(service.place.DATABASE_URL, 1)`update activity_logs set user_id = 'ana' where id = 290`;
+    await eventually('all is sealed', async () => (await sizes()).at(-1)?.size === String(n_sealed + 300));
+    expect(await stopped(service)).toBe(0);
+  });
+
   it('cuts the end of the log: it is noticed at once, and when other events have taken the ids', async () => {
     const log = await cheated(async (sql) => {
       await sql`delete from activity_logs where id > 290`;

@@ -7,11 +7,10 @@ import { requestIdsOf } from '../../http/request-id.ts';
 import { type Filter, readFilter } from '../../log/filter.ts';
 import { type App, allowMethods, type Parts, requireRight } from '../../parts.ts';
 import { type Sha256, utf8 } from '../../proof/bytes.ts';
-import { readTileOf, secretsOfErasures, type Tiles } from '../../proof/leaves.ts';
+import { readTileOf, secretsOfIds, type Tiles } from '../../proof/leaves.ts';
 import { type ProofSource, writeRangeProof } from '../../proof/range-proof.ts';
 import { type IdRange, rangesOf } from '../../proof/ranges.ts';
 import { hashesOfTile, subtreeHashes, tile_hashes } from '../../proof/subtree.ts';
-import { nodesOfRange, readNodes } from '../../proof/tile-keys.ts';
 import { newestCheckpoint } from './checkpoint.ts';
 
 /** Ids that one statement looks through, and events that a proof with a filter is about: their ids are kept in memory. */
@@ -62,14 +61,10 @@ export function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSourc
   return {
     hashOf,
     eventsOf: async (n, ids) => {
-      const [hashes, stored, erasures] = await Promise.all([
+      const [hashes, known] = await Promise.all([
         readTile(0, n, hashesOfTile(0, n, size)),
-        tiles.tileKeys(n, n),
-        tiles.erasures(n * tile_hashes, (n + 1) * tile_hashes),
+        secretsOfIds(tiles, sha256, n, ids),
       ]);
-      const keys = stored.get(n);
-      if (!keys) throw new Error(`the keys of tile ${n} are missing`);
-      const nodes = readNodes(keys);
       const before = n * tile_hashes + 1;
       const leaves = new Map<number, Uint8Array>();
       for (const { first, last } of ids)
@@ -78,13 +73,7 @@ export function sourceOf(tiles: Tiles, sha256: Sha256, size: number): ProofSourc
           if (!hash) throw new Error(`the tree has no leaf of event ${id}`);
           leaves.set(id, hash);
         }
-      return {
-        nodes: ids.flatMap(({ first, last }) => nodesOfRange(sha256, nodes, first - before, last - before)),
-        secrets: new Map(
-          [...erasures].filter(([id]) => leaves.has(id)).map(([id, left]) => [id, secretsOfErasures(left)]),
-        ),
-        leaves,
-      };
+      return { ...known, leaves };
     },
   };
 }
