@@ -55,7 +55,7 @@ async function measure({ databases }: Context): Promise<Row[]> {
   const trust = {
     keys: [await readVerifierKey(verifier)],
     kept: [readNote(note) ?? { text: '', signatures: [] }],
-    consistency: null,
+    consistency: [],
   };
   const verifying = process.cpuUsage();
   const report = await verifyEvents(sha256, parsed(lines), readRangeProof(proof), trust);

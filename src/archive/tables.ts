@@ -89,11 +89,14 @@ export async function hasLater(reads: Reads, month: Month, upto: number): Promis
   return found.length > 0;
 }
 
-/** How many rows of the ledger of erasures are of a month's events. Rows are only added. */
+/**
+ * A number that grows with each erasure of values of a month's events: a first one adds rows of what stays and of what goes,
+ * a later one turns rows of the one kind into the other.
+ */
 export async function erasedIn(reads: Reads, month: Month): Promise<number> {
   const [found] = await reads((db) =>
     db
-      .select({ n: sql`count(*)`.mapWith(Number) })
+      .select({ n: sql`count(*) + count(${logErasures.commitment})`.mapWith(Number) })
       .from(logErasures)
       .where(sql`exists (select from ${log} where ${and(eq(log.id, logErasures.id), inMonth(month))})`),
   );

@@ -19,7 +19,7 @@ const usage = `Usage: npm run verify -- <events> <proof> [--key <key>] [--checkp
 <proof>        GET /api/logs/export/proof with the same filter, or GET /api/logs/<id>/proof
 --key          the key that verifies, or a file with such keys: of the log, and of witnesses
 --checkpoint   a checkpoint that you have kept, or an anchor's file with many
---consistency  GET /api/log/proof/consistency?from=<size of the kept one>&to=<size of the proof>
+--consistency  GET /api/log/proof/consistency?from=<size of the kept one>&to=<size of the proof>, one for each kept one
 
 Exit status: 0 verified, 1 wrong, 2 not or not completely checked.`;
 
@@ -51,7 +51,7 @@ export async function verifyFiles(args: string[]): Promise<Report> {
     options: {
       key: { type: 'string', multiple: true, default: [] },
       checkpoint: { type: 'string', multiple: true, default: [] },
-      consistency: { type: 'string' },
+      consistency: { type: 'string', multiple: true, default: [] },
     },
     allowPositionals: true,
   });
@@ -60,7 +60,7 @@ export async function verifyFiles(args: string[]): Promise<Report> {
   const trust: Trust = {
     keys: (await Promise.all(values.key.map(readKeys))).flat(),
     kept: (await Promise.all(values.checkpoint.map(readKept))).flat(),
-    consistency: values.consistency === undefined ? null : await readHashes(values.consistency),
+    consistency: await Promise.all(values.consistency.map(readHashes)),
   };
   return verify(eventsPath, await textOf(proofPath), proofPath, trust);
 }
@@ -69,15 +69,19 @@ async function verify(eventsPath: string, proof: string, proofPath: string, trus
   if (!proof.startsWith(rangeProofHeader)) {
     const one = readProof(proof);
     if (!one) throw new CommandError(`${proofPath}: is no proof`, unchecked_status);
-    for await (const entry of entriesOf(eventsPath)) return verifyEvent(sha256, entry, one, trust);
-    throw new CommandError(`${eventsPath}: has no event`, unchecked_status);
+    return verifyEvent(sha256, entriesOf(eventsPath), one, trust);
   }
   return verifyEvents(sha256, entriesOf(eventsPath), readRangeProof(proof), trust);
 }
 
-function tell({ checkpoint, n_checked, findings, unchecked }: Report): void {
+function tell({ checkpoint, n_checked, findings, unchecked, erased }: Report): void {
   if (checkpoint) console.log(`The checkpoint of ${checkpoint.origin} with ${checkpoint.size} events`);
   console.log(`${n_checked} ${n_checked === 1 ? 'event' : 'events'} checked`);
+  if (erased.length > 0) {
+    const shown = erased.slice(0, findings_shown).map(({ id, fields }) => `${id} (${fields.join(', ')})`);
+    const more = erased.length > findings_shown ? ', …' : '';
+    console.log(`${erased.length} of them without values that were erased: ${shown.join('; ')}${more}`);
+  }
   const ordered = findings.toSorted((a, b) => idOf(a) - idOf(b));
   for (const finding of ordered.slice(0, findings_shown))
     console.error(
@@ -127,6 +131,7 @@ async function textOf(path: string): Promise<string> {
 async function readKeys(given: string) {
   const text = given.includes('+') ? given : await textOf(given);
   const keys = text.split('\n').filter((line) => line.trim() !== '');
+  if (keys.length === 0) throw new CommandError(`--key ${given}: has no key`, unchecked_status);
   return Promise.all(
     keys.map((key) =>
       readVerifierKey(key).catch((error) => {

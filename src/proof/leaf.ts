@@ -33,7 +33,7 @@ export type EventSecrets =
   | { salts: { [field in ErasableField]?: Uint8Array }; erased: { [field in ErasableField]?: Uint8Array } };
 
 /** The event as GET /api/logs/:id shows it. */
-export type ProvenEntry = Pick<Entry, (typeof openFields)[number] | ErasableField | 'metadata_text'>;
+export type ProvenEntry = Pick<Entry, (typeof openFields)[number] | ErasableField | 'metadata_text' | 'unreadable'>;
 
 const domain = utf8('edgetrail-event/1');
 const names = Object.fromEntries(erasableFields.map((field) => [field, utf8(field)])) as Record<
@@ -91,7 +91,8 @@ export function textOf(entry: ProvenEntry, field: ErasableField): string | null 
   return value === null ? null : canonical(value);
 }
 
-const knownFields = new Set<string>([...openFields, ...erasableFields, 'metadata_text', 'unreadable']);
+const allFields = [...openFields, ...erasableFields] as const;
+const knownFields = new Set<string>([...allFields, 'metadata_text', 'unreadable']);
 
 /**
  * The digest of an event, 32 bytes: the entry of the tree at index id − 1. Null when it has something that no digest is
@@ -100,6 +101,7 @@ const knownFields = new Set<string>([...openFields, ...erasableFields, 'metadata
 export function eventDigest(sha256: Sha256, entry: ProvenEntry, secrets: EventSecrets): Uint8Array | null {
   if (entry.metadata_text !== undefined && entry.metadata !== null) return null;
   for (const name in entry) if (!knownFields.has(name)) return null;
+  for (const name of allFields) if (entry[name] === undefined) return null;
   const open = openFields.map((field) => `"${field}":${canonical(entry[field])}`).join(',');
   const parts = [domain, utf8(`{${open}}`)];
   for (const field of erasableFields) {

@@ -45,13 +45,17 @@ beforeAll(async () => {
   const get = async (name: string, address: string) => file(name, await (await service.request(address)).text());
   await service.write(events.slice(0, n_first));
   await get('kept', '/checkpoint');
-  for (let i = n_first; i < n_events; i += 350) await service.write(events.slice(i, i + 350));
+  for (let i = n_first; i < n_events; i += 350) {
+    await service.write(events.slice(i, i + 350));
+    if (i === n_first) await get('second', '/checkpoint');
+  }
   await get('checkpoint', '/checkpoint');
   await get('all.ndjson', '/api/logs/export?format=ndjson');
   await get('all.proof', '/api/logs/export/proof');
   await get('some.ndjson', '/api/logs/export?format=ndjson&user_id=user-3');
   await get('some.proof', '/api/logs/export/proof?user_id=user-3');
   await get('consistency', `/api/log/proof/consistency?from=${n_first}&to=${n_events}`);
+  await get('consistency2', `/api/log/proof/consistency?from=650&to=${n_events}`);
   await get('7.json', '/api/logs/7');
   await get('7.proof', '/api/logs/7/proof');
   await get('8.json', '/api/logs/8');
@@ -144,6 +148,25 @@ describe('a history that was replaced is noticed:', () => {
 });
 
 describe('what cannot be checked is not verified:', () => {
+  it('a kept checkpoint of no events, and an event that says of itself what no proof is about', async () => {
+    const none = await file('none', (await text('kept')).replace(/\n300\n/, '\n0\n'));
+    const unreadable = await changed(put(8, (row) => row.replace('{', '{"unreadable":"approved",')));
+    for (const args of [
+      [path('all.ndjson'), path('all.proof'), '--checkpoint', none],
+      [unreadable, path('all.proof'), '--key', key.verifier],
+    ])
+      expect(await verify(...args)).toMatchObject({ findings: [], unchecked: [expect.any(String)] });
+  });
+
+  it('which of several kept checkpoints a proof of consistency is about, unless there is one for each', async () => {
+    const kept = await file('several', `${await text('kept')}\n${(await text('second')).trimEnd()}\n\n`);
+    const args = [path('some.ndjson'), path('some.proof'), '--checkpoint', kept];
+    const one = await verify(...args, '--consistency', path('consistency'));
+    expect(one).toMatchObject({ findings: [], unchecked: [expect.stringContaining('650 events')] });
+    const two = await verify(...args, '--consistency', path('consistency'), '--consistency', path('consistency2'));
+    expect(two).toMatchObject({ findings: [], unchecked: [] });
+  });
+
   it.each<[string, string[]]>([
     ['whose checkpoint it is', []],
     ['whether the log goes on from a kept checkpoint', ['--checkpoint', path('kept')]],
@@ -158,6 +181,7 @@ describe('what cannot be checked is not verified:', () => {
     ['an argument that is not known', [path('all.ndjson'), path('all.proof'), '--trust']],
     ['a file that is not there', [path('nowhere'), path('all.proof'), '--key', key.verifier]],
     ['a proof that is none', [path('all.ndjson'), path('checkpoint'), '--key', key.verifier]],
+    ['a file without a key', [path('all.ndjson'), path('all.proof'), '--key', '/dev/null']],
     ['a key that is none', [path('all.ndjson'), path('all.proof'), '--key', `${key.verifier}x`]],
   ])('%s: the exit status is 2', async (_what, args) => {
     expect(await runFile('src/commands/verify.ts', args)).toMatchObject({ status: 2 });
@@ -205,7 +229,7 @@ describe('what no digest is about is not verified:', () => {
     const forged = await file('forged.proof', writeProof({ ...proof, secrets: { salts, erased } }));
     const args = [forged, '--key', key.verifier];
     const erasedIt = await file('forged.json', JSON.stringify({ ...entry, user_id: null }));
-    expect(await verify(erasedIt, ...args)).toMatchObject({ findings: [] });
+    expect(await verify(erasedIt, ...args)).toMatchObject({ findings: [], erased: [{ id: 7, fields: ['user_id'] }] });
     const changedIt = await file('forged.json', JSON.stringify({ ...entry, user_id: 'somebody-else' }));
     expect(await verify(changedIt, ...args)).toMatchObject({ findings: [{ kind: 'content differs', id: 7 }] });
   });
@@ -226,5 +250,11 @@ describe('what no digest is about is not verified:', () => {
 
 it('the proof of one event is none of another', async () => {
   const { findings } = await verify(path('8.json'), path('7.proof'), '--key', key.verifier);
-  expect(findings).toEqual([{ kind: 'not in the proof', id: 8 }]);
+  expect(findings).toEqual([
+    { kind: 'not in the proof', id: 8 },
+    { kind: 'missing', id: 7 },
+  ]);
+  const both = await file('both.json', `${(await text('7.json')).trim()}\n${await text('8.json')}`);
+  const report = await verify(both, path('7.proof'), '--key', key.verifier);
+  expect(report.findings).toEqual([{ kind: 'not in the proof', id: 8 }]);
 });
